@@ -1,0 +1,381 @@
+"""How bytes travel: serial lines, TCP sockets, PC/SC card slots, HTTP devices.
+
+The only home of pyserial, pyscard and the HTTP client of devices. A link moves bytes and ends every call within the
+limit it was given; it knows no protocol. Everything that can go wrong with a port arrives as LinkError, so drivers and
+the worker never meet an exception of a library. A tap set on the link sees all traffic; what a driver reads inside
+`link.private()` reaches the tap as its length only.
+"""
+
+from __future__ import annotations
+
+import importlib
+import select
+import socket
+import termios
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+import serial
+
+from drivers.base import BadReply, LinkError, NoReply
+
+if TYPE_CHECKING:
+    import httpx
+
+Direction = Literal[">", "<"]
+Tap = Callable[[Direction, bytes], None]
+"""Sees traffic: '>' towards the device, '<' from it."""
+
+# What pyserial and termios raise once the other end of a port is gone; TypeError is its close() during a read.
+_PORT_GONE = (serial.SerialException, OSError, termios.error, TypeError)
+
+
+class Link(ABC):
+    """An open way to one port."""
+
+    def __init__(self, port: str) -> None:
+        self.port = port
+        self.tap: Tap | None = None
+        self._private = False
+
+    @contextmanager
+    def private(self) -> Iterator[None]:
+        """While inside, what comes from the device is personal: the tap learns only its length."""
+        self._private = True
+        try:
+            yield
+        finally:
+            self._private = False
+
+    def _trace(self, direction: Direction, data: bytes) -> None:
+        if self.tap is None or not data:
+            return
+        if self._private and direction == "<":
+            data = f"[{len(data)} personal bytes]".encode()
+        self.tap(direction, data)
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the port back; never raises."""
+
+
+class ByteStream(Link):
+    """Bytes in both directions, without frames."""
+
+    @abstractmethod
+    def write(self, data: bytes, limit_s: float = 2.0) -> None:
+        """Send everything. Raises LinkError when the port is gone or takes nothing for limit_s seconds."""
+
+    @abstractmethod
+    def _read_some(self, most: int, limit_s: float) -> bytes:
+        """1 to `most` bytes, or b"" after limit_s seconds of silence. Raises LinkError."""
+
+    def read(self, most: int, limit_s: float) -> bytes:
+        """1 to `most` bytes as soon as some are there; b"" means that limit_s seconds passed. Raises LinkError."""
+        data = self._read_some(most, limit_s)
+        self._trace("<", data)
+        return data
+
+    def read_exactly(self, count: int, limit_s: float) -> bytes:
+        """`count` bytes within limit_s seconds in all. Raises NoReply with what came instead, or LinkError."""
+        deadline = time.monotonic() + limit_s
+        data = b""
+        while len(data) < count:
+            more = self.read(count - len(data), max(0.0, deadline - time.monotonic()))
+            if not more:
+                raise NoReply(f"{len(data)} of {count} bytes within {limit_s} s on {self.port}")
+            data += more
+        return data
+
+    def drop_input(self) -> bytes:
+        """Take what has arrived and was not read, so that it is not read as the next answer."""
+        dropped = b""
+        while more := self.read(4096, 0.0):
+            dropped += more
+            if len(dropped) > 65536:
+                raise BadReply(f"{self.port}: the device does not stop talking")
+        return dropped
+
+    def set_baud(self, baud: int) -> None:
+        """Change the line's speed, where it has one."""
+
+
+class SerialStream(ByteStream):
+    """A serial line of this machine, or of a serial server by RFC 2217."""
+
+    def __init__(self, port: str, baud: int) -> None:
+        super().__init__(port)
+        try:
+            self._serial = serial.serial_for_url(port, baudrate=baud, timeout=0, write_timeout=2, exclusive=True)
+        except (*_PORT_GONE, ValueError) as exc:
+            raise LinkError(f"cannot open {port}: {exc}") from exc
+
+    def write(self, data: bytes, limit_s: float = 2.0) -> None:
+        self._trace(">", data)
+        try:
+            self._serial.write_timeout = limit_s
+            self._serial.write(data)
+        except _PORT_GONE as exc:
+            raise LinkError(f"{self.port} is gone, or takes nothing: {exc}") from exc
+
+    def _read_some(self, most: int, limit_s: float) -> bytes:
+        try:
+            self._serial.timeout = limit_s
+            first = self._serial.read(1)
+            if not first:
+                return b""
+            more = min(most - 1, self._serial.in_waiting)
+            return bytes(first + self._serial.read(more)) if more > 0 else bytes(first)
+        except _PORT_GONE as exc:
+            raise LinkError(f"{self.port} is gone: {exc}") from exc
+
+    def set_baud(self, baud: int) -> None:
+        try:
+            self._serial.baudrate = baud
+        except _PORT_GONE as exc:
+            raise LinkError(f"{self.port} is gone: {exc}") from exc
+
+    def close(self) -> None:
+        try:
+            self._serial.close()
+        except _PORT_GONE:
+            return  # already gone is what was wanted
+
+
+class TcpStream(ByteStream):
+    """A raw TCP stream: printers on port 9100, serial servers."""
+
+    def __init__(self, port: str, connect_limit_s: float = 3.0) -> None:
+        super().__init__(port)
+        address = urlsplit(port)
+        try:
+            self._socket = socket.create_connection((address.hostname or "", address.port or 0), connect_limit_s)
+        except (OSError, ValueError) as exc:
+            raise LinkError(f"cannot open {port}: {exc}") from exc
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._socket.setblocking(False)
+
+    def write(self, data: bytes, limit_s: float = 2.0) -> None:
+        self._trace(">", data)
+        rest = memoryview(data)
+        while rest:
+            try:
+                if not select.select([], [self._socket], [], limit_s)[1]:
+                    raise LinkError(f"{self.port} takes nothing for {limit_s} s")
+                rest = rest[self._socket.send(rest) :]
+            except (OSError, ValueError) as exc:
+                raise LinkError(f"{self.port} is gone: {exc}") from exc
+
+    def _read_some(self, most: int, limit_s: float) -> bytes:
+        try:
+            if not select.select([self._socket], [], [], limit_s)[0]:
+                return b""
+            data = self._socket.recv(most)
+        except (OSError, ValueError) as exc:
+            raise LinkError(f"{self.port} is gone: {exc}") from exc
+        if not data:
+            raise LinkError(f"{self.port}: closed by the other side")
+        return data
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class CardSlot(Link):
+    """One PC/SC reader. A restarted PC/SC service or a pulled reader is a LinkError: open a new slot."""
+
+    def __init__(self, port: str) -> None:
+        super().__init__(port)
+        self.reader = port.removeprefix("pcsc:")
+        self._scard = _load_pcsc()
+        self._card: object | None = None
+        self._protocol = 0
+        self._state = self._scard.SCARD_STATE_UNAWARE
+        self._atr: bytes | None = None
+        code, self._context = self._scard.SCardEstablishContext(self._scard.SCARD_SCOPE_USER)
+        self._check(code, "reach the PC/SC service")
+        try:
+            self._look(0.0)
+        except LinkError:
+            self.close()
+            raise
+
+    def card_atr(self, limit_s: float) -> bytes | None:
+        """Answer-to-reset of the card in the slot, waiting up to limit_s for a change; None if there is none."""
+        self._look(limit_s)
+        return self._atr
+
+    def connect(self) -> None:
+        """Power the card. Raises NoReply if it is gone or mute, LinkError if the slot is."""
+        scard = self._scard
+        code, card, self._protocol = scard.SCardConnect(
+            self._context,
+            self.reader,
+            scard.SCARD_SHARE_SHARED,
+            scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1,
+        )
+        self._check(code, "power the card")
+        self._card = card
+
+    def transmit(self, apdu: bytes) -> bytes:
+        """Send one command APDU; the answer includes its status word. Raises NoReply if the card left, or LinkError."""
+        self._trace(">", apdu)
+        code, answer = self._scard.SCardTransmit(self._card, self._protocol, list(apdu))
+        self._check(code, f"send {len(apdu)} bytes to the card")
+        data = bytes(b & 0xFF for b in answer)
+        self._trace("<", data)
+        return data
+
+    def control(self, code: int, data: bytes) -> bytes:
+        """Send an escape command to the reader itself. Raises NoReply if the reader refuses, or LinkError."""
+        self._trace(">", data)
+        result, answer = self._scard.SCardControl(self._card, code, list(data))
+        self._check(result, f"send control code {code:#x}")
+        reply = bytes(b & 0xFF for b in answer)
+        self._trace("<", reply)
+        return reply
+
+    def disconnect(self) -> None:
+        """Let the card go."""
+        if self._card is not None:
+            self._scard.SCardDisconnect(self._card, self._scard.SCARD_LEAVE_CARD)
+            self._card = None
+
+    def close(self) -> None:
+        self.disconnect()
+        self._scard.SCardReleaseContext(self._context)
+
+    def _look(self, limit_s: float) -> None:
+        scard = self._scard
+        code, states = scard.SCardGetStatusChange(self._context, int(limit_s * 1000), [(self.reader, self._state)])
+        if code == scard.SCARD_E_TIMEOUT:
+            return
+        self._check(code, "watch the slot")
+        _, state, atr = states[0]
+        if state & (scard.SCARD_STATE_UNKNOWN | scard.SCARD_STATE_UNAVAILABLE):
+            raise LinkError(f"the PC/SC reader '{self.reader}' is not there")
+        self._state = state & ~scard.SCARD_STATE_CHANGED
+        present = bool(state & scard.SCARD_STATE_PRESENT) and not state & scard.SCARD_STATE_MUTE
+        self._atr = bytes(b & 0xFF for b in atr) if present else None
+
+    def _check(self, code: int, deed: str) -> None:
+        scard = self._scard
+        if code == scard.SCARD_S_SUCCESS:
+            return
+        sentence = f"{self.port}: could not {deed}: {scard.SCardGetErrorMessage(code)}"
+        if code in {
+            scard.SCARD_W_REMOVED_CARD, scard.SCARD_E_NO_SMARTCARD, scard.SCARD_W_RESET_CARD,
+            scard.SCARD_W_UNPOWERED_CARD, scard.SCARD_W_UNRESPONSIVE_CARD, scard.SCARD_E_NOT_TRANSACTED,
+            scard.SCARD_E_UNSUPPORTED_FEATURE, scard.SCARD_E_SHARING_VIOLATION, scard.SCARD_E_PROTO_MISMATCH,
+        }:  # fmt: skip
+            raise NoReply(sentence)
+        raise LinkError(sentence)
+
+
+def _load_pcsc() -> ModuleType:
+    """pyscard's low-level module; loaded late because a hall without such a reader may lack the PC/SC library."""
+    try:
+        return importlib.import_module("smartcard.scard")
+    except ImportError as exc:
+        raise LinkError(f"PC/SC is not installed on this machine (package libpcsclite1): {exc}") from exc
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebReply:
+    """Answer of an HTTP device; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class WebDevice(Link):
+    """A device that speaks HTTP, at a base URL. Opening it costs no traffic."""
+
+    largest_body = 64 * 1024 * 1024
+
+    def __init__(self, port: str) -> None:
+        super().__init__(port.rstrip("/"))
+        self._httpx = importlib.import_module("httpx")  # 40 ms and 8 MB that a hall without such a device saves
+        self._client: httpx.Client = self._httpx.Client(trust_env=False, follow_redirects=False)
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        limit_s: float,
+    ) -> WebReply:
+        """One request; `url` is a path below the base, or absolute. The whole answer comes within limit_s.
+
+        Raises LinkError (nobody there), NoReply (too slow), BadReply (cut short, or not HTTP).
+        """
+        httpx = self._httpx
+        target = url if url.startswith(("http://", "https://")) else f"{self.port}/{url.lstrip('/')}"
+        self._trace(">", f"{method} {target} {len(body)} bytes".encode())
+        deadline = time.monotonic() + limit_s
+        try:
+            with self._client.stream(
+                method,
+                target,
+                content=body,
+                headers=headers,
+                timeout=httpx.Timeout(limit_s, connect=min(3.0, limit_s)),
+            ) as answer:
+                content = self._read_body(answer, deadline, target)
+                reply = WebReply(status=answer.status_code, headers=dict(answer.headers), body=content)
+        except httpx.TimeoutException as exc:
+            raise NoReply(f"{method} {target}: no complete answer within {limit_s} s") from exc
+        except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL) as exc:
+            raise LinkError(f"cannot reach {target}: {exc}") from exc
+        except (httpx.HTTPError, OSError) as exc:
+            raise BadReply(f"{method} {target}: {type(exc).__name__}: {exc}") from exc
+        self._trace("<", f"{reply.status} {reply.headers.get('content-type', '')} {len(content)} bytes".encode())
+        return reply
+
+    def _read_body(self, answer: httpx.Response, deadline: float, target: str) -> bytes:
+        content = bytearray()
+        for chunk in answer.iter_raw():
+            content += chunk
+            if time.monotonic() > deadline:
+                raise NoReply(f"{target}: the answer trickles, {len(content)} bytes at the limit")
+            if len(content) > self.largest_body:
+                raise BadReply(f"{target}: more than {self.largest_body} bytes")
+        return bytes(content)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def link_type(port: str) -> type[Link] | None:
+    """Which kind of link a `port` value names; None if it is no port at all."""
+    if port.startswith("pcsc:") and len(port) > len("pcsc:"):
+        return CardSlot
+    if port.startswith(("http://", "https://")):
+        return WebDevice
+    if port.startswith(("/", "socket://", "rfc2217://")):
+        return ByteStream
+    return None
+
+
+def open_link(port: str, baud: int = 9600) -> Link:
+    """Open what `port` names. Raises LinkError."""
+    kind = link_type(port)
+    if kind is CardSlot:
+        return CardSlot(port)
+    if kind is WebDevice:
+        return WebDevice(port)
+    if port.startswith("socket://"):
+        return TcpStream(port)
+    if kind is ByteStream:
+        return SerialStream(port, baud)
+    raise LinkError(f"'{port}' is no port: use /dev/..., socket://host:port, pcsc:<reader name> or http://host/path")

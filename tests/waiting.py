@@ -1,0 +1,36 @@
+"""Wait for a condition, never for a time."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+_PAUSE = threading.Event()
+
+
+def until(condition: Callable[[], T], limit_s: float = 10.0, what: str = "") -> T:
+    """Ask until the answer is true, and give the answer."""
+    end = time.monotonic() + limit_s
+    while not (answer := condition()):
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {limit_s} s: {what or condition}")
+        _PAUSE.wait(0.005)
+    return answer
+
+
+async def until_async(
+    condition: Callable[[], T] | Callable[[], Awaitable[T]], limit_s: float = 10.0, what: str = ""
+) -> T:
+    """The same for code on the event loop; the condition may be a coroutine function."""
+    end = time.monotonic() + limit_s
+    while True:
+        answer = condition()
+        if isinstance(answer, Awaitable):
+            answer = await answer
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {limit_s} s: {what or condition}")
+        await asyncio.sleep(0.01)
