@@ -267,6 +267,59 @@ class WindowView(Frozen):
     last_event: int = 0
 
 
+class ZonePlace(Frozen):
+    """A zone of this hall."""
+
+    code: str
+    name: Text
+
+
+class QueuePlace(Frozen):
+    """A queue of this hall."""
+
+    code: str
+    name: Text
+    zone: str
+
+
+class WindowPlace(Frozen):
+    """A window of this hall and what it serves."""
+
+    code: str
+    zone: str
+    queues: tuple[str, ...]
+
+
+class ClerkName(Frozen):
+    """Somebody who may sign in to a window."""
+
+    clerk: str
+    name: str
+
+
+class HallMap(Frozen):
+    """Answer to GET /hall: what screens offer to choose from."""
+
+    hall: Text
+    zones: tuple[ZonePlace, ...]
+    queues: tuple[QueuePlace, ...]
+    windows: tuple[WindowPlace, ...]
+    clerks: tuple[ClerkName, ...] = ()
+
+
+class TicketView(Frozen):
+    """Answer to GET /tickets/{number}. Nothing personal."""
+
+    ticket_id: str
+    number: str
+    state: TicketState
+    slip: SlipState
+    item: Text
+    zone: Text
+    windows: tuple[str, ...]
+    waiting_ahead: int
+
+
 class DeviceView(Frozen):
     """A device as a technician sees it."""
 
