@@ -61,6 +61,9 @@ class ByteTwin(Twin):
     def plugged(self) -> None:
         """The line was opened anew: power-up."""
 
+    def unplugged(self) -> None:
+        """The line is about to close: end what runs on its own (threads, timers)."""
+
     def say(self, data: bytes, *, after_s: float = 0.0) -> None:
         """Send bytes to the driver, from `receive` or from a verb."""
         if after_s:
@@ -121,6 +124,11 @@ class ByteLine(ABC):
     def sent_to_twins(self) -> bytes:
         """Everything the driver has written so far."""
         return b"".join(p.data for p in list(self.transcript) if p.direction == ">")
+
+    def _tell_unplugged(self) -> None:
+        # Without the lock: a twin may wait here for its own thread, which needs it.
+        for twin in self.twins:
+            twin.unplugged()
 
     def _note(self, direction: Literal[">", "<"], data: bytes) -> None:
         if self.keep_transcript:
@@ -190,6 +198,7 @@ class PtyLine(ByteLine):
     def stop(self) -> None:
         if self._thread is None or self._wake is None:
             return
+        self._tell_unplugged()
         with contextlib.suppress(FileNotFoundError):
             self.link.unlink()
         os.write(self._wake[1], b"x")
@@ -262,6 +271,7 @@ class TcpLine(ByteLine):
     def stop(self) -> None:
         if self._thread is None or self._server is None:
             return
+        self._tell_unplugged()
         self._stopping.set()
         self._thread.join(10)
         self._thread = None
