@@ -1,0 +1,204 @@
+"""Places and devices of the model halls, written as the devices.toml that a technician would keep.
+
+The tables under halls/data/<hall> say what stands where; this module only puts them into words. Ports are those of
+a real hall: a bench replaces the port values and nothing else.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from sim.catalog_tables import DATA, HallName, Item, Row, read_range, read_table
+
+Values = dict[str, str | int | list[str]]
+
+PROVINCE_URL = "http://127.0.0.1:8621/hall-sync/v1"
+LISTEN = "127.0.0.1:8620"
+DISPLAY_WIDTH_PX = 128
+DISPLAY_HEIGHT_PX = 32
+
+
+def small_hall_items() -> list[str]:
+    """Ids of the items that the small hall takes, queue by queue."""
+    return [key for row in _table(HallName.SMALL, "queues") for key in row["items"].split()]
+
+
+def devices_toml(hall: HallName, seed: int, items: Iterable[Item]) -> str:
+    """The devices.toml of a hall."""
+    blocks = [
+        _hall_block(hall, seed),
+        _zone_blocks(hall),
+        _queue_blocks(hall, list(items)),
+        _kiosk_blocks(hall),
+        _display_blocks(hall),
+        _scanner_blocks(hall),
+        _window_blocks(hall),
+        _clerk_blocks(hall),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _table(hall: HallName, name: str) -> list[Row]:
+    return read_table(_folder(hall) / f"{name}.psv")
+
+
+def _folder(hall: HallName) -> Path:
+    return DATA / hall.value
+
+
+def _section(name: str, values: Values, remark: str = "") -> str:
+    """One TOML table; a remark stands on its own line above it."""
+    lines = [f"# {remark}"] if remark else []
+    lines.append(f"[{name}]")
+    lines += [f"{key} = {_value(value)}" for key, value in values.items()]
+    return "\n".join(lines)
+
+
+def _value(value: str | int | list[str]) -> str:
+    # A JSON string of our texts is a TOML basic string as well.
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _heading(text: str) -> str:
+    return f"# --- {text} ---"
+
+
+def _hall_block(hall: HallName, seed: int) -> str:
+    (row,) = _table(hall, "hall")
+    return f"""\
+# A model hall with fictional departments. Generated: python -m sim.catalog --hall {hall.value} --seed {seed} --out DIR
+# A device's key is what stands on its sticker. After a change: hall-daemon check, then hall-daemon devices.
+
+[hall]
+code = "{row["code"]}"      # division code and serial, as registered with the province
+name = "{row["name"]}"
+name_en = "{row["english"]}"
+timezone = "Asia/Shanghai"
+database = "var/hall.db"           # from this file's folder; scanned pages and the epoch file lie beside it
+catalog = "catalog.json"           # used until the province sends one
+listen = "{LISTEN}"          # for counters on other PCs: this machine's address in the hall network
+
+[province]                         # leave this table out and the hall works alone
+url = "{PROVINCE_URL}\""""
+
+
+def _zone_blocks(hall: HallName) -> str:
+    used = {row["zone"] for row in _table(hall, "windows")}
+    zones = [
+        _section(f"zone.{row['code']}", {"name": row["name"], "name_en": row["english"]})
+        for row in read_table(DATA / "zones.psv")
+        if row["code"] in used
+    ]
+    return "\n\n".join([_heading("Zones, as on the signs"), *zones])
+
+
+def _queue_blocks(hall: HallName, items: list[Item]) -> str:
+    blocks = [_heading("Queues; an item stands in one queue only")]
+    for row in _table(hall, "queues"):
+        head = _section(f"queue.{row['code']}", {"name": row["name"], "name_en": row["english"], "zone": row["zone"]})
+        chosen = set(row["items"].split()) if "items" in row else None
+        taken = [item for item in items if (item.key in chosen if chosen is not None else item.queue == row["code"])]
+        blocks.append(f"{head}\n{_item_list(taken)}")
+    return "\n\n".join(blocks)
+
+
+def _item_list(items: list[Item]) -> str:
+    if not items:
+        return "items = []                         # numbers are taken without an item"
+    lines = [f'    "{item.code}",  # {item.name}' for item in sorted(items, key=lambda item: item.code)]
+    return "\n".join(["items = [", *lines, "]"])
+
+
+def _kiosk_blocks(hall: HallName) -> str:
+    devices = {row["device"]: row for row in _table(hall, "devices")}
+    blocks = [_heading("Kiosks")]
+    for row in _table(hall, "kiosks"):
+        readers = row["card_readers"].split()
+        kiosk: Values = {
+            "name": row["name"],
+            "name_en": row["english"],
+            "card_readers": readers,
+            "keypad": row["keypad"],
+            "printer": row["printer"],
+            "queues": row["queues"].split(),
+        }
+        blocks.append(_section(f"kiosk.{row['kiosk']}", kiosk, row["place"]))
+        blocks += [_device_block(devices[name]) for name in (*readers, row["keypad"], row["printer"])]
+    return "\n\n".join(blocks)
+
+
+def _device_block(row: Row) -> str:
+    values: Values = {"driver": row["driver"], "port": row["port"]}
+    for option in row["options"].split():
+        key, _, value = option.partition("=")
+        values[key] = int(value) if value.isdecimal() else value
+    return _section(f"device.{row['device']}", values, row["note"])
+
+
+def _display_blocks(hall: HallName) -> str:
+    blocks = [
+        _heading("Window displays")
+        + "\n# Address = number of the window. Set it once, with that screen alone on the line; it stays when"
+        + "\n# the screen moves to another line. The screens of a line share its speed. Only the last screen of a line"
+        + "\n# has its 120 ohm end resistor switched in."
+    ]
+    for row in _table(hall, "lines"):
+        numbers = list(read_range(row["windows"]))
+        blocks.append(f"# Line {row['port']}: {row['place']}, {len(numbers)} screens")
+        blocks += [_display_block(number, row["port"]) for number in numbers]
+    return "\n\n".join(blocks)
+
+
+def _display_block(window: int, port: str) -> str:
+    return _section(
+        f"device.{_display(window)}",
+        {
+            "driver": "display_onbon",
+            "port": port,
+            "baud": 9600,
+            "address": window,
+            "width_px": DISPLAY_WIDTH_PX,
+            "height_px": DISPLAY_HEIGHT_PX,
+        },
+    )
+
+
+def _display(window: int) -> str:
+    return f"DSP-{window:02d}"
+
+
+def _scanner_blocks(hall: HallName) -> str:
+    blocks = [
+        _heading("Scanners")
+        + "\n# Network scanners speaking eSCL (AirScan, Mopria). Give each a fixed address in its own set-up page."
+    ]
+    for row in _table(hall, "scanners"):
+        values: Values = {"driver": "scanner_escl", "port": row["port"]}
+        blocks.append(_section(f"device.{row['scanner']}", values, f"windows {row['windows']}"))
+    return "\n\n".join(blocks)
+
+
+def _window_blocks(hall: HallName) -> str:
+    scanner_of = {number: row["scanner"] for row in _table(hall, "scanners") for number in read_range(row["windows"])}
+    blocks = [_heading("Windows; queues in the order in which a window prefers them")]
+    for row in _table(hall, "windows"):
+        for number in read_range(row["windows"]):
+            values: Values = {
+                "zone": row["zone"],
+                "counter_kind": row["kind"],
+                "queues": row["queues"].split(),
+                "display": _display(number),
+            }
+            if number in scanner_of:
+                values["scanner"] = scanner_of[number]
+            blocks.append(_section(f"window.{number}", values))
+    return "\n\n".join(blocks)
+
+
+def _clerk_blocks(hall: HallName) -> str:
+    (row,) = _table(hall, "hall")
+    clerks = [
+        _section(f"clerk.c{number:03d}", {"name": f"窗口人员{number:02d}"})
+        for number in range(1, int(row["clerks"]) + 1)
+    ]
+    return "\n\n".join([_heading("Clerks, by staff number; never an ID number"), *clerks])
