@@ -1,11 +1,10 @@
-"""The model halls: is their catalogue what the contract says, and do their files fit together?"""
+"""The catalogue of the model halls: is it what the contract says, and what the tables say?"""
 
 import hashlib
 import json
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +27,6 @@ def committed(hall: HallName) -> Tree:
     return tree
 
 
-def devices(hall: HallName) -> Tree:
-    return tomllib.loads((HALLS / hall / "devices.toml").read_text("utf-8"))
-
-
 @pytest.fixture(params=HALL_NAMES)
 def hall(request: pytest.FixtureRequest) -> HallName:
     return HallName(request.param)
@@ -40,11 +35,6 @@ def hall(request: pytest.FixtureRequest) -> HallName:
 @pytest.fixture
 def full(hall: HallName) -> Tree:
     return committed(hall)
-
-
-@pytest.fixture
-def plan(hall: HallName) -> Tree:
-    return devices(hall)
 
 
 def credit_code_is_valid(code: str) -> bool:
@@ -58,10 +48,6 @@ def organisation_code_is_valid(code: str) -> bool:
     """GB 11714 over the ninth to seventeenth character of a credit code; X counts ten."""
     values = [int(char, 36) for char in code[8:16]] + [10 if code[16] == "X" else int(code[16])]
     return sum(v * w for v, w in zip(values, (3, 7, 9, 10, 5, 8, 4, 2, 1), strict=True)) % 11 == 0
-
-
-def queue_of(plan: Tree) -> dict[str, str]:
-    return {code: letter for letter, queue in plan["queue"].items() for code in queue["items"]}
 
 
 # --- the files
@@ -122,23 +108,19 @@ def test_row_with_a_missing_cell_is_named(tmp_path: Path) -> None:
 
 
 def test_big_hall_has_the_size_of_the_provincial_centre() -> None:
-    full, plan = committed(HallName.BIG), devices(HallName.BIG)
+    full = committed(HallName.BIG)
 
-    assert len(full["zones"]) == len(plan["zone"]) == 5
+    assert len(full["zones"]) == 5
     assert len(full["departments"]) == 53
     assert len(full["items"]) == 386
-    assert len(plan["window"]) == 90
-    assert len(plan["kiosk"]) == 6
 
 
 def test_small_hall_is_a_township() -> None:
-    full, plan = committed(HallName.SMALL), devices(HallName.SMALL)
+    full = committed(HallName.SMALL)
 
     assert len(full["items"]) == 40
     assert len({item["dept"] for item in full["items"]}) > 10
     assert {item["zone"] for item in full["items"]} == set("ABCDE")
-    assert (len(plan["kiosk"]), len(plan["window"]), len(plan["queue"])) == (1, 3, 3)
-    assert list(plan["clerk"]) == ["c001", "c002", "c003", "c004"]
 
 
 def test_made_up_things_are_marked_and_only_in_the_big_hall() -> None:
@@ -379,119 +361,6 @@ def test_full_catalogue_removes_nothing(full: Tree) -> None:
     assert (full["mode"], full["base"], full["urgent"]) == ("full", 0, False)
     assert full["removed"] == {"items": []}
     assert full["version"] > full["base"]
-
-
-# --- places
-
-
-def test_every_item_reaches_a_window_through_one_queue(full: Tree, plan: Tree) -> None:
-    listed = [code for queue in plan["queue"].values() for code in queue["items"]]
-    assert len(listed) == len(set(listed)), "an item stands in two queues"
-    assert set(listed) == {item["code"] for item in full["items"]}
-
-    served = {letter for window in plan["window"].values() for letter in window["queues"]}
-    assert served == set(plan["queue"])
-
-
-def test_queues_without_items_are_those_for_questions_and_results(plan: Tree) -> None:
-    empty = {letter for letter, queue in plan["queue"].items() if not queue["items"]}
-
-    assert empty == set(plan["queue"]) & {"N", "P"}
-
-
-def test_queue_letters_are_free_for_numbers(plan: Tree) -> None:
-    # I and O are misread; V, Y and X mark lanes, Q reads like O.
-    assert not set(plan["queue"]) & set("IOQVXY")
-
-
-def test_windows_of_the_big_hall_stand_where_the_table_says() -> None:
-    windows = devices(HallName.BIG)["window"]
-    table = {
-        "A": range(1, 13), "T": range(13, 21), "B": range(23, 31), "F": range(31, 41), "C": range(41, 49),
-        "G": range(49, 59), "D": range(59, 67), "H": range(67, 79), "E": range(81, 85), "J": range(85, 91),
-        "N": [79], "P": [80],
-    }  # fmt: skip
-    for letter, numbers in table.items():
-        assert all(windows[str(number)]["queues"] == [letter] for number in numbers), letter
-    assert windows["21"]["queues"] == windows["22"]["queues"] == ["A", "T"]
-    assert list(windows) == [str(number) for number in range(1, 91)]
-    assert (windows["79"]["counter_kind"], windows["80"]["counter_kind"]) == ("consult", "issue")
-
-
-def test_every_kiosk_gives_known_queues_and_every_queue_has_a_kiosk(hall: HallName, plan: Tree) -> None:
-    at_kiosks = [letter for kiosk in plan["kiosk"].values() for letter in kiosk["queues"]]
-
-    assert set(at_kiosks) == set(plan["queue"])
-    if hall is HallName.BIG:
-        assert all(at_kiosks.count(letter) >= 2 for letter in plan["queue"]), "one kiosk may be out of paper"
-
-
-def test_every_device_that_is_named_exists_and_is_of_the_right_kind(plan: Tree) -> None:
-    driver = {name: device["driver"].split("_")[0] for name, device in plan["device"].items()}
-    for kiosk in plan["kiosk"].values():
-        assert [driver[name] for name in kiosk["card_readers"]] == ["idcard"] * len(kiosk["card_readers"])
-        assert (driver[kiosk["keypad"]], driver[kiosk["printer"]]) == ("keypad", "printer")
-    for window in plan["window"].values():
-        assert driver[window["display"]] == "display"
-        assert "scanner" not in window or driver[window["scanner"]] == "scanner"
-        assert window["zone"] in plan["zone"]
-    for queue in plan["queue"].values():
-        assert queue["zone"] in plan["zone"]
-
-
-def test_no_device_is_left_over_and_none_belongs_to_two_kiosks(plan: Tree) -> None:
-    at_kiosks = [
-        name for kiosk in plan["kiosk"].values() for name in (*kiosk["card_readers"], kiosk["keypad"], kiosk["printer"])
-    ]
-    displays = [window["display"] for window in plan["window"].values()]
-    scanners = {window["scanner"] for window in plan["window"].values() if "scanner" in window}
-
-    assert len(set(at_kiosks)) == len(at_kiosks)
-    assert len(set(displays)) == len(displays)
-    assert {*at_kiosks, *displays, *scanners} == set(plan["device"])
-
-
-def test_device_and_staff_numbers_have_the_form_of_the_contract(plan: Tree) -> None:
-    assert all(re.fullmatch(r"[A-Z]{2,4}-[0-9]{2,3}", name) for name in plan["device"])
-    assert all(re.fullmatch(r"c[0-9]{3}", name) for name in plan["clerk"])
-    assert re.fullmatch(r"[0-9]{12}-[0-9]{2}", plan["hall"]["code"])
-
-
-def test_displays_share_lines_of_at_most_twenty_without_a_double_address(plan: Tree) -> None:
-    lines: dict[str, list[int]] = {}
-    for device in plan["device"].values():
-        if device["driver"] == "display_onbon":
-            lines.setdefault(device["port"], []).append(device["address"])
-
-    for port, addresses in lines.items():
-        assert len(addresses) <= 20, port
-        assert len(set(addresses)) == len(addresses), port
-    assert sum(map(len, lines.values())) == len(plan["window"])
-
-
-def test_devices_share_a_port_only_on_a_display_line_and_at_one_speed(plan: Tree) -> None:
-    ports: dict[str, list[Tree]] = {}
-    for device in plan["device"].values():
-        ports.setdefault(device["port"], []).append(device)
-
-    for port, sharing in ports.items():
-        assert len(sharing) == 1 or {device["driver"] for device in sharing} == {"display_onbon"}, port
-        assert len({device.get("baud") for device in sharing}) == 1, port
-
-
-def test_small_hall_has_its_displays_on_one_line_and_one_scanner_for_all() -> None:
-    plan = devices(HallName.SMALL)
-
-    assert {plan["device"][f"DSP-0{number}"]["port"] for number in (1, 2, 3)} == {"/dev/ttyS2"}
-    assert {window["scanner"] for window in plan["window"].values()} == {"SCN-01"}
-    assert plan["device"]["IDR-01"]["driver"] == "idcard_samv"
-    assert plan["device"]["IDR-02"]["port"] == "pcsc:Hall Card 00 00"
-
-
-def test_halls_have_different_codes() -> None:
-    codes = [devices(hall)["hall"]["code"] for hall in HALL_NAMES]
-
-    assert len(set(codes)) == len(codes)
 
 
 def test_arrival_weights_cover_the_items(hall: HallName, full: Tree) -> None:
