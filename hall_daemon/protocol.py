@@ -136,6 +136,8 @@ class KioskView(Frozen):
     """The navigation keys that mean something now: ok, correct, cancel, help, *, #."""
     seconds_left: int | None = None
     """Until the page changes by itself, where the resident should know."""
+    language: Literal["zh", "en"] = "zh"
+    """Which language stands large; back to Chinese after each visit."""
 
 
 class CalledNumber(Frozen):
