@@ -1,0 +1,456 @@
+"""Typed client of the daemon's HTTP face, for screens and tools on any machine.
+
+One method a route; streams arrive as `Stream`. Needs no driver, database or web library. It keeps nothing and repeats
+no verb: one whose answer was lost may have happened, and the next view tells.
+
+    ClientError(text)        what a person can read, in both languages
+      BadAddress             the address cannot be one
+      RequestRefused         the daemon understood and said no: its Problem
+      HallUnreachable        no answer, or none that this client understands; `maybe_done` if the verb may have happened
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from hall_daemon.protocol import (
+    AboutCurrent,
+    AboutTicket,
+    BoardView,
+    CallNext,
+    Cancel,
+    DeviceView,
+    Done,
+    FeedLine,
+    FilePages,
+    Finish,
+    HallMap,
+    IssueAtCounter,
+    KeyPressed,
+    KioskView,
+    Park,
+    Problem,
+    Serve,
+    SignIn,
+    StartScan,
+    Text,
+    TicketView,
+    Transfer,
+    WindowView,
+)
+from hall_daemon.texts import text
+
+Shape = TypeVar("Shape", bound=BaseModel)
+_LINE_LIMIT = 4 * 1024 * 1024
+_DEVICES = TypeAdapter(tuple[DeviceView, ...])
+
+
+class ClientError(Exception):
+    """Base of what this client raises; `text` is for people."""
+
+    def __init__(self, sentence: Text) -> None:
+        super().__init__(sentence.en or sentence.zh)
+        self.text = sentence
+
+
+class BadAddress(ClientError):
+    """The address of the hall cannot be one."""
+
+
+class RequestRefused(ClientError):
+    """The daemon understood and said no."""
+
+    def __init__(self, status: int, problem: Problem) -> None:
+        super().__init__(problem.text)
+        self.status = status
+        self.problem = problem
+
+    @property
+    def code(self) -> str:
+        """The problem's code without the room that it came from."""
+        return self.problem.code.rpartition(".")[2]
+
+
+class HallUnreachable(ClientError):
+    """No answer, or none that this client understands."""
+
+    def __init__(self, code: str, *, url: str, maybe_done: bool = False, **facts: object) -> None:
+        super().__init__(text(code, url=url, **facts))
+        self.code = code
+        self.maybe_done = maybe_done
+
+
+class Link(StrEnum):
+    """Between this screen and the daemon."""
+
+    CONNECTING = "connecting"
+    ONLINE = "online"
+    OFFLINE = "offline"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkNews:
+    """The link changed, or another attempt failed; `trouble` says why it is not online."""
+
+    link: Link
+    trouble: Text | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How long to wait. The daemon sends a heartbeat every 5 s, so two missing ones end a stream."""
+
+    connect_s: float = 3.0
+    answer_s: float = 8.0
+    heartbeat_s: float = 12.0
+    first_retry_s: float = 0.25
+    longest_retry_s: float = 5.0
+
+
+class Stream(Generic[Shape]):
+    """An NDJSON stream: iterate it for one connection, or `lasting` for one after the other.
+
+    Iterating raises HallUnreachable when the connection is lost in any way, RequestRefused when it is not granted.
+    """
+
+    def __init__(
+        self,
+        client: HallClient,
+        path: str,
+        shape: type[Shape],
+        params: dict[str, str | int] | None = None,
+        advance: Callable[[Shape], dict[str, str | int]] | None = None,
+        *,
+        ends: bool = False,
+    ) -> None:
+        self._client = client
+        self._path = path
+        self._shape = shape
+        self._params = params or {}
+        self._advance = advance
+        self._ends = ends
+
+    def __aiter__(self) -> AsyncIterator[Shape]:
+        return self._once(lambda: None)
+
+    async def lasting(self, hear: Callable[[LinkNews], None]) -> AsyncGenerator[Shape]:
+        """Items for ever, connecting again whenever the line is lost; `hear` is told of each change.
+
+        Raises RequestRefused, except for faults of the daemon itself (HTTP 5xx), which are waited out.
+        """
+        failures = 0
+        hear(LinkNews(link=Link.CONNECTING))
+
+        def opened() -> None:
+            nonlocal failures
+            failures = 0
+            hear(LinkNews(link=Link.ONLINE))
+
+        while True:
+            try:
+                async with aclosing(self._once(opened)) as items:
+                    async for item in items:
+                        yield item
+            except HallUnreachable as exc:
+                hear(LinkNews(link=Link.OFFLINE, trouble=exc.text))
+            except RequestRefused as exc:
+                if exc.status < 500:
+                    raise
+                hear(LinkNews(link=Link.OFFLINE, trouble=exc.text))
+            await asyncio.sleep(self._client.retry_wait_s(failures))
+            failures += 1
+
+    async def _once(self, opened: Callable[[], None]) -> AsyncGenerator[Shape]:
+        async with aclosing(self._client.lines(self._path, self._params, opened)) as lines:
+            async for line in lines:
+                item = self._client.parse(self._shape, line)
+                if self._advance is not None:
+                    self._params |= self._advance(item)
+                yield item
+        if not self._ends:
+            raise HallUnreachable("client.silent", url=self._client.url)
+
+
+@dataclass
+class _Clock:
+    """How far the hall's clock is ahead of this machine's, from the Date of its answers (whole seconds)."""
+
+    ahead_s: float = 0.0
+
+    def note(self, answer: httpx.Response) -> None:
+        try:
+            hall_s = parsedate_to_datetime(answer.headers["date"]).timestamp()
+        except (KeyError, ValueError):
+            return
+        ahead_s = hall_s + 0.5 - time.time()
+        # The header is cut to seconds: below two there is nothing to correct.
+        self.ahead_s = ahead_s if abs(ahead_s) > 2 else 0.0
+
+
+@dataclass
+class HallClient:
+    """The daemon at an address. Use as an async context manager. Raises BadAddress."""
+
+    url: str
+    token: str = ""
+    limits: Limits = field(default_factory=Limits)
+    _clock: _Clock = field(default_factory=_Clock, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.url = self.url.rstrip("/")
+        try:
+            address = httpx.URL(self.url)
+        except httpx.InvalidURL as exc:
+            raise BadAddress(text("client.bad_address", url=self.url)) from exc
+        if address.scheme not in {"http", "https"} or not address.host or address.query or address.fragment:
+            raise BadAddress(text("client.bad_address", url=self.url))
+        self._http = httpx.AsyncClient(
+            base_url=address,
+            headers={"Authorization": f"Bearer {self.token}"} if self.token else {},
+            timeout=httpx.Timeout(self.limits.answer_s, connect=self.limits.connect_s),
+            # A kept connection that died with the daemon would cost a verb its answer.
+            limits=httpx.Limits(keepalive_expiry=4.0),
+            # The hall is on the local network; a proxy from the environment would only be in the way.
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End all connections."""
+        await self._http.aclose()
+
+    def hall_time_s(self) -> float:
+        """The hall's time in seconds since 1970, as well as this machine can know it."""
+        return time.time() + self._clock.ahead_s
+
+    def retry_wait_s(self, failures: int) -> float:
+        """Full jitter, so that ninety windows do not come back in one moment."""
+        longest = min(self.limits.longest_retry_s, self.limits.first_retry_s * 2 ** min(failures, 16))
+        return random.uniform(self.limits.first_retry_s / 2, longest)  # noqa: S311  # a wait, not a secret
+
+    # ---- the hall
+
+    async def hall(self) -> HallMap:
+        """Zones, queues, windows and clerks to choose from."""
+        return self.parse(HallMap, await self._ask("GET", "/hall"))
+
+    async def ticket(self, number: str) -> TicketView:
+        """Where a number stands."""
+        return self.parse(TicketView, await self._ask("GET", f"/tickets/{_part(number)}"))
+
+    async def issue(self, request: IssueAtCounter) -> Done:
+        """Issue a number for somebody without a kiosk."""
+        return await self._verb("/tickets", request)
+
+    async def devices(self) -> tuple[DeviceView, ...]:
+        """All devices as a technician sees them."""
+        body = await self._ask("GET", "/devices")
+        try:
+            return _DEVICES.validate_json(body, extra="ignore")
+        except ValidationError as exc:
+            raise self._misunderstood(exc) from exc
+
+    async def enable_device(self, device: str) -> None:
+        """Let a device work again."""
+        await self._ask("POST", f"/devices/{_part(device)}/enable")
+
+    async def disable_device(self, device: str) -> None:
+        """Take a device out of use."""
+        await self._ask("POST", f"/devices/{_part(device)}/disable")
+
+    async def health(self) -> str:
+        """Answer of the health route as it stands. Raises RequestRefused or HallUnreachable if not well."""
+        return (await self._ask("GET", "/healthz")).decode()
+
+    async def metrics(self) -> str:
+        """Figures in the Prometheus text format."""
+        return (await self._ask("GET", "/metrics")).decode()
+
+    async def openapi(self) -> str:
+        """Description of every route, JSON."""
+        return (await self._ask("GET", "/openapi.json")).decode()
+
+    # ---- streams
+
+    def window_views(self, window: str) -> Stream[WindowView]:
+        """A clerk's screen: now, and after each change."""
+        return Stream(self, f"/windows/{_part(window)}/views", WindowView)
+
+    def kiosk_views(self, kiosk: str) -> Stream[KioskView]:
+        """A kiosk's page: now, and after each change."""
+        return Stream(self, f"/kiosks/{_part(kiosk)}/views", KioskView)
+
+    def board_views(self, zone: str = "") -> Stream[BoardView]:
+        """The hall board, or one zone of it."""
+        return Stream(self, "/board/views", BoardView, {"zone": zone} if zone else {})
+
+    def events(self, after: int, *, follow: bool = True) -> Stream[FeedLine]:
+        """What happened after an event number, then what happens. A lasting stream goes on where it was cut."""
+        params: dict[str, str | int] = {"after": after, "follow": "true" if follow else "false"}
+        return Stream(self, "/events", FeedLine, params, _after, ends=not follow)
+
+    # ---- kiosks
+
+    async def press_key(self, kiosk: str, request: KeyPressed) -> None:
+        """A touch or key on a kiosk page."""
+        await self._ask("POST", f"/kiosks/{_part(kiosk)}/keys", request)
+
+    # ---- windows: each verb raises RequestRefused or HallUnreachable; the answer to look at is the next view
+
+    async def sign_in(self, window: str, clerk: str) -> Done:
+        """A clerk takes the window."""
+        return await self._at(window, "sign-in", SignIn(clerk=clerk))
+
+    async def sign_out(self, window: str) -> Done:
+        """The clerk leaves the window."""
+        return await self._at(window, "sign-out", None)
+
+    async def call_next(self, window: str, seen: str | None) -> Done:
+        """Call whoever is next; `seen` is the number on the clerk's screen."""
+        return await self._at(window, "next", CallNext(seen=seen))
+
+    async def recall(self, window: str, seen: str) -> Done:
+        """Call the same number again."""
+        return await self._at(window, "recall", AboutCurrent(seen=seen))
+
+    async def serve(self, window: str, request: Serve) -> Done:
+        """The resident is at the window."""
+        return await self._at(window, "serve", request)
+
+    async def no_show(self, window: str, seen: str) -> Done:
+        """Called and did not come."""
+        return await self._at(window, "no-show", AboutCurrent(seen=seen))
+
+    async def park(self, window: str, request: Park) -> Done:
+        """Interrupt and keep."""
+        return await self._at(window, "park", request)
+
+    async def finish(self, window: str, request: Finish) -> Done:
+        """The resident leaves."""
+        return await self._at(window, "finish", request)
+
+    async def transfer(self, window: str, request: Transfer) -> Done:
+        """To another queue, zone or window, keeping the number."""
+        return await self._at(window, "transfer", request)
+
+    async def resume(self, window: str, ticket: str) -> Done:
+        """Take a parked ticket up again."""
+        return await self._at(window, "resume", AboutTicket(ticket=ticket))
+
+    async def requeue(self, window: str, ticket: str) -> Done:
+        """Put a missed ticket back in line."""
+        return await self._at(window, "requeue", AboutTicket(ticket=ticket))
+
+    async def cancel(self, window: str, request: Cancel) -> Done:
+        """Give up a number."""
+        return await self._at(window, "cancel", request)
+
+    async def start_scan(self, window: str, request: StartScan) -> Done:
+        """Begin a scan job; its pages arrive in the views."""
+        return await self._at(window, "scans", request)
+
+    async def page_jpeg(self, window: str, job: str, page: int) -> bytes:
+        """Picture of a page that is not yet filed."""
+        return await self._ask("GET", f"/windows/{_part(window)}/scans/{_part(job)}/pages/{page}")
+
+    async def file_pages(self, window: str, job: str, request: FilePages) -> Done:
+        """File kept pages of a job as one material."""
+        return await self._at(window, f"scans/{_part(job)}/file", request)
+
+    # ---- the wire
+
+    async def _at(self, window: str, verb: str, request: BaseModel | None) -> Done:
+        return await self._verb(f"/windows/{_part(window)}/{verb}", request)
+
+    async def _verb(self, path: str, request: BaseModel | None) -> Done:
+        return self.parse(Done, await self._ask("POST", path, request), maybe_done=True)
+
+    async def _ask(self, method: str, path: str, request: BaseModel | None = None) -> bytes:
+        body = None if request is None else request.model_dump_json().encode()
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        try:
+            answer = await self._http.request(method, path, content=body, headers=headers)
+        except httpx.RequestError as exc:
+            raise self._unreachable(exc) from exc
+        self._clock.note(answer)
+        self._refuse(answer)
+        return answer.content
+
+    async def lines(self, path: str, params: dict[str, str | int], opened: Callable[[], None]) -> AsyncGenerator[bytes]:
+        """Lines of a stream until the daemon ends it; heartbeats are watched and not given on."""
+        timeout = httpx.Timeout(self.limits.heartbeat_s, connect=self.limits.connect_s)
+        try:
+            async with self._http.stream("GET", path, params=params, timeout=timeout) as answer:
+                if answer.is_error:
+                    await answer.aread()
+                self._clock.note(answer)
+                self._refuse(answer)
+                opened()
+                rest = b""
+                async for piece in answer.aiter_bytes():
+                    *whole, rest = (rest + piece).split(b"\n")
+                    for line in whole:
+                        if line.strip():
+                            yield line
+                    if len(rest) > _LINE_LIMIT:
+                        raise HallUnreachable("client.not_the_hall", url=self.url, why=f"line > {_LINE_LIMIT} bytes")
+        except httpx.RequestError as exc:
+            raise self._unreachable(exc, lost="client.silent") from exc
+
+    def parse(self, shape: type[Shape], body: bytes, *, maybe_done: bool = False) -> Shape:
+        """A shape of the protocol; members that a newer daemon added are passed over. Raises HallUnreachable."""
+        try:
+            return shape.model_validate_json(body, extra="ignore")
+        except ValidationError as exc:
+            raise self._misunderstood(exc, maybe_done=maybe_done) from exc
+
+    def _misunderstood(self, exc: ValidationError, *, maybe_done: bool = False) -> HallUnreachable:
+        # Only place and kind: the input itself may be personal.
+        first = exc.errors(include_input=False, include_url=False)[0]
+        why = f"{exc.title}.{'.'.join(str(step) for step in first['loc'])}: {first['type']}"
+        return HallUnreachable("client.not_the_hall", url=self.url, maybe_done=maybe_done, why=why)
+
+    def _refuse(self, answer: httpx.Response) -> None:
+        if answer.is_success:
+            return
+        try:
+            problem = Problem.model_validate_json(answer.content, extra="ignore")
+        except (ValidationError, httpx.ResponseNotRead) as exc:
+            why = f"HTTP {answer.status_code}"
+            raise HallUnreachable("client.not_the_hall", url=self.url, why=why) from exc
+        raise RequestRefused(answer.status_code, problem)
+
+    def _unreachable(self, exc: httpx.RequestError, *, lost: str = "client.no_answer") -> HallUnreachable:
+        if isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+            return HallUnreachable("client.unreachable", url=self.url)
+        if isinstance(exc, httpx.UnsupportedProtocol | httpx.DecodingError | httpx.TooManyRedirects):
+            return HallUnreachable("client.not_the_hall", url=self.url, why=type(exc).__name__)
+        return HallUnreachable(lost, url=self.url, maybe_done=True)
+
+
+def _part(name: str) -> str:
+    return quote(name, safe="")
+
+
+def _after(line: FeedLine) -> dict[str, str | int]:
+    return {} if line.number is None else {"after": line.number}
