@@ -364,6 +364,18 @@ class CatalogActivated(EventData):
     urgent: bool
 
 
+class OperatorActed(EventData):
+    """审计: somebody of the hall did something that is no step of a ticket."""
+
+    wire_type = "hall.operator.acted.v1"
+    actor: Literal["clerk", "technician", "admin"]
+    actor_id: ClerkId
+    action: str
+    target: str
+    result: str
+    reason_text: str | None = None
+
+
 class CommandResult(EventData):
     """Answer to a command of the province."""
 
@@ -378,7 +390,7 @@ EVENT_TYPES: dict[str, type[EventData]] = {
     for cls in (
         StreamOpened, DayOpened, DayClosed, ProfileChanged, TicketIssued, SlipPrinted, TicketCalled, ServingStarted,
         TicketParked, TicketResumed, TicketTransferred, NoShow, TicketRequeued, TicketCancelled, TicketFinished,
-        TicketExpired, MaterialScanned, DeviceChanged, ClockChanged, CatalogActivated, CommandResult,
+        TicketExpired, MaterialScanned, DeviceChanged, ClockChanged, CatalogActivated, OperatorActed, CommandResult,
     )
 }  # fmt: skip
 

@@ -1,0 +1,479 @@
+"""The database: one writer, one transaction a verb, and the event log that is the outbox.
+
+A verb runs on the writer's thread inside `BEGIN IMMEDIATE`; what it changes and the events it emits are committed
+together with synchronous=FULL, and only then does anybody hear of them. Readers are read-only. A storage fault at a
+commit ends the process: a later commit on the same handle could pass although it is not on the disk.
+
+Beside the database stands its epoch file: the stream and the last committed sequence, written after each commit. It can
+lag behind the database (after a power cut) but never be ahead of it, so a database that is behind its epoch file is an
+old copy: a new stream is opened and serials are raised before anything is issued (province.md §6).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import text as sql
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import StaticPool
+from sqlmodel import Session, SQLModel, col, func, select
+
+from hall_daemon.clock import Clock, rfc3339
+from hall_daemon.events import Event, EventData, StreamOpened
+from hall_daemon.privacy import CHAIN_START, canonical, chain, leaf
+from hall_daemon.tables import SCHEMA_VERSION, CounterRow, DayRow, EventRow, MetaRow, StreamRow
+from hall_daemon.words import StreamReason
+
+_log = logging.getLogger("store")
+T = TypeVar("T")
+
+FLOOR_OFFLINE = 200
+"""After a restore serials go to the next hundred above the last one plus this (province.md §6)."""
+
+
+class StoreError(Exception):
+    """The database cannot be used; the sentence says which, why, and what to do."""
+
+
+@dataclass
+class _Head:
+    """Where the stream stands; replaced only after a commit."""
+
+    streamid: str
+    sequence: int
+    chain: str
+
+
+@dataclass(kw_only=True)
+class Tx:
+    """One transaction: what a verb reads, changes and reports."""
+
+    session: Session
+    now_ms: int
+    bizdate: str
+    """The open service day, or the last one."""
+    _store: Store
+    _head: _Head
+    events: list[Event] = field(default_factory=list)
+
+    def emit(self, data: EventData, event_id: str | None = None, bizdate: str | None = None) -> int:
+        """Append an event of this change; its number."""
+        return self._append(data.wire_type, data.subject, data.model_dump(mode="json", exclude_none=True), data,
+                            event_id=event_id, bizdate=bizdate)  # fmt: skip
+
+    def again(self, row: EventRow) -> int:
+        """Append an event of an earlier stream under its old id, time, place in its subject and data."""
+        envelope = json.loads(row.body)
+        return self._append(
+            row.type, row.subject, envelope["data"], None,
+            event_id=row.id, bizdate=row.bizdate, aggseq=row.aggseq, time=row.time,
+        )  # fmt: skip
+
+    def _append(
+        self, wire_type: str, subject: str, data: dict[str, Any], model: EventData | None, *,
+        event_id: str | None = None, bizdate: str | None = None, aggseq: int | None = None, time: str | None = None,
+    ) -> int:  # fmt: skip
+        store, head = self._store, self._head
+        recorded = rfc3339(self.now_ms)
+        if aggseq is None:
+            found = self.session.exec(select(func.max(EventRow.aggseq)).where(EventRow.subject == subject)).one()
+            aggseq = (found or 0) + 1
+        envelope: dict[str, Any] = {
+            "specversion": "1.0",
+            "id": event_id or store.clock.new_id(),
+            "source": f"/halls/{store.hall_code}",
+            "type": wire_type,
+            "subject": subject,
+            "time": time or recorded,
+            "recordedtime": recorded,
+            "datacontenttype": "application/json",
+            "streamid": head.streamid,
+            "sequence": f"{head.sequence + 1:016d}",
+            "aggseq": aggseq,
+            "bizdate": bizdate or self.bizdate,
+            "catver": store.catalog_version,
+            "clkstate": store.clock.state.value,
+            "clkoffms": store.clock.offset_ms,
+            "data": data,
+        }
+        this_leaf = leaf(envelope)
+        head.sequence += 1
+        head.chain = chain(head.chain, this_leaf)
+        row = EventRow(
+            streamid=head.streamid, sequence=head.sequence, id=envelope["id"], type=wire_type, subject=subject,
+            aggseq=aggseq, time=envelope["time"], bizdate=envelope["bizdate"], body=canonical(envelope),
+            leaf=this_leaf, chain=head.chain,
+        )  # fmt: skip
+        self.session.add(row)
+        self.session.flush()
+        assert row.number is not None
+        if model is not None:
+            self.events.append(
+                Event(
+                    number=row.number,
+                    streamid=row.streamid,
+                    sequence=row.sequence,
+                    id=row.id,
+                    type=wire_type,
+                    subject=subject,
+                    time=row.time,
+                    bizdate=row.bizdate,
+                    data=model,
+                )
+            )
+        return row.number
+
+
+@dataclass
+class _Job:
+    verb: Callable[[Tx], Any]
+    answer: Future[Any]
+
+
+class Store:
+    """The hall's database."""
+
+    def __init__(self, database: Path, hall_code: str, clock: Clock) -> None:
+        self.database = database
+        self.hall_code = hall_code
+        self.clock = clock
+        self.catalog_version = 0
+        self.restored = False
+        """Set by open() when the database turned out to be an old copy."""
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._hear: list[Callable[[tuple[Event, ...]], None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._readers = ThreadPoolExecutor(2, thread_name_prefix="store-read")
+        self._epoch_fd = -1
+        self._head = _Head("", 0, CHAIN_START)
+
+    # --- life ---------------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Open, check and migrate; begin a new stream if this is a new or an old copy. Raises StoreError."""
+        self.database.parent.mkdir(parents=True, exist_ok=True)
+        epoch = self._read_epoch()
+        if epoch is not None and (not self.database.exists() or self.database.stat().st_size == 0):
+            raise StoreError(
+                f"{self.database} is missing or empty, but {self._epoch_path} says that this hall is installed: "
+                "restore a backup, or remove that file to begin a new database"
+            )
+        self._epoch_fd = os.open(self._epoch_path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._lock()
+        self._writer = _engine(self.database, read_only=False)
+        try:
+            self._connection = self._writer.connect()
+            self._check()
+            self._migrate()
+        except DBAPIError as exc:
+            raise StoreError(f"{self.database} cannot be opened: {exc.orig}; restore a backup") from exc
+        self._reader = _engine(self.database, read_only=True)
+        self._take_up_stream(epoch)
+
+    def start(self) -> None:
+        """Start the writer; from now on `write` and `read` may be awaited on this event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._work, name="store-write", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish what is queued, checkpoint, give the file back."""
+        if self._thread is not None:
+            self._jobs.put(None)
+            self._thread.join(10)
+            self._thread = None
+        self._readers.shutdown()
+        self._connection.close()
+        self._writer.dispose()
+        self._reader.dispose()
+        if self._epoch_fd >= 0:
+            os.close(self._epoch_fd)
+            self._epoch_fd = -1
+
+    def on_commit(self, hear: Callable[[tuple[Event, ...]], None]) -> None:
+        """Hear the events of each commit, in order, on the event loop."""
+        self._hear.append(hear)
+
+    # --- use ----------------------------------------------------------------------------------------------------
+
+    async def write(self, verb: Callable[[Tx], T]) -> T:
+        """Run a verb in a transaction of its own; an exception of the verb rolls everything back."""
+        answer: Future[T] = Future()
+        self._jobs.put(_Job(verb, answer))
+        return await asyncio.wrap_future(answer)
+
+    async def read(self, question: Callable[[Session], T]) -> T:
+        """Ask without changing anything."""
+        assert self._loop is not None
+        return await self._loop.run_in_executor(self._readers, self._read, question)
+
+    @property
+    def streamid(self) -> str:
+        """The stream that is written to."""
+        return self._head.streamid
+
+    @property
+    def last_sequence(self) -> int:
+        """Last committed sequence of that stream."""
+        return self._head.sequence
+
+    def _read(self, question: Callable[[Session], T]) -> T:
+        with Session(self._reader) as session:
+            return question(session)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            if not job.answer.set_running_or_notify_cancel():
+                continue
+            try:
+                result, events = self.transact(job.verb)
+            except BaseException as exc:  # noqa: BLE001 - handed to whoever awaits the verb
+                self._end_if_storage_failed(exc)
+                job.answer.set_exception(exc)
+                continue
+            self._publish(events)
+            job.answer.set_result(result)
+
+    def transact(self, verb: Callable[[Tx], T]) -> tuple[T, tuple[Event, ...]]:
+        """One transaction on the calling thread, which must be the only writer."""
+        head = _Head(self._head.streamid, self._head.sequence, self._head.chain)
+        with Session(self._connection) as session, session.begin():
+            tx = Tx(
+                session=session, now_ms=self.clock.now_ms(), bizdate=self._bizdate(session), _store=self, _head=head
+            )
+            result = verb(tx)
+        self._head = head
+        self._note_epoch()
+        return result, tuple(tx.events)
+
+    def _publish(self, events: tuple[Event, ...]) -> None:
+        if not events or self._loop is None:
+            return
+
+        def tell() -> None:
+            for hear in self._hear:
+                hear(events)
+
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to hear
+            self._loop.call_soon_threadsafe(tell)
+
+    def _bizdate(self, session: Session) -> str:
+        latest = session.exec(select(func.max(DayRow.bizdate))).one()
+        return latest or self.clock.today().isoformat()
+
+    @staticmethod
+    def _end_if_storage_failed(exc: BaseException) -> None:
+        """SQLITE_IOERR (10) and SQLITE_CORRUPT (11): stop at once, the supervisor starts anew with a check."""
+        original = exc.orig if isinstance(exc, DBAPIError) else exc
+        code = getattr(original, "sqlite_errorcode", 0) & 0xFF
+        if isinstance(original, sqlite3.Error) and code in (10, 11):
+            _log.critical("storage failed: %s; stopping", type(original).__name__)
+            logging.shutdown()
+            os._exit(70)
+
+    # --- opening ------------------------------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        verdict = self._connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        self._connection.rollback()
+        if verdict != "ok":
+            raise StoreError(f"{self.database} is damaged ({verdict}): move it away and restore the newest backup")
+
+    def _migrate(self) -> None:
+        version = self._connection.exec_driver_sql("PRAGMA user_version").scalar() or 0
+        self._connection.rollback()
+        if version > SCHEMA_VERSION:
+            raise StoreError(
+                f"{self.database} has schema {version}, this program knows {SCHEMA_VERSION}: "
+                "install the newer program, or restore the backup made before the upgrade"
+            )
+        if version < 1:
+            with self._connection.begin():
+                SQLModel.metadata.create_all(self._connection)
+                self._connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _take_up_stream(self, epoch: tuple[str, int] | None) -> None:
+        with Session(self._connection) as session:
+            latest = session.exec(select(StreamRow).order_by(col(StreamRow.opened_ms).desc()).limit(1)).first()
+            known = session.get(MetaRow, "hall_code")
+            if known is not None and known.value != self.hall_code:
+                raise StoreError(
+                    f"{self.database} belongs to hall {known.value}, the configuration says {self.hall_code}"
+                )
+            if latest is not None:
+                last = session.exec(
+                    select(EventRow)
+                    .where(EventRow.streamid == latest.streamid)
+                    .order_by(col(EventRow.sequence).desc())
+                    .limit(1)
+                ).first()
+                self._head = _Head(latest.streamid, last.sequence if last else 0, last.chain if last else CHAIN_START)
+        if latest is None:
+            self.open_stream(StreamReason.INSTALL)
+        elif epoch is not None and (epoch[0] != latest.streamid or epoch[1] > self._head.sequence):
+            _log.warning(
+                "restored: database is at %s/%d, epoch file at %s/%d; opening a new stream",
+                latest.streamid, self._head.sequence, epoch[0], epoch[1],
+            )  # fmt: skip
+            self.restored = True
+            self.open_stream(StreamReason.RESTORE)
+        self._note_epoch()
+        os.fsync(self._epoch_fd)
+
+    def open_stream(self, reason: StreamReason) -> None:
+        """Begin a new stream from the writer's thread, or before it runs: close the old one, raise the serials,
+        and repeat what the province has not acknowledged under its old ids (province.md §6)."""
+        old = None if reason is StreamReason.INSTALL else self._head
+
+        def begin(tx: Tx) -> None:
+            previous = tx.session.get(StreamRow, old.streamid) if old else None
+            unacked: list[EventRow] = []
+            if previous is not None:
+                previous.state = "closed"
+                unacked = list(
+                    tx.session.exec(
+                        select(EventRow)
+                        .where(EventRow.streamid == previous.streamid, EventRow.sequence > previous.acked_through)
+                        .where(EventRow.type != StreamOpened.wire_type)
+                        .order_by(col(EventRow.sequence))
+                    )
+                )
+            else:
+                tx.session.add(MetaRow(key="hall_code", value=self.hall_code))
+            tx._head.streamid, tx._head.sequence = self.clock.new_id(), 0
+            tx.session.add(
+                StreamRow(
+                    streamid=tx._head.streamid,
+                    opened_ms=tx.now_ms,
+                    reason=reason.value,
+                    previous=old.streamid if old else None,
+                )
+            )
+            tx.session.flush()
+            floors = raise_serials(tx, FLOOR_OFFLINE) if reason is StreamReason.RESTORE else {}
+            tx.emit(
+                StreamOpened(
+                    reason=reason,
+                    previous_streamid=old.streamid if old else None,
+                    previous_last_sequence=old.sequence if old else None,
+                    previous_acked_through=previous.acked_through if previous else None,
+                    previous_chain_sm3=old.chain if old else None,
+                    serial_floor=floors,
+                )
+            )
+            for row in unacked:
+                tx.again(row)
+
+        _, events = self.transact(begin)
+        self._publish(events)
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._epoch_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            raise StoreError(f"{self.database} is in use by another hall daemon; stop that one first") from exc
+
+    # --- epoch file -----------------------------------------------------------------------------------------------
+
+    @property
+    def _epoch_path(self) -> Path:
+        return self.database.with_name(self.database.name + ".epoch")
+
+    def _read_epoch(self) -> tuple[str, int] | None:
+        try:
+            streamid, _, sequence = self._epoch_path.read_text().strip().partition(" ")
+            return streamid, int(sequence)
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            return None  # torn by a power cut: then it is older than the database, and says nothing
+
+    def _note_epoch(self) -> None:
+        """Not fsynced: it may lag after a power cut, it must only never be ahead."""
+        if self._epoch_fd >= 0:
+            os.pwrite(self._epoch_fd, f"{self._head.streamid} {self._head.sequence:016d}\n".encode(), 0)
+
+
+def raise_serials(tx: Tx, above: int) -> dict[str, int]:
+    """Lift each series of the current day to the next hundred above its last serial plus `above`."""
+    floors: dict[str, int] = {}
+    for counter in tx.session.exec(select(CounterRow).where(CounterRow.bizdate == tx.bizdate)):
+        counter.last = min(9999, -(-(counter.last + above) // 100) * 100)
+        floors[counter.series] = counter.last
+    return floors
+
+
+def verify(database: Path) -> str | None:
+    """Recompute leaves and chain of every stream; the first difference as a sentence, or None. Reads only."""
+    engine = _engine(database, read_only=True)
+    try:
+        with Session(engine) as session:
+            for stream in session.exec(select(StreamRow).order_by(col(StreamRow.opened_ms))):
+                difference = _verify_stream(session, stream)
+                if difference:
+                    return difference
+    except (OperationalError, DBAPIError) as exc:
+        raise StoreError(f"{database} cannot be read: {exc.orig}") from exc
+    finally:
+        engine.dispose()
+    return None
+
+
+def _verify_stream(session: Session, stream: StreamRow) -> str | None:
+    rows = session.exec(select(EventRow).where(EventRow.streamid == stream.streamid).order_by(col(EventRow.sequence)))
+    previous: str | None = None
+    expected = 1
+    for row in rows:
+        envelope = json.loads(row.body)
+        where = f"stream {stream.streamid}, sequence {row.sequence}, {row.type}"
+        if row.sequence != expected:
+            return f"{where}: sequence {expected} is missing"
+        if previous is None:
+            previous = envelope["data"].get("previous_chain_sm3") or CHAIN_START
+        if leaf(envelope) != row.leaf:
+            return f"{where}: the event was changed after it was written (its leaf differs)"
+        if chain(previous, row.leaf) != row.chain:
+            return f"{where}: the chain of hashes breaks here"
+        previous, expected = row.chain, expected + 1
+    return None
+
+
+def _engine(database: Path, *, read_only: bool) -> Engine:
+    address = f"sqlite:///file:{database}?mode={'ro' if read_only else 'rwc'}&uri=true"
+    if read_only:
+        engine = create_engine(address, pool_size=2, max_overflow=0)
+    else:
+        engine = create_engine(address, poolclass=StaticPool, connect_args={"check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # transactions are begun below, not guessed by the driver
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA busy_timeout = 5000")
+        if not read_only:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            cursor.execute("PRAGMA synchronous = FULL")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.execute(sql("BEGIN" if read_only else "BEGIN IMMEDIATE"))
+
+    return engine

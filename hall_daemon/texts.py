@@ -1,0 +1,95 @@
+"""Every sentence a person in the hall reads or hears, by code, in Chinese and English.
+
+The tables of the larger screens stand in files of their own; a code exists once.
+"""
+
+from __future__ import annotations
+
+from hall_daemon import texts_counter, texts_kiosk
+from hall_daemon.protocol import Text
+
+_HALL: dict[str, tuple[str, str]] = {
+    # refusals of hall verbs
+    "hall.illegal_step": (
+        "{number} 现在不能这样操作（状态：{state}）。",
+        "{number} is {state}: this step is not possible now.",
+    ),
+    "hall.nothing_waiting": ("现在没有人在等候。", "Nobody is waiting."),
+    "hall.screen_out_of_date": (
+        "屏幕已更新，请看清号码再按一次。",
+        "The screen has changed. Look at the number and press again.",
+    ),
+    "hall.not_found": ("没有找到 {what}。", "{what} was not found."),
+    "hall.already_waiting": (
+        "您已取过 {number}，前面 {ahead} 人。",
+        "You already have {number}; {ahead} ahead of you.",
+    ),
+    "hall.no_window": (
+        "您选择的业务暂无对应办事窗口，请前往人工导引台咨询。",
+        "No window for this service now. Please ask at the desk.",
+    ),
+    "hall.closed": ("现在不办公，暂停取号。", "The hall is closed; no numbers are issued."),
+    "hall.item_suspended": ("这项业务暂停办理。", "This service is suspended."),
+    "hall.no_more_numbers": ("今日号已取完，请到导办台。", "No more numbers today. Please ask at the desk."),
+    "hall.not_signed_in": ("请先在 {window} 号窗口上岗。", "Sign in to window {window} first."),
+    "hall.window_taken": ("{window} 号窗口已有人上岗。", "Somebody else is signed in to window {window}."),
+    "hall.must_finish_first": (
+        "{number} 还在办理，请先办结或挂起。",
+        "{number} is being served: finish or park it first.",
+    ),
+    "hall.must_decide_call": (
+        "{number} 还在叫号中：到了请开始办理，没来请过号。",
+        "{number} is being called: serve it, or mark it no-show.",
+    ),
+    "hall.storage_failed": (
+        "存储故障，号码未发出，请到导办台。",
+        "Storage fault: nothing was issued. Please ask at the desk.",
+    ),
+    "request.invalid": ("请求格式不对：{where}：{why}", "The request is malformed: {where}: {why}"),
+    "request.unknown_path": ("没有这个地址。", "There is no such address."),
+    "request.not_allowed": ("没有权限。", "Not allowed."),
+    "request.internal": ("内部错误，已记录。", "Internal error; it has been logged."),
+    # calls
+    "call.spoken": ("请 {number} 号到 {window} 号窗口办理。", "Number {number}, window {window}."),
+    "call.display": ("请{number}到{window}号窗口", "{number} to window {window}"),
+    "call.display_short": ("请{number}到本窗口", "{number} here"),
+    "window.idle": ("{window}号窗口", "Window {window}"),
+    "window.serving": ("{number} 办理中", "{number} serving"),
+    "window.closed": ("{window}号 未开放", "Window {window} closed"),
+    # notices at a window
+    "notice.display_offline": ("窗口屏离线，请口头叫号。", "The window display is offline: call aloud."),
+    "notice.display_fault": ("窗口屏没有显示这次叫号，请口头叫号。", "The display did not show this call: call aloud."),
+    "notice.scanner_offline": ("扫描仪离线，请到其他窗口扫描或留复印件。", "The scanner is offline: use another one."),
+    "notice.slip_not_printed": ("这张号没有打印出来，号码有效。", "The slip was not printed; the number is valid."),
+    # scanning
+    "scan.feeder_empty": ("进纸器里没有纸，请放好原件再扫。", "The feeder is empty. Insert the papers and scan again."),
+    "scan.feeder_jam": ("扫描仪卡纸，请取出后从第 {page} 页继续。", "Paper jam. Clear it and go on from page {page}."),
+    "scan.cover_open": ("扫描仪盖子开着，请盖好再扫。", "The scanner's cover is open. Close it and scan again."),
+    "scan.busy": ("扫描仪正忙，请稍候再扫。", "The scanner is busy. Try again in a moment."),
+    "scan.no_answer": (
+        "扫描仪没有回答，已保存的页不受影响，请重扫第 {page} 页。",
+        "The scanner gave no answer. Rescan page {page}.",
+    ),
+    "scan.bad_page": ("第 {page} 页图像损坏，请重扫。", "Page {page} is damaged. Scan it again."),
+    "scan.no_space": ("磁盘空间不足，暂停扫描。", "Not enough disk space; scanning is paused."),
+    "scan.no_scanner": ("这个窗口没有扫描仪。", "This window has no scanner."),
+}
+
+
+def _merge(*tables: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    merged: dict[str, tuple[str, str]] = {}
+    for table in tables:
+        twice = merged.keys() & table.keys()
+        if twice:
+            raise ValueError(f"sentence codes defined twice: {', '.join(sorted(twice))}")
+        merged.update(table)
+    return merged
+
+
+TEXTS = _merge(_HALL, texts_kiosk.TEXTS, texts_counter.TEXTS)
+
+
+def text(code: str, **facts: object) -> Text:
+    """The sentence of a code with its facts filled in. Raises KeyError for an unknown code or a missing fact."""
+    zh, en = TEXTS[code]
+    return Text(zh=zh.format(**facts), en=en.format(**facts))
