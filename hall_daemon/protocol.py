@@ -242,6 +242,8 @@ class ScanJobView(Frozen):
 
     job: str
     state: Literal["scanning", "done", "failed", "filed"]
+    ticket: str = ""
+    """Number that the pages belong to."""
     problem: Text | None = None
     pages: tuple[ScanPageView, ...] = ()
 
