@@ -46,6 +46,7 @@ class Condition(StrEnum):
     CARD_INVALID = "card_invalid"
     KEYS_STUCK = "keys_stuck"
     TEXT_UNSUITABLE = "text_unsuitable"
+    PROFILE_UNSUITABLE = "profile_unsuitable"
 
     @property
     def blocks(self) -> bool:
@@ -368,6 +369,8 @@ class Page:
     data: bytes = field(repr=False)
     media: str
     number: int
+    dpi: int = 0
+    """Resolution that was really used; 0: the one of the profile."""
 
 
 class PageScanner(Driver[LinkT, OptionsT]):
@@ -380,5 +383,6 @@ class PageScanner(Driver[LinkT, OptionsT]):
     def scan(self, profile: ScanProfile) -> Iterator[Page]:
         """Yield pages as they come; the first failure ends the feed and pages already yielded stay good.
 
-        Each page comes within 30 s or NoReply is raised. Raises Refused(FEEDER_EMPTY | FEEDER_JAM | COVER_OPEN | BUSY).
+        Each page comes within 30 s or NoReply is raised.
+        Raises Refused(FEEDER_EMPTY | FEEDER_JAM | COVER_OPEN | BUSY | DEVICE_FAULT | PROFILE_UNSUITABLE).
         """

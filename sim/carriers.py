@@ -10,6 +10,7 @@ import contextlib
 import os
 import select
 import socket
+import sys
 import termios
 import threading
 import time
@@ -347,6 +348,13 @@ class HttpTwin(Twin):
         """Answer one request, or None to close the connection without a word. Runs on the request's thread."""
 
 
+class _HttpServer(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up in the middle is an ordinary thing here."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # passed on as it came
+
+
 class HttpPort:
     """An HTTP server on loopback for one twin; `base` is the path under which the device is addressed."""
 
@@ -368,7 +376,7 @@ class HttpPort:
         """Plug in; after an unplug under the same address."""
         if self._server is not None:
             return
-        server = ThreadingHTTPServer(("127.0.0.1", self._tcp_port), self._handler())
+        server = _HttpServer(("127.0.0.1", self._tcp_port), self._handler())
         server.daemon_threads = True
         self._server = server
         self._tcp_port = server.server_address[1]
