@@ -179,7 +179,7 @@ class Hall:
         row = TicketRow(
             id=ticket_id, request_id=order.request_id, bizdate=tx.bizdate, queue=item.queue, series=name, serial=serial,
             number=queueing.display_number(name, serial), item=item.code, zone=item.zone, channel=order.channel.value,
-            priority=order.priority.value, kiosk=order.kiosk, identity_mode=person.mode.value,
+            priority=order.priority.value, kiosk=order.kiosk, device=order.device_id, identity_mode=person.mode.value,
             id_type=person.id_type or None, name_masked=person.name_masked or None, id_masked=person.id_masked or None,
             phone_masked=person.phone_masked or None, id_hmac=person.id_hmac, phone_hmac=person.phone_hmac,
             state=TicketState.WAITING.value, since_ms=tx.now_ms, issued_ms=tx.now_ms, arrival_ms=self._arrive(tx),
@@ -499,6 +499,15 @@ class Hall:
             return tx.emit(TicketCancelled(ticket_id=row.id, display_no=row.number, reason_code=reason, clerk_id=clerk))
 
         return await self.store.write(verb)
+
+    async def clerk_at(self, window: str) -> str:
+        """Who is signed in there. Raises NotSignedIn, NotFound."""
+        if window not in self.profile.windows:
+            raise NotFound(what=window)
+        clerk = (await self.snapshot()).sessions.get(window)
+        if clerk is None:
+            raise NotSignedIn(window=window)
+        return clerk
 
     # --- questions ----------------------------------------------------------------------------------------------------
 

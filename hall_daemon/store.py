@@ -71,6 +71,16 @@ class Tx:
     _head: _Head
     events: list[Event] = field(default_factory=list)
 
+    @property
+    def streamid(self) -> str:
+        """The stream that this transaction writes to."""
+        return self._head.streamid
+
+    @property
+    def next_sequence(self) -> int:
+        """Sequence that the next event will get."""
+        return self._head.sequence + 1
+
     def emit(self, data: EventData, event_id: str | None = None, bizdate: str | None = None) -> int:
         """Append an event of this change; its number."""
         return self._append(data.wire_type, data.subject, data.model_dump(mode="json", exclude_none=True), data,
@@ -222,6 +232,15 @@ class Store:
         """Ask without changing anything."""
         assert self._loop is not None
         return await self._loop.run_in_executor(self._readers, self._read, question)
+
+    async def writable(self) -> bool:
+        """Whether a transaction can be begun and ended, proved by one on the writer's thread."""
+        try:
+            async with asyncio.timeout(10):
+                await self.write(lambda tx: tx.session.connection().exec_driver_sql("PRAGMA user_version").scalar())
+        except (TimeoutError, DBAPIError):
+            return False
+        return True
 
     @property
     def streamid(self) -> str:

@@ -102,6 +102,8 @@ class TicketRow(SQLModel, table=True):
     channel: str
     priority: str
     kiosk: str
+    device: str
+    """Device that the number was taken at; it prints the slip."""
     identity_mode: str
     id_type: str | None = None
     name_masked: str | None = None

@@ -1,0 +1,126 @@
+"""Command line of the daemon: run, check, devices, verify.
+
+Every failure is one sentence on standard error. Exit codes: 0 well, 1 something is wrong with what was asked about,
+2 the configuration or the command is wrong, 3 the database cannot be used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from drivers.base import DeviceError
+from drivers.transport import open_link
+from hall_daemon import store
+from hall_daemon.config import ConfigError, DeviceConfig, HallConfig, load
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(
+        level=getattr(logging, options.log.upper()), stream=sys.stderr,
+        format="%(asctime)s %(levelname)-7s %(name)s  %(message)s",
+    )  # fmt: skip
+    for talkative in ("httpx", "httpcore", "uvicorn.error", "asyncio"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
+    try:
+        return int(options.command(load(options.config)))
+    except ConfigError as exc:
+        return _say(str(exc), 2)
+    except store.StoreError as exc:
+        return _say(str(exc), 3)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hall-daemon", description="Counter and kiosk hardware daemon of a government service hall (政务服务大厅)."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, command, sentence in (
+        ("run", _run, "Run the hall until SIGTERM or Ctrl-C."),
+        ("check", _check, "Check the configuration; opens no port and no database."),
+        ("devices", _devices, "Say hello to every device and tell what it answers. The daemon must not be running."),
+        ("verify", _verify, "Recompute the hashes of the event log and name the first difference."),
+    ):
+        sub = commands.add_parser(name, help=sentence, description=sentence)
+        sub.add_argument("--config", type=Path, default=Path("devices.toml"), help="configuration (devices.toml)")
+        sub.add_argument(
+            "--log", choices=("debug", "info", "warning", "error"), default="info", help="log level (info)"
+        )
+        sub.set_defaults(command=command)
+    return parser
+
+
+def _say(sentence: str, code: int) -> int:
+    print(sentence, file=sys.stderr)  # noqa: T201 - this is the command line
+    return code
+
+
+def _run(config: HallConfig) -> int:
+    import uvloop  # noqa: PLC0415 - only this command needs it
+
+    from hall_daemon.app import Daemon  # noqa: PLC0415 - check and verify start without the web and device rooms
+
+    async def whole() -> None:
+        await Daemon(config).run()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(whole())
+    return 0
+
+
+def _check(config: HallConfig) -> int:
+    profile = config.profile
+    print(  # noqa: T201 - this is the command line
+        f"{config.file}: good. {profile.hall.zh} {config.code}: {len(profile.zones)} zones, "
+        f"{len(profile.queues)} queues, "
+        f"{len(profile.items)} items, {len(profile.windows)} windows, {len(profile.kiosks)} kiosks, "
+        f"{len(config.devices)} devices, province {config.province_url or 'none'}"
+    )
+    for queue in profile.queues.values():
+        if not profile.windows_for(queue.code):
+            print(f"note: no window serves queue {queue.code} ({queue.name.zh}); its items cannot be taken")  # noqa: T201
+    return 0
+
+
+def _devices(config: HallConfig) -> int:
+    bad = 0
+    for device in config.devices.values():
+        answer, good = _greet(device)
+        bad += not good
+        print(f"{'ok  ' if good else 'FAIL'}  {device.name:8} {device.driver:16} {device.port}  {answer}")  # noqa: T201
+    return 1 if bad else 0
+
+
+def _greet(device: DeviceConfig) -> tuple[str, bool]:
+    try:
+        link = open_link(device.port, device.baud or 9600)
+        try:
+            driver = device.driver_type(device.name, link, device.options)
+            identity = driver.hello()
+            conditions = driver.conditions()
+        finally:
+            link.close()
+    except DeviceError as exc:
+        return str(exc), False
+    words = [identity.vendor, identity.model, identity.firmware, identity.serial, *sorted(conditions)]
+    return " ".join(word for word in words if word) or "answers", not any(c.blocks for c in conditions)
+
+
+def _verify(config: HallConfig) -> int:
+    if not config.database.exists():
+        raise store.StoreError(f"{config.database} does not exist; run the hall first, or correct [hall] database")
+    difference = store.verify(config.database)
+    if difference is not None:
+        return _say(f"{config.database}: {difference}", 1)
+    print(f"{config.database}: every leaf and the whole chain are as they were written")  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,450 @@
+"""HTTP face: turns requests into verbs of the hall and its news into lines. Decides nothing.
+
+Views and events are streams of one JSON object a line; a blank line every few seconds says that the line is alive.
+Every refusal is a `Problem` with a code for programs and sentences for people.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session, col, select
+from starlette.exceptions import HTTPException
+
+import kiosk_ui
+from drivers.base import Key
+from hall_daemon import access, service_day
+from hall_daemon.devices import Devices
+from hall_daemon.hall import Bell, Hall
+from hall_daemon.kiosk import KioskFlow
+from hall_daemon.metrics import Metrics
+from hall_daemon.protocol import (
+    AboutCurrent,
+    AboutTicket,
+    BoardView,
+    CallNext,
+    Cancel,
+    DeviceView,
+    Done,
+    FeedLine,
+    FilePages,
+    Finish,
+    IssueAtCounter,
+    KeyPressed,
+    KioskView,
+    Park,
+    Problem,
+    Serve,
+    SignIn,
+    StartScan,
+    Text,
+    Transfer,
+    WindowView,
+)  # fmt: skip
+from hall_daemon.scanning import Scanning
+from hall_daemon.screens import Screens
+from hall_daemon.store import Store
+from hall_daemon.tables import EventRow
+from hall_daemon.texts import text
+from hall_daemon.tickets import HallError, IssueOrder, NotFound
+from hall_daemon.words import Channel, RequeuedBy
+
+_log = logging.getLogger("api")
+
+HEARTBEAT_S = 5.0
+REPLAY_LINES = 500
+SHORTEST_REDRAW_S = 0.03
+"""Screens are redrawn at most this often; what happens in between is in the next picture."""
+
+_WEB = Path(next(iter(kiosk_ui.__path__))) / "web"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """What the API speaks for."""
+
+    hall: Hall
+    store: Store
+    devices: Devices
+    screens: Screens
+    scanning: Scanning
+    kiosks: dict[str, KioskFlow]
+    metrics: Metrics
+    stopping: Bell
+
+
+class Profile(BaseModel):
+    """What screens must know of the hall."""
+
+    hall: Text
+    zones: dict[str, Text]
+    queues: dict[str, Text]
+    windows: dict[str, tuple[str, ...]]
+    kiosks: dict[str, Text]
+    items: dict[str, Text]
+
+
+class Health(BaseModel):
+    """Alive, and able to write."""
+
+    alive: bool
+    store_writable: bool
+    day_open: bool
+    stream: str
+    last_event: int
+
+
+class TicketAnswer(BaseModel):
+    """A ticket by its number; nothing personal."""
+
+    number: str
+    state: str
+    slip: str
+    queue: str
+    window: str | None
+    waiting_ahead: int
+
+
+def build(services: Services, tokens: dict[str, str]) -> FastAPI:
+    """The application."""
+    app = FastAPI(title="hall-daemon", version="1", docs_url=None, redoc_url=None)
+    _problems(app)
+    _guard(app, tokens)
+    _kiosks(app, services)
+    _windows(app, services)
+    _scans(app, services)
+    _tickets(app, services)
+    _streams(app, services)
+    _technician(app, services)
+    app.mount("/ui", StaticFiles(directory=_WEB), name="ui")
+    return app
+
+
+# --- refusals ---------------------------------------------------------------------------------------------------------
+
+
+def _problem(status: int, code: str, detail: str, sentence: Text) -> JSONResponse:
+    problem = Problem(code=code, detail=detail, text=sentence)
+    return JSONResponse(problem.model_dump(), status, media_type="application/problem+json")
+
+
+def _problems(app: FastAPI) -> None:
+    @app.exception_handler(HallError)
+    async def refused(_request: Request, exc: HallError) -> JSONResponse:
+        return _problem(404 if isinstance(exc, NotFound) else 409, exc.code, str(exc), exc.sentence)
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(_request: Request, exc: RequestValidationError) -> JSONResponse:
+        first = exc.errors()[0]
+        where, why = ".".join(str(part) for part in first["loc"]), str(first["msg"])
+        return _problem(422, "request.invalid", f"{where}: {why}", text("request.invalid", where=where, why=why))
+
+    @app.exception_handler(HTTPException)
+    async def other(_request: Request, exc: HTTPException) -> JSONResponse:
+        code = "request.unknown_path" if exc.status_code in (404, 405) else "request.internal"
+        return _problem(exc.status_code, code, str(exc.detail), text(code))
+
+    @app.exception_handler(DBAPIError)
+    async def storage(_request: Request, exc: DBAPIError) -> JSONResponse:
+        _log.error("storage refused a change: %s", type(exc.orig).__name__)
+        return _problem(503, "storage_failed", type(exc.orig).__name__, text("hall.storage_failed"))
+
+
+def _guard(app: FastAPI, tokens: dict[str, str]) -> None:
+    @app.middleware("http")
+    async def check(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
+        if not access.allowed(request.url.path, request.headers.get("authorization", ""), tokens):
+            return _problem(401, "request.not_allowed", "no token, or not one for this", text("request.not_allowed"))
+        return await call(request)
+
+
+# --- streams ----------------------------------------------------------------------------------------------------------
+
+
+def _lines(lines: AsyncIterator[str]) -> StreamingResponse:
+    return StreamingResponse(lines, media_type="application/x-ndjson", headers={"Cache-Control": "no-store"})
+
+
+class _Wake:
+    """Waits for a bell, the end of the daemon, or the time of the next heartbeat."""
+
+    def __init__(self, bell: Bell, stopping: Bell) -> None:
+        self._bell, self._stopping = bell, stopping
+        self._heard = bell.rings
+
+    async def ring(self) -> bool:
+        """True after a ring, False when only the heartbeat is due. Raises StopAsyncIteration at the end."""
+        if self._stopping.rings:
+            raise _DaemonEnds
+        try:
+            async with asyncio.timeout(HEARTBEAT_S):
+                self._heard = await self._bell.wait(self._heard)
+                return True
+        except TimeoutError:
+            return False
+
+
+class _DaemonEnds(Exception):
+    """The daemon stops: streams end."""
+
+
+async def _follow(view: Callable[[], Awaitable[BaseModel]], bell: Bell, stopping: Bell) -> AsyncIterator[str]:
+    """Each change of a view as a line; what is the same is not repeated."""
+    wake, last = _Wake(bell, stopping), ""
+    try:
+        while True:
+            line = (await view()).model_dump_json()
+            if line != last:
+                last = line
+                yield line + "\n"
+            await asyncio.sleep(SHORTEST_REDRAW_S)
+            while not await wake.ring():
+                yield "\n"
+    except _DaemonEnds:
+        return
+
+
+async def _events(services: Services, after: int, *, follow: bool) -> AsyncIterator[str]:
+    wake = _Wake(services.hall.changed, services.stopping)
+    try:
+        while True:
+            lines = await services.store.read(partial(_replay, after=after))
+            for number, line in lines:
+                after = number
+                yield line
+            if len(lines) == REPLAY_LINES:
+                continue
+            if not follow:
+                return
+            while not await wake.ring():
+                yield "\n"
+    except _DaemonEnds:
+        return
+
+
+def _replay(session: Session, after: int) -> list[tuple[int, str]]:
+    rows = session.exec(
+        select(EventRow).where(col(EventRow.number) > after).order_by(col(EventRow.number)).limit(REPLAY_LINES)
+    )
+    lines = []
+    for row in rows:
+        data = json.loads(row.body)["data"]
+        data.pop("pii", None)  # sealed for the province; no screen needs it
+        line = FeedLine(number=row.number, type=row.type, time=row.time, subject=row.subject, data=data)
+        lines.append((row.number or 0, line.model_dump_json() + "\n"))
+    return lines
+
+
+# --- routes -----------------------------------------------------------------------------------------------------------
+
+
+def _kiosks(app: FastAPI, services: Services) -> None:
+    def flow(kiosk: str) -> KioskFlow:
+        if kiosk not in services.kiosks:
+            raise NotFound(what=kiosk)
+        return services.kiosks[kiosk]
+
+    @app.get("/kiosk/{kiosk}", response_class=FileResponse)
+    async def kiosk_page(kiosk: str) -> FileResponse:
+        flow(kiosk)
+        return FileResponse(_WEB / "kiosk" / "index.html")
+
+    @app.get("/kiosks/{kiosk}/views", response_model=KioskView)
+    async def kiosk_views(kiosk: str) -> StreamingResponse:
+        found = flow(kiosk)
+
+        async def view() -> KioskView:
+            return found.view
+
+        return _lines(_follow(view, found.changed, services.stopping))
+
+    @app.post("/kiosks/{kiosk}/keys", status_code=202)
+    async def key(kiosk: str, pressed: KeyPressed) -> None:
+        flow(kiosk).press(Key(pressed.key), pressed.revision)
+
+
+def _windows(app: FastAPI, services: Services) -> None:
+    hall = services.hall
+    _sign_in(app, hall)
+    _about_current(app, hall)
+    _about_others(app, hall)
+
+    @app.get("/windows/{window}/views", response_model=WindowView)
+    async def window_views(window: str) -> StreamingResponse:
+        await services.screens.window(window)
+        return _lines(_follow(lambda: services.screens.window(window), hall.changed, services.stopping))
+
+
+def _sign_in(app: FastAPI, hall: Hall) -> None:
+    @app.post("/windows/{window}/sign-in")
+    async def sign_in(window: str, order: SignIn) -> Done:
+        return Done(event=await hall.sign_in(window, order.clerk))
+
+    @app.post("/windows/{window}/sign-out")
+    async def sign_out(window: str) -> Done:
+        return Done(event=await hall.sign_out(window))
+
+
+def _about_current(app: FastAPI, hall: Hall) -> None:
+    @app.post("/windows/{window}/next")
+    async def call_next(window: str, order: CallNext) -> Done:
+        event, number = await hall.call_next(window, order.seen)
+        return Done(event=event, number=number)
+
+    @app.post("/windows/{window}/recall")
+    async def recall(window: str, order: AboutCurrent) -> Done:
+        return Done(event=await hall.recall(window, order.seen))
+
+    @app.post("/windows/{window}/serve")
+    async def serve(window: str, order: Serve) -> Done:
+        return Done(event=await hall.serve(window, order.seen, identity_rechecked=order.identity_rechecked))
+
+    @app.post("/windows/{window}/no-show")
+    async def no_show(window: str, order: AboutCurrent) -> Done:
+        return Done(event=await hall.no_show(window, order.seen))
+
+    @app.post("/windows/{window}/park")
+    async def park(window: str, order: Park) -> Done:
+        return Done(event=await hall.park(window, order.seen, order.reason, order.hold))
+
+    @app.post("/windows/{window}/finish")
+    async def finish(window: str, order: Finish) -> Done:
+        return Done(event=await hall.finish(window, order.seen, order.outcome))
+
+    @app.post("/windows/{window}/transfer")
+    async def transfer(window: str, order: Transfer) -> Done:
+        return Done(event=await hall.transfer(window, order))
+
+
+def _about_others(app: FastAPI, hall: Hall) -> None:
+    @app.post("/windows/{window}/resume")
+    async def resume(window: str, order: AboutTicket) -> Done:
+        return Done(event=await hall.resume(window, order.ticket))
+
+    @app.post("/windows/{window}/requeue")
+    async def requeue(window: str, order: AboutTicket) -> Done:
+        await hall.clerk_at(window)
+        return Done(event=await hall.requeue(order.ticket, RequeuedBy.CLERK))
+
+    @app.post("/windows/{window}/cancel")
+    async def cancel(window: str, order: Cancel) -> Done:
+        clerk = await hall.clerk_at(window)
+        return Done(event=await hall.cancel(order.ticket, order.reason, clerk))
+
+
+def _scans(app: FastAPI, services: Services) -> None:
+    scanning = services.scanning
+
+    @app.post("/windows/{window}/scans")
+    async def scan(window: str, order: StartScan) -> Done:
+        return Done(event=0, job=await scanning.start(window, order))
+
+    @app.get("/windows/{window}/scans/{job}/pages/{no}", response_class=FileResponse)
+    async def page(window: str, job: str, no: int) -> FileResponse:
+        return FileResponse(scanning.page_file(window, job, no), media_type="image/jpeg")
+
+    @app.post("/windows/{window}/scans/{job}/file")
+    async def file(window: str, job: str, order: FilePages) -> Done:
+        return Done(event=await scanning.file(window, job, order), job=job)
+
+
+def _tickets(app: FastAPI, services: Services) -> None:
+    @app.post("/tickets")
+    async def issue(order: IssueAtCounter) -> Done:
+        issued = await services.hall.issue(
+            IssueOrder(
+                item=order.item, request_id=order.request_id, channel=Channel.COUNTER, device_id=COUNTER_DEVICE,
+                printed_required=False, priority=order.priority,
+            )
+        )  # fmt: skip
+        return Done(event=issued.event, number=issued.number)
+
+    @app.get("/tickets/{number}")
+    async def ticket(number: str) -> TicketAnswer:
+        found = await services.hall.find_ticket(number)
+        return TicketAnswer(
+            number=found.number, state=found.state, slip=found.slip, queue=found.queue, window=found.window,
+            waiting_ahead=found.waiting_ahead,
+        )  # fmt: skip
+
+
+COUNTER_DEVICE = "CTR-01"
+"""Device of a number that was issued at a counter: the contract wants one, and a screen is none of ours."""
+
+
+def _streams(app: FastAPI, services: Services) -> None:
+    @app.get("/board", response_class=FileResponse)
+    async def board_page() -> FileResponse:
+        return FileResponse(_WEB / "board" / "index.html")
+
+    @app.get("/board/views", response_model=BoardView)
+    async def board_views(zone: str = "") -> StreamingResponse:
+        return _lines(_follow(lambda: services.screens.board(zone), services.hall.changed, services.stopping))
+
+    @app.get("/events", response_model=FeedLine)
+    async def events(
+        after: Annotated[int, Query(ge=0, description="number of the last event that is known")] = 0,
+        follow: Annotated[bool, Query(description="stay on the line for what comes")] = False,
+    ) -> StreamingResponse:
+        return _lines(_events(services, after, follow=follow))
+
+
+def _technician(app: FastAPI, services: Services) -> None:
+    hall, devices = services.hall, services.devices
+
+    @app.get("/hall")
+    async def profile() -> Profile:
+        known = hall.profile
+        return Profile(
+            hall=known.hall,
+            zones={z.code: z.name for z in known.zones.values()},
+            queues={q.code: q.name for q in known.queues.values()},
+            windows={w.code: w.queues for w in known.windows.values()},
+            kiosks={k.code: k.name for k in known.kiosks.values()},
+            items={i.code: i.name for i in known.items.values()},
+        )
+
+    @app.get("/devices")
+    async def all_devices() -> tuple[DeviceView, ...]:
+        return devices.views()
+
+    @app.post("/devices/{device}/{deed}", status_code=202)
+    async def use(device: str, deed: str) -> None:
+        if device not in devices.configs or deed not in ("enable", "disable"):
+            raise NotFound(what=f"{device}/{deed}")
+        devices.enable(device, enabled=deed == "enable")
+
+    @app.post("/day/close")
+    async def close_day() -> Done:
+        return Done(event=await service_day.close(hall))
+
+    @app.post("/day/open")
+    async def open_day() -> Done:
+        return Done(event=await service_day.open_day(hall))
+
+    @app.get("/healthz")
+    async def health(response: Response) -> Health:
+        writable = await services.store.writable()
+        if not writable:
+            response.status_code = 503
+        return Health(
+            alive=True, store_writable=writable, day_open=hall.day_open, stream=services.store.streamid,
+            last_event=services.store.last_sequence,
+        )  # fmt: skip
+
+    @app.get("/metrics", response_class=Response)
+    async def metrics() -> Response:
+        return Response(await services.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")

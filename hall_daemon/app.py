@@ -1,0 +1,177 @@
+"""Builds the daemon from its configuration and runs it in one task group; the only room that knows all others.
+
+What ends it: SIGTERM, SIGINT, or a room that fails for good. A room that fails is logged and begun anew after a wait;
+the hall goes on without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import uvicorn
+
+from hall_daemon import api, service_day
+from hall_daemon.clock import Clock
+from hall_daemon.config import ConfigError, HallConfig
+from hall_daemon.devices import Devices
+from hall_daemon.events import DeviceChanged
+from hall_daemon.hall import Bell, Hall
+from hall_daemon.inbox import Inbox
+from hall_daemon.kiosk import KioskFlow
+from hall_daemon.metrics import Metrics
+from hall_daemon.outbox import Outbox
+from hall_daemon.protocol import DeviceView
+from hall_daemon.scanning import Scanning
+from hall_daemon.screens import Screens
+from hall_daemon.signage import Signage
+from hall_daemon.store import Store
+from hall_daemon.words import DeviceCondition
+
+_log = logging.getLogger("app")
+
+FIRST_RESTART_S, LONGEST_RESTART_S = 1.0, 60.0
+CLOSE_LIMIT_S = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Room:
+    name: str
+    run: Callable[[], Awaitable[None]]
+
+
+class Daemon:
+    """One hall's service."""
+
+    def __init__(self, config: HallConfig, clock: Clock | None = None) -> None:
+        self.config = config
+        self.clock = clock or Clock()
+        self.store = Store(config.database, config.code, self.clock)
+        self.hall = Hall(config, self.store, self.clock)
+        self.devices = Devices(dict(config.devices), self.clock)
+        self.signage = Signage(self.hall, self.devices)
+        self.scanning = Scanning(self.hall, self.devices)
+        self.outbox = Outbox(config, self.store, self.hall, self.clock, config.blobs) if config.province_url else None
+        self.inbox = Inbox(config, self.store, self.hall, self.outbox) if self.outbox else None
+        self.screens = Screens(self.hall, self.devices, self.signage, self.scanning, self.outbox, self.clock)
+        self.kiosks = {
+            code: KioskFlow(kiosk, self.hall, self.devices, self.clock) for code, kiosk in config.profile.kiosks.items()
+        }
+        self.metrics = Metrics(self.hall, self.store, self.devices, self.outbox)
+        self._stopping = Bell()
+        self._device_news: asyncio.Queue[DeviceView] = asyncio.Queue()
+        self._told: dict[str, DeviceCondition] = {}
+        self.devices.on_change(self._device_news.put_nowait)
+
+    async def run(self, ready: Callable[[], None] | None = None) -> None:
+        """Run until told to stop. Raises ConfigError (port taken), StoreError (database unusable)."""
+        listener = self._listen()
+        with listener:
+            await asyncio.to_thread(self.store.open)
+            self.store.start()
+            try:
+                await service_day.start(self.hall)
+                await self._run_rooms(listener, ready)
+            finally:
+                await self.devices.stop()
+                self.store.close()
+        _log.info("stopped")
+
+    async def _run_rooms(self, listener: socket.socket, ready: Callable[[], None] | None) -> None:
+        self.devices.start()
+        server = self._server()
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, ended.set)
+        rooms = [
+            _Room(name="signage", run=self.signage.run),
+            _Room(name="scanning", run=self.scanning.run),
+            _Room(name="device events", run=self._report_devices),
+            *(_Room(name=f"kiosk {code}", run=flow.run) for code, flow in self.kiosks.items()),
+        ]
+        if self.outbox is not None and self.inbox is not None:
+            rooms += [_Room(name="outbox", run=self.outbox.run), _Room(name="inbox", run=self.inbox.run)]
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_supervise(room), name=room.name) for room in rooms]
+            serving = group.create_task(server.serve([listener]), name="api")
+            _log.info("ready on http://%s:%d", self.config.host, self.config.port)
+            if ready is not None:
+                ready()
+            waiting = group.create_task(ended.wait(), name="signals")
+            await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            self._stopping.ring()
+            server.should_exit = True
+            await serving
+            for task in (*tasks, waiting):
+                task.cancel()
+
+    def _listen(self) -> socket.socket:
+        try:
+            return socket.create_server((self.config.host, self.config.port), backlog=512)
+        except OSError as exc:
+            raise ConfigError(
+                f"{self.config.file.name}: [hall] listen: {self.config.host}:{self.config.port} cannot be used "
+                f"({exc.strerror}); stop the program that has it, or choose another port"
+            ) from exc
+
+    def _server(self) -> uvicorn.Server:
+        services = api.Services(
+            hall=self.hall, store=self.store, devices=self.devices, screens=self.screens, scanning=self.scanning,
+            kiosks=self.kiosks, metrics=self.metrics, stopping=self._stopping,
+        )  # fmt: skip
+        app = api.build(services, dict(self.config.secrets.tokens))
+        return _Server(
+            uvicorn.Config(
+                app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=CLOSE_LIMIT_S,
+                timeout_keep_alive=60,
+            )
+        )  # fmt: skip
+
+    async def _report_devices(self) -> None:
+        """A device that begins or ceases to serve is an event; what it was at the start is none, if it is well."""
+        while True:
+            view = await self._device_news.get()
+            state = _condition(view)
+            if state is None or self._told.get(view.device, DeviceCondition.OK) is state:
+                continue
+            self._told[view.device] = state
+            reason = ",".join(view.conditions) or view.link
+            changed = DeviceChanged(device_id=view.device, kind=view.kind, state=state, reason_code=reason)
+            await self.store.write(lambda tx, changed=changed: tx.emit(changed))  # type: ignore[misc]
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]
+        """Signals are the daemon's business."""
+        yield
+
+
+def _condition(view: DeviceView) -> DeviceCondition | None:
+    if view.link == "connecting":
+        return None
+    if view.link == "disabled":
+        return DeviceCondition.REMOVED
+    if view.link == "offline":
+        return DeviceCondition.FAILED
+    return DeviceCondition.DEGRADED if view.conditions else DeviceCondition.OK
+
+
+async def _supervise(room: _Room) -> None:
+    """Run a room; if it fails, say so and begin it anew, waiting longer each time."""
+    wait_s = FIRST_RESTART_S
+    while True:
+        try:
+            await room.run()
+        except Exception:  # noqa: BLE001 - the supervisor: the hall goes on without this room
+            _log.exception("%s failed; begins anew in %.0f s", room.name, wait_s)
+        else:
+            return
+        await asyncio.sleep(wait_s)
+        wait_s = min(LONGEST_RESTART_S, wait_s * 2)

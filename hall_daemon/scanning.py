@@ -1,0 +1,363 @@
+"""Scan jobs: pages from the scanner, made straight and readable, filed as materials.
+
+A page is written to the spool under its SHA-256 as it comes, before anything else is done with it. It counts as saved
+only after the clerk has filed it: file and folder fsynced, then the rows and the event in one commit. Image work runs
+in a process of its own; the daemon never loads OpenCV.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import hashlib
+import logging
+import multiprocessing
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from sqlmodel import Session, select
+
+from drivers.base import ColorMode, Condition, Page, PageSource, Refused, ScanProfile
+from hall_daemon import privacy
+from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
+from hall_daemon.events import Blob, MaterialPage, MaterialScanned, PageQuality
+from hall_daemon.hall import Hall
+from hall_daemon.profile import Item
+from hall_daemon.protocol import FilePages, ScanJobView, ScanPageView, StartScan, Text
+from hall_daemon.store import Tx
+from hall_daemon.tables import BlobRow, MaterialRow, SessionRow, TicketRow
+from hall_daemon.texts import text
+from hall_daemon.tickets import HallError, NotFound, NotSignedIn, ScreenOutOfDate
+
+_log = logging.getLogger("hall.scanning")
+
+SCAN_LIMIT_S = 180.0
+LARGEST_JOB_BYTES = 200 * 1024 * 1024
+"""Disk that must be free beyond the reserve before paper is fed."""
+RESERVE = 0.10
+"""Share of the disk that is kept for tickets."""
+ORPHAN_AGE_S = 24 * 3600
+
+
+class ScanRefused(HallError):
+    """The scan cannot begin, or this page cannot be had; `code` names the sentence."""
+
+    def __init__(self, sentence: Text, code: str) -> None:
+        self.code = code
+        self._sentence = sentence
+        Exception.__init__(self, sentence.en)
+
+    @property
+    def sentence(self) -> Text:
+        return self._sentence
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadPage:
+    """What imaging made of a page, already in the spool."""
+
+    blob: str
+    sm3: str
+    bytes: int
+    width: int
+    height: int
+    dpi: int
+    color: bool
+    rotation: int
+    skew_mdeg: int
+    blur: int
+    edges_ok: bool
+    blank: bool
+    codes: tuple[str, ...]
+
+
+@dataclass
+class _Job:
+    job: str
+    window: str
+    ticket_id: str
+    number: str
+    device: str
+    color: bool
+    state: Literal["scanning", "done", "failed", "filed"] = "scanning"
+    problem: Text | None = None
+    pages: dict[int, ReadPage] = field(default_factory=dict)
+    saved: set[int] = field(default_factory=set)
+
+
+class Scanning:
+    """Scan jobs of all windows; each window has one."""
+
+    def __init__(self, hall: Hall, devices: Devices) -> None:
+        self._hall = hall
+        self._devices = devices
+        self._spool = hall.config.blobs
+        self._jobs: dict[str, _Job] = {}
+        self._pool: ProcessPoolExecutor | None = None
+        self._group: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Own the running jobs until cancelled."""
+        self._spool.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(_sweep, self._spool, await self._hall.store.read(_known_blobs))
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                await asyncio.Event().wait()
+        finally:
+            self._group = None
+            if self._pool is not None:
+                self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def view(self, window: str) -> ScanJobView | None:
+        """The window's job as its screen shows it."""
+        job = self._jobs.get(window)
+        if job is None:
+            return None
+        pages = tuple(
+            ScanPageView(
+                no=no, blank=p.blank, skew_mdeg=p.skew_mdeg, blur=p.blur, edges_ok=p.edges_ok, codes=p.codes,
+                saved=no in job.saved,
+            )
+            for no, p in sorted(job.pages.items())
+        )  # fmt: skip
+        return ScanJobView(job=job.job, state=job.state, problem=job.problem, pages=pages)
+
+    async def start(self, window: str, order: StartScan) -> str:
+        """Begin to scan for the ticket at the window; the job's id. Pages arrive in the window's view.
+
+        Raises ScanRefused before any paper is fed, ScreenOutOfDate.
+        """
+        configured = self._hall.profile.windows.get(window)
+        if configured is None:
+            raise NotFound(what=window)
+        snapshot = await self._hall.snapshot()
+        ticket = snapshot.at_window(window)
+        if ticket is None or ticket.number != order.ticket:
+            raise ScreenOutOfDate()
+        device = configured.scanner
+        if not device:
+            raise ScanRefused(text("scan.no_scanner"), "scan_no_scanner")
+        running = self._jobs.get(window)
+        if running is not None and running.state == "scanning":
+            raise ScanRefused(text("scan.busy"), "scan_busy")
+        self._refuse_without_space()
+        job = _Job(
+            job=self._hall.clock.new_id(), window=window, ticket_id=ticket.ticket_id, number=ticket.number,
+            device=device, color=order.color,
+        )  # fmt: skip
+        self._jobs[window] = job
+        profile = ScanProfile(
+            source=PageSource(order.source), dpi=order.dpi, color=ColorMode.COLOR if order.color else ColorMode.GRAY
+        )
+        assert self._group is not None
+        self._group.create_task(self._scan(job, profile), name=f"scan {window}")
+        self._hall.changed.ring()
+        return job.job
+
+    def page_file(self, window: str, job: str, no: int) -> Path:
+        """The image of a page. Raises NotFound."""
+        found = self._jobs.get(window)
+        if found is None or found.job != job or no not in found.pages:
+            raise NotFound(what=f"{job}/{no}")
+        return self._spool / found.pages[no].blob.removeprefix("sha256:")
+
+    async def file(self, window: str, job_id: str, order: FilePages) -> int:
+        """File pages as one material of the ticket: rows and event in one commit. Raises NotFound, ScreenOutOfDate."""
+        job = self._jobs.get(window)
+        if job is None or job.job != job_id or not set(order.pages) <= set(job.pages):
+            raise NotFound(what=job_id)
+        event = await self._hall.store.write(lambda tx: self._file(tx, job, order))
+        job.saved |= set(order.pages)
+        if set(job.saved) == set(job.pages) and job.state == "done":
+            job.state = "filed"
+        self._hall.changed.ring()
+        _log.info("filed %d pages under %s material=%s", len(order.pages), job.number, order.material_code)
+        return event
+
+    def _file(self, tx: Tx, job: _Job, order: FilePages) -> int:
+        ticket = tx.session.get_one(TicketRow, job.ticket_id)
+        session = tx.session.get(SessionRow, job.window)
+        if session is None:
+            raise NotSignedIn(window=job.window)
+        if ticket.window != job.window or ticket.state not in ("called", "serving"):
+            raise ScreenOutOfDate()
+        pages = [job.pages[no] for no in order.pages]
+        for page in pages:
+            if tx.session.get(BlobRow, page.blob) is None:
+                tx.session.add(
+                    BlobRow(blob=page.blob, sm3=page.sm3, bytes=page.bytes, media="image/jpeg", kept_ms=tx.now_ms)
+                )
+                tx.session.flush()
+        item: Item = self._hall.profile.items[ticket.item]
+        name = order.material_name or next(
+            (m.name for m in item.materials if m.code == order.material_code), order.material_code
+        )
+        row = MaterialRow(
+            id=self._hall.clock.new_id(), ticket_id=ticket.id, code=order.material_code, name=name,
+            copy_kind=order.copy_kind.value, pages=[p.blob for p in pages], filed_ms=tx.now_ms, clerk=session.clerk,
+            window=job.window,
+        )  # fmt: skip
+        tx.session.add(row)
+        return tx.emit(
+            MaterialScanned(
+                material_id=row.id, ticket_id=ticket.id, material_code=row.code, material_name=name,
+                copy_kind=order.copy_kind, device_id=job.device, clerk_id=session.clerk,
+                pages=tuple(_page_of_event(no, page) for no, page in enumerate(pages, start=1)),
+                quality=PageQuality(
+                    blur=min(p.blur for p in pages),
+                    skew_mdeg=max((p.skew_mdeg for p in pages), key=abs),
+                    edges_ok=all(p.edges_ok for p in pages),
+                ),
+            )
+        )  # fmt: skip
+
+    # --- scanning -----------------------------------------------------------------------------------------------------
+
+    async def _scan(self, job: _Job, profile: ScanProfile) -> None:
+        loop = asyncio.get_running_loop()
+        reading: list[asyncio.Task[None]] = []
+        assert self._group is not None
+        group = self._group
+
+        def keep(page: Page) -> None:
+            """On the scanner's thread: the page is safe before the next one is asked for."""
+            original = spool(self._spool, page.data)
+            loop.call_soon_threadsafe(
+                lambda: reading.append(
+                    group.create_task(self._read(job, page.number, original, page.media, profile.dpi))
+                )
+            )
+
+        try:
+            await self._devices.call(job.device, _feeder(profile, keep), SCAN_LIMIT_S)
+            job.state = "done"
+        except Refused as exc:
+            job.state, job.problem = "failed", _problem(exc.condition, len(reading) + 1)
+        except (DeviceUnavailable, OutcomeUnknown) as exc:
+            _log.warning("scan failed window=%s: %s", job.window, exc)
+            job.state, job.problem = "failed", text("scan.no_answer", page=len(reading) + 1)
+        await asyncio.gather(*reading)
+        if job.pages and job.problem is None:
+            job.state = "done"
+        self._hall.changed.ring()
+
+    async def _read(self, job: _Job, no: int, original: str, media: str, dpi: int) -> None:
+        began = time.monotonic()
+        try:
+            job.pages[no] = await asyncio.get_running_loop().run_in_executor(
+                self._imaging(), read_page, self._spool, original, media, dpi, job.color
+            )
+        except PageUnreadable as exc:
+            _log.warning("page %d of %s cannot be read: %s", no, job.number, exc)
+            job.problem = text("scan.bad_page", page=no)
+        _log.debug("page %d read in %.0f ms", no, (time.monotonic() - began) * 1000)
+        self._hall.changed.ring()
+
+    def _imaging(self) -> ProcessPoolExecutor:
+        """One process, started by spawn (a fork after OpenCV is loaded can hang), when the first page comes."""
+        if self._pool is None:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_end_with_parent)
+        return self._pool
+
+    def _refuse_without_space(self) -> None:
+        usage = shutil.disk_usage(self._spool)
+        if usage.free < usage.total * RESERVE + LARGEST_JOB_BYTES:
+            raise ScanRefused(text("scan.no_space"), "scan_no_space")
+
+
+class PageUnreadable(Exception):
+    """The page is no image that can be read; the sentence says why."""
+
+
+def read_page(folder: Path, original: str, media: str, dpi: int, color: bool) -> ReadPage:
+    """In the imaging process: crop, straighten, read codes, and spool the result. Raises PageUnreadable."""
+    from hall_daemon import imaging  # noqa: PLC0415 - only this process pays for OpenCV
+
+    try:
+        result = imaging.process((folder / original).read_bytes(), media, dpi)
+    except imaging.ImagingError as exc:
+        raise PageUnreadable(str(exc)) from exc
+    name = spool(folder, result.jpeg)
+    return ReadPage(
+        blob=f"sha256:{name}", sm3=privacy.sm3_hex(result.jpeg), bytes=len(result.jpeg), width=result.width,
+        height=result.height, dpi=result.dpi, color=color, rotation=result.rotation, skew_mdeg=result.skew_mdeg,
+        blur=result.blur, edges_ok=result.edges_ok, blank=result.blank,
+        codes=tuple(code.text for code in result.codes),
+    )  # fmt: skip
+
+
+def spool(folder: Path, data: bytes) -> str:
+    """Keep bytes under their SHA-256; on the disk, name included, when this returns."""
+    name = hashlib.sha256(data).hexdigest()
+    target = folder / name
+    if target.exists() and target.stat().st_size == len(data):
+        return name
+    temporary = folder / f".{name}.{os.getpid()}"
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(target)
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    return name
+
+
+def _page_of_event(no: int, page: ReadPage) -> MaterialPage:
+    return MaterialPage(
+        no=no, blob=Blob(blob=page.blob, sm3=page.sm3, bytes=page.bytes, media="image/jpeg"), w=page.width,
+        h=page.height, dpi=page.dpi, color=page.color, rotation=page.rotation, blank=page.blank,
+    )  # fmt: skip
+
+
+def _feeder(profile: ScanProfile, keep: Callable[[Page], None]) -> Callable[[object], None]:
+    def feed(scanner: object) -> None:
+        pages = scanner.scan(profile)  # type: ignore[attr-defined]  # configuration has proved that it is a PageScanner
+        with contextlib.closing(pages):
+            for page in pages:
+                keep(page)
+
+    return feed
+
+
+_PROBLEMS = {
+    Condition.FEEDER_EMPTY: "scan.feeder_empty",
+    Condition.FEEDER_JAM: "scan.feeder_jam",
+    Condition.COVER_OPEN: "scan.cover_open",
+    Condition.BUSY: "scan.busy",
+}
+
+
+def _problem(condition: Condition, page: int) -> Text:
+    return text(_PROBLEMS.get(condition, "scan.no_answer"), page=page)
+
+
+def _known_blobs(session: Session) -> set[str]:
+    return {blob.removeprefix("sha256:") for blob in session.exec(select(BlobRow.blob))}
+
+
+def _sweep(folder: Path, known: set[str]) -> None:
+    """Remove files that no row names and that are a day old: pages that were scanned and never filed."""
+    horizon = time.time() - ORPHAN_AGE_S
+    for file in folder.iterdir():
+        if file.is_file() and file.name not in known and file.stat().st_mtime < horizon:
+            file.unlink()
+
+
+def _end_with_parent() -> None:
+    """The imaging process must not outlive a daemon that was killed. Source: prctl(2), PR_SET_PDEATHSIG."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

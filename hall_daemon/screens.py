@@ -1,0 +1,146 @@
+"""What the counter screens and the hall board show, computed from the hall's snapshot. No rule is decided here."""
+
+from __future__ import annotations
+
+from hall_daemon.clock import Clock, hour_minute, rfc3339
+from hall_daemon.devices import Devices
+from hall_daemon.hall import Hall
+from hall_daemon.outbox import Outbox
+from hall_daemon.protocol import (
+    BoardView,
+    CurrentTicket,
+    MaterialNeed,
+    ParkedTicket,
+    QueueLoad,
+    Text,
+    WaitingTicket,
+    WindowView,
+    ZoneLoad,
+)  # fmt: skip
+from hall_daemon.queueing import Waiting, may_call, may_resume
+from hall_daemon.scanning import Scanning
+from hall_daemon.signage import Signage
+from hall_daemon.texts import text
+from hall_daemon.tickets import NotFound, Snapshot, TicketInfo
+from hall_daemon.words import Hold, ParkReason, SlipState, TicketState
+
+LONGEST_LIST = 30
+
+
+class Screens:
+    """Builds views."""
+
+    def __init__(
+        self, hall: Hall, devices: Devices, signage: Signage, scanning: Scanning, outbox: Outbox | None, clock: Clock
+    ) -> None:
+        self._hall, self._devices, self._signage = hall, devices, signage
+        self._scanning, self._outbox, self._clock = scanning, outbox, clock
+
+    async def window(self, code: str) -> WindowView:
+        """A clerk's screen. Raises NotFound."""
+        window = self._hall.profile.windows.get(code)
+        if window is None:
+            raise NotFound(what=code)
+        snapshot = await self._hall.snapshot()
+        waiting = [t for t in snapshot.waiting() if may_call(_as_waiting(t), code, window.queues)]
+        clerk = snapshot.sessions.get(code)
+        current = snapshot.at_window(code)
+        return WindowView(
+            window=code,
+            name=Text(zh=f"{code}号窗口", en=f"Window {code}"),
+            zone=self._hall.profile.zones[window.zone].name,
+            clerk=clerk,
+            clerk_name=self._clerk_name(clerk),
+            current=self._current(snapshot, current) if current else None,
+            queues=tuple(self._queue_load(queue, waiting) for queue in window.queues),
+            waiting=tuple(self._line(t) for t in waiting[:LONGEST_LIST]),
+            waiting_total=len(waiting),
+            missed=tuple(
+                self._line(t) for t in snapshot.tickets if t.state is TicketState.NO_SHOW and t.queue in window.queues
+            )[:LONGEST_LIST],
+            parked=tuple(
+                self._parked(t)
+                for t in snapshot.tickets
+                if t.state is TicketState.PARKED
+                and may_resume(t.hold or Hold.HERE, t.window or "", t.queue, code, window.queues)
+            ),
+            notices=self._notices(code, current),
+            scan=self._scanning.view(code),
+            to_province=self._outbox.status().backlog_events if self._outbox else 0,
+            last_event=snapshot.event,
+        )
+
+    async def board(self, zone: str = "") -> BoardView:
+        """The hall board, of one zone or the whole hall."""
+        snapshot = await self._hall.snapshot()
+        waiting = snapshot.waiting()
+        return BoardView(
+            hall=self._hall.profile.hall,
+            clock=hour_minute(self._clock.now_ms()),
+            day_open=snapshot.day_open,
+            calls=tuple(c for c in self._signage.calls if not zone or c.zone == zone),
+            zones=tuple(
+                ZoneLoad(zone=z.code, name=z.name, waiting=sum(t.zone.code == z.code for t in waiting))
+                for z in self._hall.profile.zones.values()
+                if not zone or z.code == zone
+            ),
+            missed=tuple(
+                t.number
+                for t in snapshot.tickets
+                if t.state is TicketState.NO_SHOW and (not zone or t.zone.code == zone)
+            ),
+            last_event=snapshot.event,
+        )
+
+    def _current(self, snapshot: Snapshot, ticket: TicketInfo) -> CurrentTicket:
+        return CurrentTicket(
+            ticket_id=ticket.ticket_id, number=ticket.number, queue=ticket.queue, item=ticket.item.name.zh,
+            state=ticket.state, call_no=ticket.call_no, since=rfc3339(ticket.since_ms), name_masked=ticket.name_masked,
+            id_masked=ticket.id_masked, slip=ticket.slip,
+            materials=tuple(
+                MaterialNeed(code=m.code, name=m.name, required=m.need == "required") for m in ticket.item.materials
+            ),
+            filed=snapshot.filed.get(ticket.ticket_id, ()),
+        )  # fmt: skip
+
+    def _line(self, ticket: TicketInfo) -> WaitingTicket:
+        return WaitingTicket(
+            number=ticket.number, queue=ticket.queue, item=ticket.item.short.zh, state=ticket.state,
+            waited_s=max(0, (self._clock.now_ms() - ticket.issued_ms) // 1000), priority=ticket.priority,
+            requeued=ticket.no_shows > 0,
+        )  # fmt: skip
+
+    def _queue_load(self, queue: str, waiting: list[TicketInfo]) -> QueueLoad:
+        mine = [t for t in waiting if t.queue == queue]
+        oldest = min((t.issued_ms for t in mine), default=self._clock.now_ms())
+        return QueueLoad(
+            queue=queue, name=self._hall.profile.queues[queue].name, waiting=len(mine),
+            oldest_wait_s=max(0, (self._clock.now_ms() - oldest) // 1000),
+        )  # fmt: skip
+
+    def _clerk_name(self, clerk: str | None) -> str:
+        known = self._hall.config.clerks.get(clerk or "")
+        return known.name if known else ""
+
+    @staticmethod
+    def _parked(ticket: TicketInfo) -> ParkedTicket:
+        return ParkedTicket(
+            number=ticket.number, queue=ticket.queue, item=ticket.item.short.zh, since=rfc3339(ticket.since_ms),
+            reason=ticket.park_reason or ParkReason.OTHER, window=ticket.window or "",
+        )  # fmt: skip
+
+    def _notices(self, window: str, current: TicketInfo | None) -> tuple[Text, ...]:
+        notices = list(self._signage.notices(window))
+        scanner = self._hall.profile.windows[window].scanner
+        if scanner and self._devices.view(scanner).link != "online":
+            notices.append(text("notice.scanner_offline"))
+        if current is not None and current.slip in (SlipState.FAILED, SlipState.UNKNOWN):
+            notices.append(text("notice.slip_not_printed"))
+        return tuple(notices)
+
+
+def _as_waiting(ticket: TicketInfo) -> Waiting:
+    return Waiting(
+        ticket_id=ticket.ticket_id, queue=ticket.queue, arrival_ms=ticket.arrival_ms, waited_s=0,
+        for_window=ticket.for_window,
+    )  # fmt: skip

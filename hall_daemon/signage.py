@@ -1,0 +1,163 @@
+"""Make a call visible and audible.
+
+Hears what happened at the windows and tells the window displays and the hall board, each within its own limit. Decides
+nothing: who is called is settled before this module hears of it, and no failure here takes a call back. A display that
+comes back gets its full state, not what it missed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from sqlmodel import Session, col, select
+
+from drivers.base import CallText, Condition, Refused
+from hall_daemon.clock import rfc3339
+from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
+from hall_daemon.events import Event, OperatorActed, TicketCalled
+from hall_daemon.hall import Hall
+from hall_daemon.protocol import CalledNumber, DeviceView, Text
+from hall_daemon.tables import EventRow
+from hall_daemon.texts import text
+from hall_daemon.tickets import Snapshot
+from hall_daemon.words import TicketState
+
+_log = logging.getLogger("hall.signage")
+
+SHOW_LIMIT_S = 8.0
+BOARD_CALLS = 12
+
+
+class Signage:
+    """What the displays should show, what they do show, and the calls of the board."""
+
+    def __init__(self, hall: Hall, devices: Devices) -> None:
+        self.calls: deque[CalledNumber] = deque(maxlen=BOARD_CALLS)
+        """Newest first."""
+        self._hall = hall
+        self._devices = devices
+        self._displays = {w.display: w.code for w in hall.profile.windows.values() if w.display}
+        self._shown: dict[str, CallText | None] = dict.fromkeys(self._displays)
+        self._failed: set[str] = set()
+        self._due: dict[str, asyncio.Event] = {display: asyncio.Event() for display in self._displays}
+        hall.on_event(self._heard)
+        devices.on_change(self._device_changed)
+
+    async def run(self) -> None:
+        """Follow the hall until cancelled."""
+        await self._recall_board()
+        async with asyncio.TaskGroup() as group:
+            for display, window in self._displays.items():
+                self._due[display].set()
+                group.create_task(self._keep_shown(display, window), name=f"display {display}")
+
+    def notices(self, window: str) -> tuple[Text, ...]:
+        """What a clerk must know about the display over the window."""
+        display = self._hall.profile.windows[window].display
+        if not display:
+            return ()
+        if self._devices.view(display).link != "online":
+            return (text("notice.display_offline"),)
+        return (text("notice.display_fault"),) if display in self._failed else ()
+
+    def _heard(self, event: Event) -> None:
+        data = event.data
+        if isinstance(data, TicketCalled):
+            self.calls.appendleft(self._called(data, event.number, event.time))
+        # A ticket event may concern any window (transfer, resume): each display compares for itself.
+        if event.subject.startswith("ticket/") or isinstance(data, OperatorActed):
+            for due in self._due.values():
+                due.set()
+
+    def _device_changed(self, view: DeviceView) -> None:
+        if view.device in self._due:
+            self._shown[view.device] = None  # whatever it showed may be lost
+            self._due[view.device].set()
+
+    async def _keep_shown(self, display: str, window: str) -> None:
+        due = self._due[display]
+        while True:
+            await due.wait()
+            due.clear()
+            if self._devices.view(display).link != "online":
+                continue
+            wanted = self._wanted(await self._hall.snapshot(), window)
+            if wanted != self._shown[display]:
+                await self._show(display, window, wanted)
+
+    async def _show(self, display: str, window: str, wanted: CallText) -> None:
+        try:
+            await self._show_or_shorten(display, wanted)
+        except (DeviceUnavailable, OutcomeUnknown, Refused) as exc:
+            self._failed.add(display)
+            self._shown[display] = None
+            _log.warning("not shown window=%s display=%s: %s", window, display, exc)
+            self._hall.changed.ring()
+            return
+        self._shown[display] = wanted
+        if display in self._failed:
+            self._failed.discard(display)
+            self._hall.changed.ring()
+
+    async def _show_or_shorten(self, display: str, wanted: CallText) -> None:
+        try:
+            await self._devices.call(display, _shower(wanted), SHOW_LIMIT_S)
+        except Refused as exc:
+            if exc.condition is not Condition.TEXT_UNSUITABLE:
+                raise
+            number = wanted.text.partition("到")[0].removeprefix("请")
+            short = CallText(text=text("call.display_short", number=number).zh, attention=wanted.attention)
+            await self._devices.call(display, _shower(short), SHOW_LIMIT_S)
+
+    def _wanted(self, snapshot: Snapshot, window: str) -> CallText:
+        if window not in snapshot.sessions:
+            return CallText(text=text("window.closed", window=window).zh)
+        ticket = snapshot.at_window(window)
+        if ticket is None:
+            return CallText(text=text("window.idle", window=window).zh)
+        if ticket.state is TicketState.CALLED:
+            return CallText(text=text("call.display", number=ticket.number, window=window).zh, attention=True)
+        return CallText(text=text("window.serving", number=ticket.number).zh)
+
+    def _called(self, data: TicketCalled, number: int, time: str) -> CalledNumber:
+        window = self._hall.profile.windows.get(data.window_code)
+        return CalledNumber(
+            number=data.display_no,
+            window=data.window_code,
+            zone=window.zone if window else "",
+            call_no=data.call_no,
+            at=time,
+            announcement=text("call.spoken", number=data.display_no, window=data.window_code),
+            event=number,
+        )
+
+    async def _recall_board(self) -> None:
+        """After a restart the board shows the calls of the day again."""
+
+        def question(session: Session) -> list[tuple[TicketCalled, int, str]]:
+            rows = session.exec(
+                select(EventRow)
+                .where(EventRow.type == TicketCalled.wire_type)
+                .order_by(col(EventRow.number).desc())
+                .limit(BOARD_CALLS)
+            )
+            return [
+                (TicketCalled.model_validate(json.loads(row.body)["data"]), row.number or 0, row.time) for row in rows
+            ]
+
+        today = rfc3339(self._hall.clock.now_ms())[:10]
+        known = {call.event for call in self.calls}
+        for data, number, time in await self._hall.store.read(question):
+            if number not in known and time.startswith(today):
+                self.calls.append(self._called(data, number, time))
+
+
+def _shower(wanted: CallText) -> Callable[[object], None]:
+    def show(display: object) -> None:
+        display.show(wanted)  # type: ignore[attr-defined]  # configuration has proved that it is a CallDisplay
+
+    return show
