@@ -111,7 +111,16 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "kiosk.cardleft.title": ("身份证还在读卡区，请收好", "Your ID card is still on the reader"),
     "kiosk.duplicate.title": ("您已经取过这个号", "You already have a ticket"),
-    "kiosk.duplicate.line": ("{number} 还有效，前面 {ahead} 人", "{number} is valid, {ahead} ahead"),
+    "kiosk.duplicate.waiting": ("{number} 还有效，前面 {ahead} 人", "{number} is valid, {ahead} ahead"),
+    "kiosk.duplicate.called": ("{number} 已经叫到，请去窗口", "{number} has been called: go to the window"),
+    "kiosk.duplicate.parked": (
+        "{number} 还在办，请回原窗口",
+        "{number} is still open: go back to your window",
+    ),
+    "kiosk.duplicate.no_show": (
+        "{number} 已过号，到原窗口说一声就行，不用重新取号",
+        "{number} was missed: tell the same window, no new ticket needed",
+    ),
     "kiosk.duplicate.print": ("补打号票", "Print it again"),
     "kiosk.duplicate.other": ("办另一件事", "Another service"),
     # silence, help, closed
