@@ -46,6 +46,7 @@ class Condition(StrEnum):
     CARD_INVALID = "card_invalid"
     KEYS_STUCK = "keys_stuck"
     TEXT_UNSUITABLE = "text_unsuitable"
+    TEXT_LOST = "text_lost"
     PROFILE_UNSUITABLE = "profile_unsuitable"
 
     @property
@@ -54,7 +55,7 @@ class Condition(StrEnum):
         return self not in _ONLY_WARNS
 
 
-_ONLY_WARNS = frozenset({Condition.PAPER_LOW, Condition.FEEDER_EMPTY, Condition.WARMING_UP})
+_ONLY_WARNS = frozenset({Condition.PAPER_LOW, Condition.FEEDER_EMPTY, Condition.WARMING_UP, Condition.TEXT_LOST})
 
 
 class DeviceError(Exception):
