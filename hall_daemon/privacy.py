@@ -85,9 +85,10 @@ def seal(key: Key, event_id: str, facts: dict[str, str], iv: bytes | None = None
 
 def unseal(key: Key, event_id: str, sealed: Sealed) -> dict[str, str]:
     """Verify, then decrypt. Raises ValueError if the envelope is not genuine for this event."""
-    iv, ct = base64.b64decode(sealed.iv), base64.b64decode(sealed.ct)
+    iv, ct = _unb64(sealed.iv), _unb64(sealed.ct)
     mac = hmac_sm3(key.secret[16:48], f"v1|{sealed.kid}|{event_id}|".encode() + iv + ct)
-    if not constant_time.bytes_eq(mac, base64.b64decode(sealed.mac)):
+    # Without the length a byte could wander from iv to ct, and the mac would be the same.
+    if len(iv) != 16 or not constant_time.bytes_eq(mac, _unb64(sealed.mac)):
         raise ValueError(f"envelope of event {event_id} is not genuine under key {key.kid}")
     decryptor = Cipher(SM4(key.secret[:16]), modes.CTR(iv)).decryptor()
     facts = json.loads(decryptor.update(ct) + decryptor.finalize())
@@ -97,13 +98,21 @@ def unseal(key: Key, event_id: str, sealed: Sealed) -> dict[str, str]:
 def leaf(envelope: dict[str, Any]) -> str:
     """Hash of an event in which each `pii` is replaced by its own hash, so that erasing it later changes nothing.
 
-    `envelope` is the CloudEvent as sent. Any: an event's members are of every JSON type.
+    `envelope` is the CloudEvent as sent. Any: an event's members are of every JSON type. Raises KeyError without data.
     """
-    data = envelope["data"]
-    if isinstance(data.get("pii"), dict):
-        data = {**data, "pii": sm3_hex(canonical(data["pii"]).encode())}
-        envelope = {**envelope, "data": data}
-    return sm3_hex(canonical(envelope).encode())
+    return sm3_hex(canonical({**envelope, "data": _without_pii(envelope["data"])}).encode())
+
+
+def _without_pii(value: Any) -> Any:
+    """Any: JSON of every type, nested (a correction carries the corrected members one level deeper)."""
+    if isinstance(value, list):
+        return [_without_pii(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: sm3_hex(canonical(item).encode()) if name == "pii" and isinstance(item, dict) else _without_pii(item)
+        for name, item in value.items()
+    }
 
 
 CHAIN_START = "0" * 64
@@ -120,19 +129,21 @@ def signature(key: Key, lines: tuple[str, ...]) -> str:
 
 
 def mask_name(name: str) -> str:
-    """张三 → 张*, 欧阳小明 → 欧**明; by code points."""
+    """张三 → 张*, 欧阳小明 → 欧**明; by code points. A name of one character is hidden whole."""
     points = name.strip()
     if len(points) <= 1:
-        return points
+        return "*" * len(points)
     if len(points) == 2:
         return points[0] + "*"
     return points[0] + "*" * (len(points) - 2) + points[-1]
 
 
 def mask_id(number: str) -> str:
-    """18 characters: 14 stars and the last four; others: stars and the last three."""
+    """18 characters: 14 stars and the last four; others: stars and the last three; too short for that: stars."""
     tail = 4 if len(number) == 18 else 3
-    return "*" * max(0, len(number) - tail) + number[-tail:]
+    if len(number) <= tail:
+        return "*" * len(number)
+    return "*" * (len(number) - tail) + number[-tail:]
 
 
 def mask_phone(phone: str) -> str:
@@ -162,3 +173,11 @@ def looks_personal(text: str) -> bool:
 
 def _b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+def _unb64(text: str) -> bytes:
+    """Strict: one text for one value. Raises ValueError."""
+    data = base64.b64decode(text, validate=True)
+    if _b64(data) != text:
+        raise ValueError("base64 that is not in its canonical form")
+    return data

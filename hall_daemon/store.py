@@ -6,7 +6,8 @@ commit ends the process: a later commit on the same handle could pass although i
 
 Beside the database stands its epoch file: the stream and the last committed sequence, written after each commit. It can
 lag behind the database (after a power cut) but never be ahead of it, so a database that is behind its epoch file is an
-old copy: a new stream is opened and serials are raised before anything is issued (province.md §6).
+old copy: a new stream is opened and serials are raised before anything is issued (province.md §6). A database without a
+readable epoch file may be an old copy too, so it is treated as one.
 """
 
 from __future__ import annotations
@@ -29,25 +30,32 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy import text as sql
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 from sqlmodel import Session, SQLModel, col, func, select
 
+from hall_daemon import proof, serials
 from hall_daemon.clock import Clock, rfc3339
 from hall_daemon.events import Event, EventData, StreamOpened
 from hall_daemon.privacy import CHAIN_START, canonical, chain, leaf
-from hall_daemon.tables import SCHEMA_VERSION, CounterRow, DayRow, EventRow, MetaRow, StreamRow
+from hall_daemon.tables import SCHEMA_VERSION, DayRow, EventRow, MetaRow, RefusedRow, StreamRow
 from hall_daemon.words import StreamReason
 
 _log = logging.getLogger("store")
 T = TypeVar("T")
 
-FLOOR_OFFLINE = 200
-"""After a restore serials go to the next hundred above the last one plus this (province.md §6)."""
-
 
 class StoreError(Exception):
     """The database cannot be used; the sentence says which, why, and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """An event that the province refuses by itself, with the problem code of the refusal."""
+
+    event_id: str
+    sequence: int
+    code: str
 
 
 @dataclass
@@ -170,7 +178,9 @@ class Store:
         self._hear: list[Callable[[tuple[Event, ...]], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="store-read")
+        self._given_back = contextlib.ExitStack()
         self._epoch_fd = -1
+        self._epoch_path = epoch_path(database)
         self._head = _Head("", 0, CHAIN_START)
 
     # --- life ---------------------------------------------------------------------------------------------------
@@ -178,23 +188,33 @@ class Store:
     def open(self) -> None:
         """Open, check and migrate; begin a new stream if this is a new or an old copy. Raises StoreError."""
         self.database.parent.mkdir(parents=True, exist_ok=True)
-        epoch = self._read_epoch()
-        if epoch is not None and (not self.database.exists() or self.database.stat().st_size == 0):
+        epoch = read_epoch(self.database)
+        installed = self._epoch_path.exists() and self._epoch_path.stat().st_size > 0
+        if installed and (not self.database.exists() or self.database.stat().st_size == 0):
             raise StoreError(
                 f"{self.database} is missing or empty, but {self._epoch_path} says that this hall is installed: "
                 "restore a backup, or remove that file to begin a new database"
             )
-        self._epoch_fd = os.open(self._epoch_path, os.O_RDWR | os.O_CREAT, 0o600)
-        self._lock()
-        self._writer = _engine(self.database, read_only=False)
         try:
+            self._epoch_fd = os.open(self._epoch_path, os.O_RDWR | os.O_CREAT, 0o600)
+            self._given_back.callback(self._close_epoch)
+            self._lock()
+            self._writer = _engine(self.database, read_only=False)
+            self._given_back.callback(self._writer.dispose)
             self._connection = self._writer.connect()
+            self._given_back.callback(self._connection.close)
             self._check()
             self._migrate()
-        except DBAPIError as exc:
-            raise StoreError(f"{self.database} cannot be opened: {exc.orig}; restore a backup") from exc
-        self._reader = _engine(self.database, read_only=True)
-        self._take_up_stream(epoch)
+            self._reader = _engine(self.database, read_only=True)
+            self._given_back.callback(self._reader.dispose)
+            self._take_up_stream(epoch)
+        except (DBAPIError, sqlite3.Error) as exc:
+            self._given_back.close()
+            why = exc.orig if isinstance(exc, DBAPIError) else exc
+            raise StoreError(f"{self.database} cannot be opened: {why}; restore a backup") from exc
+        except BaseException:
+            self._given_back.close()
+            raise
 
     def start(self) -> None:
         """Start the writer; from now on `write` and `read` may be awaited on this event loop."""
@@ -209,12 +229,11 @@ class Store:
             self._thread.join(10)
             self._thread = None
         self._readers.shutdown()
-        self._connection.close()
-        self._writer.dispose()
-        self._reader.dispose()
-        if self._epoch_fd >= 0:
-            os.close(self._epoch_fd)
-            self._epoch_fd = -1
+        self._given_back.close()
+
+    def _close_epoch(self) -> None:
+        os.close(self._epoch_fd)
+        self._epoch_fd = -1
 
     def on_commit(self, hear: Callable[[tuple[Event, ...]], None]) -> None:
         """Hear the events of each commit, in order, on the event loop."""
@@ -312,7 +331,8 @@ class Store:
         verdict = self._connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
         self._connection.rollback()
         if verdict != "ok":
-            raise StoreError(f"{self.database} is damaged ({verdict}): move it away and restore the newest backup")
+            found = " ".join(str(verdict).split())
+            raise StoreError(f"{self.database} is damaged ({found}): move it away and restore the newest backup")
 
     def _migrate(self) -> None:
         version = self._connection.exec_driver_sql("PRAGMA user_version").scalar() or 0
@@ -329,26 +349,23 @@ class Store:
 
     def _take_up_stream(self, epoch: tuple[str, int] | None) -> None:
         with Session(self._connection) as session:
-            latest = session.exec(select(StreamRow).order_by(col(StreamRow.opened_ms).desc()).limit(1)).first()
             known = session.get(MetaRow, "hall_code")
             if known is not None and known.value != self.hall_code:
                 raise StoreError(
                     f"{self.database} belongs to hall {known.value}, the configuration says {self.hall_code}"
                 )
+            # Not by time: the clock may have gone back between two streams.
+            latest = session.exec(select(StreamRow).where(StreamRow.state == "open")).first()
             if latest is not None:
-                last = session.exec(
-                    select(EventRow)
-                    .where(EventRow.streamid == latest.streamid)
-                    .order_by(col(EventRow.sequence).desc())
-                    .limit(1)
-                ).first()
+                last = _last_event(session, latest.streamid)
                 self._head = _Head(latest.streamid, last.sequence if last else 0, last.chain if last else CHAIN_START)
+            remembered = _last_event(session, epoch[0]) if epoch is not None else None
         if latest is None:
             self.open_stream(StreamReason.INSTALL)
-        elif epoch is not None and (epoch[0] != latest.streamid or epoch[1] > self._head.sequence):
+        elif epoch is None or remembered is None or remembered.sequence < epoch[1]:
             _log.warning(
-                "restored: database is at %s/%d, epoch file at %s/%d; opening a new stream",
-                latest.streamid, self._head.sequence, epoch[0], epoch[1],
+                "restored: database is at %s/%d, epoch file at %s; opening a new stream",
+                latest.streamid, self._head.sequence, f"{epoch[0]}/{epoch[1]}" if epoch else "nothing",
             )  # fmt: skip
             self.restored = True
             self.open_stream(StreamReason.RESTORE)
@@ -356,51 +373,44 @@ class Store:
         os.fsync(self._epoch_fd)
 
     def open_stream(self, reason: StreamReason) -> None:
-        """Begin a new stream from the writer's thread, or before it runs: close the old one, raise the serials,
-        and repeat what the province has not acknowledged under its old ids (province.md §6)."""
-        old = None if reason is StreamReason.INSTALL else self._head
-
-        def begin(tx: Tx) -> None:
-            previous = tx.session.get(StreamRow, old.streamid) if old else None
-            unacked: list[EventRow] = []
-            if previous is not None:
-                previous.state = "closed"
-                unacked = list(
-                    tx.session.exec(
-                        select(EventRow)
-                        .where(EventRow.streamid == previous.streamid, EventRow.sequence > previous.acked_through)
-                        .where(EventRow.type != StreamOpened.wire_type)
-                        .order_by(col(EventRow.sequence))
-                    )
-                )
-            else:
-                tx.session.add(MetaRow(key="hall_code", value=self.hall_code))
-            tx._head.streamid, tx._head.sequence = self.clock.new_id(), 0
-            tx.session.add(
-                StreamRow(
-                    streamid=tx._head.streamid,
-                    opened_ms=tx.now_ms,
-                    reason=reason.value,
-                    previous=old.streamid if old else None,
-                )
-            )
-            tx.session.flush()
-            floors = raise_serials(tx, FLOOR_OFFLINE) if reason is StreamReason.RESTORE else {}
-            tx.emit(
-                StreamOpened(
-                    reason=reason,
-                    previous_streamid=old.streamid if old else None,
-                    previous_last_sequence=old.sequence if old else None,
-                    previous_acked_through=previous.acked_through if previous else None,
-                    previous_chain_sm3=old.chain if old else None,
-                    serial_floor=floors,
-                )
-            )
-            for row in unacked:
-                tx.again(row)
-
-        _, events = self.transact(begin)
+        """Begin a new stream before the writer runs; `reset_stream` does it afterwards."""
+        _, events = self.transact(lambda tx: self._begin_stream(tx, reason))
         self._publish(events)
+
+    async def reset_stream(self, reason: StreamReason, *, without: Refused | None = None) -> None:
+        """Begin a new stream while the hall works: on the writer's thread, in one transaction.
+
+        `without` is an event that the province refuses by itself: listed, not repeated; its row stays.
+        """
+        await self.write(lambda tx: self._begin_stream(tx, reason, without))
+
+    def _begin_stream(self, tx: Tx, reason: StreamReason, without: Refused | None = None) -> None:
+        """Close the old stream, raise the serials after a restore, and repeat what the province has not acknowledged
+        under its old ids (province.md §6)."""
+        old = _Head(tx.streamid, tx.next_sequence - 1, tx._head.chain)
+        previous = tx.session.get(StreamRow, old.streamid)
+        if previous is None:
+            tx.session.add(MetaRow(key="hall_code", value=self.hall_code))
+        if without is not None:
+            _list_refused(tx, without)
+        unacked = _close(tx.session, previous) if previous else []
+        tx._head.streamid, tx._head.sequence = self.clock.new_id(), 0
+        row = StreamRow(streamid=tx.streamid, opened_ms=tx.now_ms, reason=reason.value)
+        floors = {}
+        if reason is StreamReason.RESTORE:
+            floors = serials.lift_unseen(tx.session, {tx.bizdate, max(tx.bizdate, self.clock.today().isoformat())})
+        opened = StreamOpened(reason=reason, serial_floor=floors)
+        if previous is not None:
+            row.previous = previous.streamid
+            opened = StreamOpened(
+                reason=reason, previous_streamid=old.streamid, previous_last_sequence=old.sequence,
+                previous_acked_through=previous.acked_through, previous_chain_sm3=old.chain, serial_floor=floors,
+            )  # fmt: skip
+        tx.session.add(row)
+        tx.session.flush()
+        tx.emit(opened)
+        for event_row in unacked:
+            tx.again(event_row)
 
     def _lock(self) -> None:
         try:
@@ -410,32 +420,38 @@ class Store:
 
     # --- epoch file -----------------------------------------------------------------------------------------------
 
-    @property
-    def _epoch_path(self) -> Path:
-        return self.database.with_name(self.database.name + ".epoch")
-
-    def _read_epoch(self) -> tuple[str, int] | None:
-        try:
-            streamid, _, sequence = self._epoch_path.read_text().strip().partition(" ")
-            return streamid, int(sequence)
-        except FileNotFoundError:
-            return None
-        except ValueError:
-            return None  # torn by a power cut: then it is older than the database, and says nothing
-
     def _note_epoch(self) -> None:
         """Not fsynced: it may lag after a power cut, it must only never be ahead."""
         if self._epoch_fd >= 0:
             os.pwrite(self._epoch_fd, f"{self._head.streamid} {self._head.sequence:016d}\n".encode(), 0)
 
 
-def raise_serials(tx: Tx, above: int) -> dict[str, int]:
-    """Lift each series of the current day to the next hundred above its last serial plus `above`."""
-    floors: dict[str, int] = {}
-    for counter in tx.session.exec(select(CounterRow).where(CounterRow.bizdate == tx.bizdate)):
-        counter.last = min(9999, -(-(counter.last + above) // 100) * 100)
-        floors[counter.series] = counter.last
-    return floors
+def _last_event(session: Session, streamid: str) -> EventRow | None:
+    question = select(EventRow).where(EventRow.streamid == streamid)
+    return session.exec(question.order_by(col(EventRow.sequence).desc()).limit(1)).first()
+
+
+def _list_refused(tx: Tx, event: Refused) -> None:
+    row = RefusedRow(
+        id=event.event_id, streamid=tx.streamid, sequence=event.sequence, code=event.code, refused_ms=tx.now_ms
+    )
+    tx.session.add(row)
+    tx.session.flush()
+
+
+def _close(session: Session, stream: StreamRow) -> list[EventRow]:
+    """Nothing is added to this stream any more; what must be said again in the next one, in order."""
+    stream.state = "closed"
+    session.add(stream)
+    return list(
+        session.exec(
+            select(EventRow)
+            .where(EventRow.streamid == stream.streamid, EventRow.sequence > stream.acked_through)
+            .where(EventRow.type != StreamOpened.wire_type)
+            .where(col(EventRow.id).not_in(select(RefusedRow.id)))
+            .order_by(col(EventRow.sequence))
+        )
+    )
 
 
 def verify(database: Path) -> str | None:
@@ -443,34 +459,25 @@ def verify(database: Path) -> str | None:
     engine = _engine(database, read_only=True)
     try:
         with Session(engine) as session:
-            for stream in session.exec(select(StreamRow).order_by(col(StreamRow.opened_ms))):
-                difference = _verify_stream(session, stream)
-                if difference:
-                    return difference
-    except (OperationalError, DBAPIError) as exc:
-        raise StoreError(f"{database} cannot be read: {exc.orig}") from exc
+            return proof.first_difference(session, read_epoch(database))
+    except (DBAPIError, sqlite3.Error) as exc:
+        raise StoreError(f"{database} cannot be read: {exc.orig if isinstance(exc, DBAPIError) else exc}") from exc
     finally:
         engine.dispose()
-    return None
 
 
-def _verify_stream(session: Session, stream: StreamRow) -> str | None:
-    rows = session.exec(select(EventRow).where(EventRow.streamid == stream.streamid).order_by(col(EventRow.sequence)))
-    previous: str | None = None
-    expected = 1
-    for row in rows:
-        envelope = json.loads(row.body)
-        where = f"stream {stream.streamid}, sequence {row.sequence}, {row.type}"
-        if row.sequence != expected:
-            return f"{where}: sequence {expected} is missing"
-        if previous is None:
-            previous = envelope["data"].get("previous_chain_sm3") or CHAIN_START
-        if leaf(envelope) != row.leaf:
-            return f"{where}: the event was changed after it was written (its leaf differs)"
-        if chain(previous, row.leaf) != row.chain:
-            return f"{where}: the chain of hashes breaks here"
-        previous, expected = row.chain, expected + 1
-    return None
+def epoch_path(database: Path) -> Path:
+    """Where the epoch file of a database lies."""
+    return database.with_name(database.name + ".epoch")
+
+
+def read_epoch(database: Path) -> tuple[str, int] | None:
+    """Stream and last committed sequence as the epoch file remembers them; None if it does not say."""
+    try:
+        streamid, _, sequence = epoch_path(database).read_text(encoding="ascii").strip().partition(" ")
+        return streamid, int(sequence)
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def _engine(database: Path, *, read_only: bool) -> Engine:

@@ -57,6 +57,17 @@ class EventRow(SQLModel, table=True):
     chain: str
 
 
+class RefusedRow(SQLModel, table=True):
+    """An event that the province refuses even alone (province.md §9.3); its row stays, later streams go without it."""
+
+    __tablename__ = "refused"
+    id: str = Field(primary_key=True)
+    streamid: str = Field(foreign_key="stream.streamid")
+    sequence: int
+    code: str
+    refused_ms: int
+
+
 class DayRow(SQLModel, table=True):
     """A service day. `open_ms` counts the time it has been open; order in the queues is measured by it."""
 
