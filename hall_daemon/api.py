@@ -37,22 +37,30 @@ from hall_daemon.protocol import (
     BoardView,
     CallNext,
     Cancel,
+    ClerkName,
     DeviceView,
     Done,
     FeedLine,
     FilePages,
     Finish,
+    HallMap,
     IssueAtCounter,
+    ItemName,
     KeyPressed,
+    KioskPlace,
     KioskView,
     Park,
     Problem,
+    QueuePlace,
     Serve,
     SignIn,
     StartScan,
     Text,
+    TicketView,
     Transfer,
+    WindowPlace,
     WindowView,
+    ZonePlace,
 )  # fmt: skip
 from hall_daemon.scanning import Scanning
 from hall_daemon.screens import Screens
@@ -86,17 +94,6 @@ class Services:
     stopping: Bell
 
 
-class Profile(BaseModel):
-    """What screens must know of the hall."""
-
-    hall: Text
-    zones: dict[str, Text]
-    queues: dict[str, Text]
-    windows: dict[str, tuple[str, ...]]
-    kiosks: dict[str, Text]
-    items: dict[str, Text]
-
-
 class Health(BaseModel):
     """Alive, and able to write."""
 
@@ -105,17 +102,6 @@ class Health(BaseModel):
     day_open: bool
     stream: str
     last_event: int
-
-
-class TicketAnswer(BaseModel):
-    """A ticket by its number; nothing personal."""
-
-    number: str
-    state: str
-    slip: str
-    queue: str
-    window: str | None
-    waiting_ahead: int
 
 
 def build(services: Services, tokens: dict[str, str]) -> FastAPI:
@@ -373,9 +359,9 @@ def _tickets(app: FastAPI, services: Services) -> None:
         return Done(event=issued.event, number=issued.number)
 
     @app.get("/tickets/{number}")
-    async def ticket(number: str) -> TicketAnswer:
+    async def ticket(number: str) -> TicketView:
         found = await services.hall.find_ticket(number)
-        return TicketAnswer(
+        return TicketView(
             number=found.number, state=found.state, slip=found.slip, queue=found.queue, window=found.window,
             waiting_ahead=found.waiting_ahead,
         )  # fmt: skip
@@ -406,15 +392,16 @@ def _technician(app: FastAPI, services: Services) -> None:
     hall, devices = services.hall, services.devices
 
     @app.get("/hall")
-    async def profile() -> Profile:
+    async def hall_map() -> HallMap:
         known = hall.profile
-        return Profile(
+        return HallMap(
             hall=known.hall,
-            zones={z.code: z.name for z in known.zones.values()},
-            queues={q.code: q.name for q in known.queues.values()},
-            windows={w.code: w.queues for w in known.windows.values()},
-            kiosks={k.code: k.name for k in known.kiosks.values()},
-            items={i.code: i.name for i in known.items.values()},
+            zones=tuple(ZonePlace(code=z.code, name=z.name) for z in known.zones.values()),
+            queues=tuple(QueuePlace(code=q.code, name=q.name, zone=q.zone) for q in known.queues.values()),
+            windows=tuple(WindowPlace(code=w.code, zone=w.zone, queues=w.queues) for w in known.windows.values()),
+            clerks=tuple(ClerkName(clerk=c.code, name=c.name) for c in hall.config.clerks.values()),
+            kiosks=tuple(KioskPlace(code=k.code, name=k.name) for k in known.kiosks.values()),
+            items=tuple(ItemName(code=i.code, name=i.name, queue=i.queue) for i in known.items.values()),
         )
 
     @app.get("/devices")

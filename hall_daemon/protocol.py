@@ -294,6 +294,21 @@ class WindowPlace(Frozen):
     queues: tuple[str, ...]
 
 
+class KioskPlace(Frozen):
+    """A ticket machine of this hall."""
+
+    code: str
+    name: Text
+
+
+class ItemName(Frozen):
+    """Something that a number can be issued for."""
+
+    code: str
+    name: Text
+    queue: str
+
+
 class ClerkName(Frozen):
     """Somebody who may sign in to a window."""
 
@@ -309,18 +324,18 @@ class HallMap(Frozen):
     queues: tuple[QueuePlace, ...]
     windows: tuple[WindowPlace, ...]
     clerks: tuple[ClerkName, ...] = ()
+    kiosks: tuple[KioskPlace, ...] = ()
+    items: tuple[ItemName, ...] = ()
 
 
 class TicketView(Frozen):
     """Answer to GET /tickets/{number}. Nothing personal."""
 
-    ticket_id: str
     number: str
     state: TicketState
     slip: SlipState
-    item: Text
-    zone: Text
-    windows: tuple[str, ...]
+    queue: str
+    window: str | None
     waiting_ahead: int
 
 
