@@ -46,7 +46,7 @@ class Desk:
                 item=visit.item.code,
                 request_id=visit.request_id,
                 channel=Channel.KIOSK,
-                device_id=self.kiosk.code,
+                device_id=self.kiosk.device_id,
                 kiosk=self.kiosk.code,
                 card=visit.card,
                 typed_id=visit.typed_id,

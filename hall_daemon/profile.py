@@ -60,6 +60,11 @@ class Kiosk:
     printer: str
     queues: tuple[str, ...]
 
+    @property
+    def device_id(self) -> str:
+        """Stands for the machine in events, which know devices only: its printer, else its reader."""
+        return self.printer or next(iter(self.card_readers), "") or self.keypad or "KSK-01"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Clerk:

@@ -19,6 +19,7 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -107,6 +108,9 @@ class Scanning:
     async def run(self) -> None:
         """Own the running jobs until cancelled."""
         self._spool.mkdir(parents=True, exist_ok=True)
+        for job in self._jobs.values():  # left over when this room failed and was begun anew
+            if job.state == "scanning":
+                job.state, job.problem = "failed", text("scan.no_answer", page=len(job.pages) + 1)
         await asyncio.to_thread(_sweep, self._spool, await self._hall.store.read(_known_blobs))
         try:
             async with asyncio.TaskGroup() as group:
@@ -129,7 +133,7 @@ class Scanning:
             )
             for no, p in sorted(job.pages.items())
         )  # fmt: skip
-        return ScanJobView(job=job.job, state=job.state, problem=job.problem, pages=pages)
+        return ScanJobView(job=job.job, state=job.state, ticket=job.number, problem=job.problem, pages=pages)
 
     async def start(self, window: str, order: StartScan) -> str:
         """Begin to scan for the ticket at the window; the job's id. Pages arrive in the window's view.
@@ -256,9 +260,11 @@ class Scanning:
             job.pages[no] = await asyncio.get_running_loop().run_in_executor(
                 self._imaging(), read_page, self._spool, original, media, dpi, job.color
             )
-        except PageUnreadable as exc:
+        except (PageUnreadable, BrokenProcessPool) as exc:
             _log.warning("page %d of %s cannot be read: %s", no, job.number, exc)
             job.problem = text("scan.bad_page", page=no)
+            if isinstance(exc, BrokenProcessPool):
+                self._pool = None  # the imaging process died; the next page gets a new one
         _log.debug("page %d read in %.0f ms", no, (time.monotonic() - began) * 1000)
         self._hall.changed.ring()
 
