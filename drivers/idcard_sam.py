@@ -1,0 +1,225 @@
+"""SAM_V, the protocol of the security module in every resident ID card reader: frames, statuses, the reading sequence.
+
+A plain module that card drivers import: the module hangs on a serial line, or behind a PC/SC reader that passes its
+frames on. It has no link and no DRIVER. Source: protocols/idcard.md §1.
+
+    request   AA AA AA 96 69 | LEN (2 b) | CMD  PARA  DATA      | CHK
+    reply     AA AA AA 96 69 | LEN (2 b) | SW1  SW2  SW3  DATA  | CHK     LEN counts from CMD or SW1 to CHK, high first
+                                                                          CHK = XOR from LEN to the end of DATA
+
+Nothing is escaped: the preamble may occur inside a photo, so a frame ends where its LEN says. Only after a silence or a
+wrong CHK one byte is dropped and the preamble searched again.
+
+Only `30 01` is asked of a card, never fingerprints; the photo that comes along is dropped unseen.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from drivers.base import BadReply, Condition, DeviceError, Refused
+from drivers.idcard_text import TEXT_BYTES
+
+PREAMBLE = bytes.fromhex("AA AA AA 96 69")
+_SHORTEST_LEN, _LONGEST_LEN = 4, 0x090A
+PHOTO_BYTES = 1024
+RECORD_BYTES = 4 + TEXT_BYTES + PHOTO_BYTES
+
+DONE, CARD_FOUND, CHECK_WRONG, LENGTH_WRONG, SELF_TEST_FAILED, NOT_AUTHORISED, NO_CARD = (
+    0x90, 0x9F, 0x10, 0x11, 0x60, 0x66, 0x80,
+)  # fmt: skip
+_CARD_NOT_AUTHENTIC = 0x32
+_READ_FAILED, _NO_RANDOM, _NO_CONTENT = 0x41, 0x47, 0x91
+_NOT_ALLOWED_NOW, _UNKNOWN_ERROR, _SELECT_FAILED = 0x23, 0x24, 0x81
+
+_BACK_TO_FIND = frozenset({_NOT_ALLOWED_NOW, _UNKNOWN_ERROR, _SELECT_FAILED})
+_PERHAPS_LIFTED = frozenset({_READ_FAILED, _NO_RANDOM, _NO_CONTENT})
+
+_MEANING = {
+    0x21: (Condition.DEVICE_FAULT, "does not know the command"),
+    _NOT_ALLOWED_NOW: (Condition.CARD_UNREADABLE, "does not allow it in this state"),
+    _UNKNOWN_ERROR: (Condition.CARD_UNREADABLE, "reports an unknown error"),
+    0x31: (Condition.CARD_UNREADABLE, "reports that the card did not authenticate the module"),
+    _CARD_NOT_AUTHENTIC: (Condition.CARD_UNREADABLE, "could not authenticate the card"),
+    0x33: (Condition.CARD_INVALID, "finds the signature of the card's data wrong"),
+    0x40: (Condition.CARD_UNKNOWN, "does not recognise the type of the card"),
+    _READ_FAILED: (Condition.CARD_UNREADABLE, "could not read the card"),
+    _NO_RANDOM: (Condition.CARD_UNREADABLE, "got no random number from the card"),
+    SELF_TEST_FAILED: (Condition.DEVICE_FAULT, "failed its self-test"),
+    NOT_AUTHORISED: (Condition.DEVICE_FAULT, "is not authorised"),
+    NO_CARD: (Condition.CARD_REMOVED_EARLY, "has lost the card"),
+    _SELECT_FAILED: (Condition.CARD_UNREADABLE, "could not select the card"),
+    _NO_CONTENT: (Condition.CARD_UNREADABLE, "found the card empty"),
+}
+
+
+class Command(Enum):
+    """What is asked of the module: CMD and PARA."""
+
+    RESET = b"\x10\xff"
+    STATUS = b"\x11\xff"
+    SAM_ID = b"\x12\xff"
+    FIND = b"\x20\x01"
+    SELECT = b"\x20\x02"
+    READ = b"\x30\x01"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """SW3 of a reply, and its data."""
+
+    status: int
+    data: bytes = field(default=b"", repr=False)
+
+
+def _check_byte(covered: bytes) -> int:
+    return functools.reduce(operator.xor, covered, 0)
+
+
+def encode_request(command: Command) -> bytes:
+    """One request frame."""
+    covered = struct.pack(">H", len(command.value) + 1) + command.value
+    return PREAMBLE + covered + bytes([_check_byte(covered)])
+
+
+def take_frame(received: bytes) -> tuple[Reply | None, bytes]:
+    """The first whole frame, and the bytes after it; without one, the bytes that may become one."""
+    while True:
+        start = received.find(PREAMBLE)
+        if start < 0:
+            return None, _perhaps_preamble(received)
+        received = received[start:]
+        if len(received) < 7:
+            return None, received
+        (length,) = struct.unpack_from(">H", received, 5)
+        if _SHORTEST_LEN <= length <= _LONGEST_LEN:
+            if len(received) < 7 + length:
+                return None, received
+            frame, rest = received[: 7 + length], received[7 + length :]
+            if _check_byte(frame[5:-1]) == frame[-1]:
+                return Reply(status=frame[9], data=frame[10:-1]), rest
+        received = received[1:]
+
+
+def take_frame_after_silence(received: bytes) -> Reply | None:
+    """A frame inside what looked like the start of a longer one that never came in full."""
+    reply: Reply | None = None
+    while reply is None and received:
+        reply, received = take_frame(received[1:])
+    return reply
+
+
+def _perhaps_preamble(received: bytes) -> bytes:
+    for count in range(len(PREAMBLE) - 1, 0, -1):
+        if received.endswith(PREAMBLE[:count]):
+            return received[-count:]
+    return b""
+
+
+def decode_sam_id(data: bytes) -> str:
+    """The number of the module as it is printed on papers. Raises BadReply."""
+    if len(data) != 16:
+        raise BadReply(f"a module number has 16 bytes, not {len(data)}")
+    return "{:02}.{:02}-{:08}-{:010}-{:010}".format(*struct.unpack("<HHIII", data))
+
+
+def decode_record(data: bytes) -> bytes:
+    """The text block of a record; the photo is dropped. Raises BadReply."""
+    if data[:4] != struct.pack(">HH", TEXT_BYTES, PHOTO_BYTES) or len(data) != RECORD_BYTES:
+        raise BadReply(f"a record of {len(data)} bytes, not {RECORD_BYTES} made of text and photo")
+    return data[4 : 4 + TEXT_BYTES]
+
+
+Ask = Callable[[Command], Reply]
+"""Sends one request and gives its reply; raises NoReply, BadReply or LinkError, and ends by itself."""
+
+
+class _MovedError(Exception):
+    """The card moved or the record came broken: one more attempt; `verdict` is what stands if that fails too."""
+
+    def __init__(self, verdict: DeviceError) -> None:
+        super().__init__(str(verdict))
+        self.verdict = verdict
+
+
+class SamReading:
+    """Find, select, read: the sequence, and what each status means for the person at the reader."""
+
+    def __init__(self, ask: Ask, source: str) -> None:
+        self._ask_once = ask
+        self._source = source
+        self._not_authentic = 0
+
+    def ask(self, command: Command) -> Reply:
+        """Ask; say it again if the module did not understand: twice after a wrong CHK, once after a wrong LEN."""
+        for unheard in (CHECK_WRONG, LENGTH_WRONG), (CHECK_WRONG,):
+            reply = self._ask_once(command)
+            if reply.status not in unheard:
+                return reply
+        return self._ask_once(command)
+
+    def find(self) -> bool:
+        """Whether a card lies in the field. Raises Refused(DEVICE_FAULT) or BadReply."""
+        status = self.ask(Command.FIND).status
+        if status in {CARD_FOUND, NO_CARD}:
+            return status == CARD_FOUND
+        verdict = self._verdict(Command.FIND, status)
+        if isinstance(verdict, Refused) and verdict.condition is Condition.DEVICE_FAULT:
+            raise verdict
+        raise BadReply(f"{self._source}: find was answered with SW3 {status:02X}")
+
+    def read_text(self) -> bytes:
+        """Text block of the card just found; if it moved or came broken, it is looked for and read once more.
+
+        Raises Refused, or BadReply if the record came broken twice.
+        """
+        try:
+            return self._attempt()
+        except _MovedError:
+            if not self.find():
+                raise self._left() from None
+        try:
+            return self._attempt()
+        except _MovedError as exc:
+            raise exc.verdict from None
+
+    def _attempt(self) -> bytes:
+        try:
+            command, reply = Command.SELECT, self.ask(Command.SELECT)
+            if reply.status == DONE:
+                command, reply = Command.READ, self.ask(Command.READ)
+            if reply.status == DONE:
+                text = decode_record(reply.data)
+                self._not_authentic = 0
+                return text
+        except BadReply as exc:
+            raise _MovedError(exc) from None
+        if reply.status in _BACK_TO_FIND:
+            raise _MovedError(self._verdict(command, reply.status))
+        raise self._refusal(command, reply.status)
+
+    def _refusal(self, command: Command, status: int) -> DeviceError:
+        """What a status that ends the attempt tells the person; a failed read may be a card that was lifted."""
+        if status in _PERHAPS_LIFTED and not self.find():
+            return self._left()
+        if status != _CARD_NOT_AUTHENTIC:
+            return self._verdict(command, status)
+        self._not_authentic += 1
+        if self._not_authentic < 2:
+            return self._verdict(command, status)
+        return Refused(Condition.CARD_INVALID, f"{self._source}: the module could not authenticate the card, twice")
+
+    def _verdict(self, command: Command, status: int) -> DeviceError:
+        deed = command.name.lower().replace("_", " ")
+        if status not in _MEANING:
+            return BadReply(f"{self._source}: {deed} was answered with SW3 {status:02X}")
+        condition, meaning = _MEANING[status]
+        return Refused(condition, f"{self._source}: {deed}: the module {meaning} (SW3 {status:02X})")
+
+    def _left(self) -> Refused:
+        return Refused(Condition.CARD_REMOVED_EARLY, f"{self._source}: the card left before it was read whole")
