@@ -1,0 +1,79 @@
+// The kiosk's page: draws what the daemon says and tells it which key was touched. Keeps nothing.
+import { credentials, follow } from "../shared/stream.js";
+import { drawLost, drawView } from "./draw.js";
+
+const LOST_AFTER_MS = 3000;
+const REPLY_LIMIT_MS = 3000;
+const KEYS = { Enter: "ok", Backspace: "correct", Escape: "cancel", "?": "help", "？": "help", "*": "*", "#": "#" };
+
+const app = document.getElementById("app");
+const live = document.getElementById("live");
+const kiosk = location.pathname.split("/").filter(Boolean).pop();
+const path = `/kiosks/${encodeURIComponent(kiosk)}`;
+
+let view = null;
+let lostTimer = 0;
+let posting = Promise.resolve();
+
+function show(next) {
+  const samePage = view !== null && view.screen === next.screen;
+  view = next;
+  document.documentElement.lang = view.language === "en" ? "en" : "zh-CN";
+  app.replaceChildren(...drawView(view));
+  if (!samePage) live.textContent = view.language === "en" ? view.title.en || view.title.zh : view.title.zh;
+}
+
+function lineLives() {
+  clearTimeout(lostTimer);
+  lostTimer = 0;
+}
+
+function lineBroke() {
+  if (lostTimer) return;
+  lostTimer = setTimeout(() => {
+    view = null;
+    app.replaceChildren(...drawLost());
+  }, LOST_AFTER_MS);
+}
+
+/** Keys go out one after the other, each with the revision of the page on which it was pressed. */
+function press(key) {
+  if (view === null) return;
+  const body = JSON.stringify({ key, revision: view.revision });
+  posting = posting.then(() => post(body)).catch((error) => console.info(`key not taken: ${error.message}`));
+}
+
+async function post(body) {
+  const answer = await fetch(`${path}/keys`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", ...credentials() },
+    body,
+    signal: AbortSignal.timeout(REPLY_LIMIT_MS),
+  });
+  if (!answer.ok) throw new Error(`answered ${answer.status}`);
+}
+
+// A finger counts when it comes down: a page that is drawn anew meanwhile would swallow the click.
+app.addEventListener("pointerdown", (event) => {
+  const button = event.target.closest("[data-key]");
+  if (!event.isPrimary || button === null || button.disabled) return;
+  event.preventDefault();
+  button.classList.add("hit");
+  press(button.dataset.key);
+});
+
+document.addEventListener("keydown", (event) => {
+  const key = /^[0-9]$/.test(event.key) ? event.key : KEYS[event.key];
+  if (key === undefined || event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
+  event.preventDefault();
+  press(key);
+});
+
+document.addEventListener("contextmenu", (event) => event.preventDefault());
+
+lineBroke();
+follow(`${path}/views`, {
+  hear: show,
+  pulse: lineLives,
+  broke: lineBroke,
+});
