@@ -152,11 +152,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "kiosk.notice.wait": ("请等前面的人结束，再放身份证", "Please wait until the person before you has finished"),
     "kiosk.notice.changed": ("已换成新放的身份证，请重新开始", "A different card was placed: starting again"),
     "kiosk.notice.paper_out": (
-        "本机打印纸用完了。可以照常取号，请记下屏幕上的号码",
+        "本机打印纸用完了，请取号后记下屏幕上的号码",
         "This kiosk is out of paper. You can go on: note the number on the screen",
     ),
     "kiosk.notice.no_print": (
-        "本机暂时不能打印。可以照常取号，请记下屏幕上的号码",
+        "本机暂时不能打印，请取号后记下屏幕上的号码",
         "This kiosk cannot print now. You can go on: note the number on the screen",
     ),
     "kiosk.notice.paper_at": ("要纸质号票请用{kiosk}", "For a paper ticket use {kiosk}"),
