@@ -71,6 +71,10 @@ class ScriptedStream(ByteStream):
         """Nothing to give back."""
 
 
+# The property is inherited, so one process runs it on behalf of several classes; each draws its own examples.
+_INHERITED = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
+
+
 class DriverContract:
     """Inherited by the test of each driver on a byte stream."""
 
@@ -167,7 +171,7 @@ class DriverContract:
         rig.line.noise(b"\x00\xff\x55")
         self.job(driver, rig)
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=60, deadline=None, suppress_health_check=_INHERITED)
     @given(data=st.data())
     def test_damaged_replies_raise_only_device_errors(self, data: st.DataObject) -> None:
         driver_type = importlib.import_module(f"drivers.{self.driver_module}").DRIVER
