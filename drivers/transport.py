@@ -47,6 +47,11 @@ class Link(ABC):
     def __init__(self, port: str) -> None:
         self.port = port
         self.tap: Tap | None = None
+        self.last_traffic = time.monotonic()
+        """Monotonic time at which bytes last passed in either direction; drivers of a shared line keep gaps by it.
+
+        Opening counts as traffic: nobody knows what passed before.
+        """
         self._private = False
 
     @contextmanager
@@ -59,7 +64,10 @@ class Link(ABC):
             self._private = False
 
     def _trace(self, direction: Direction, data: bytes) -> None:
-        if self.tap is None or not data:
+        if not data:
+            return
+        self.last_traffic = time.monotonic()
+        if self.tap is None:
             return
         if self._private and direction == "<":
             data = f"[{len(data)} personal bytes]".encode()

@@ -1,0 +1,771 @@
+"""Onbon window display: worked frames of protocols/displays.md §1.5, faults of its card, several on one line."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.base import QUESTION_LIMIT_S, BadReply, CallText, Condition, DeviceError, NoReply, Refused
+from drivers.display_onbon import (
+    DRIVER,
+    PING,
+    STATUS,
+    OnbonDisplay,
+    OnbonOptions,
+    crc16_arc,
+    decode_frame,
+    decode_reply,
+    decode_status,
+    encode_frame,
+    encode_text,
+    glyphs,
+    split_frames,
+    wrap,
+)
+from drivers.transport import Link, open_link
+from sim import display_onbon as sim
+from sim.carriers import ByteLine, Passed, PtyLine
+from sim.display_onbon import OnbonTwin
+from tests.contract.contract import DriverContract, Rig, ScriptedStream, until
+
+SAMPLE = "请A001号到3号窗口"
+SCREEN: dict[str, Any] = {"width_px": 128, "height_px": 32}
+
+GOLDEN = {
+    "ping 1": "01 00 00 80 00 00 00 00 00 00 FE 02 05 00 A2 00 01 00 00 68 F8 5A",
+    "clear 1": "01 00 00 80 00 00 00 00 00 00 FE 02 05 00 A3 10 01 00 00 51 F8 5A",
+    "welcome": "FE FF 00 80 00 00 00 00 00 00 FE 02 2C 00 A3 06 01 00 00 00 01 23 00 00 00 80 00 00 80 80 20 00 00 00 "
+    "00 0A 00 00 00 00 02 01 01 00 02 0A 08 00 00 00 BB B6 D3 AD B9 E2 C1 D9 3C 49 5A",
+    "sample text": "01 00 00 80 00 00 00 00 00 00 FE 02 35 00 A3 06 01 00 00 00 01 2C 00 00 00 80 00 00 80 80 20 00 00 "
+    "00 00 02 00 00 00 00 02 02 01 00 00 0A 11 00 00 00 C7 EB 41 30 30 31 BA C5 B5 BD 33 BA C5 B4 B0 BF DA D9 63 5A",
+    "brightness 15": "01 00 00 80 00 00 00 00 00 00 FE 02 07 00 A3 02 01 00 00 01 0F 67 94 5A",
+    "off": "01 00 00 80 00 00 00 00 00 00 FE 02 06 00 A3 00 01 00 00 02 39 EB 5A",
+    "on": "01 00 00 80 00 00 00 00 00 00 FE 02 06 00 A3 00 01 00 00 01 79 EA 5A",
+    "status": "01 00 00 80 00 00 00 00 00 00 FE 02 05 00 A1 02 01 00 00 2D 40 5A",
+    "clock": "01 00 00 80 00 00 00 00 00 00 FE 02 0D 00 A2 03 01 08 00 13 20 01 25 11 17 26 05 B0 3F 5A",
+    "ping 00A5": "A6 02 00 00 80 00 00 00 00 00 00 FE 02 05 00 A2 00 01 00 00 3B D1 5A",
+    "ping 005A": "5B 02 00 00 80 00 00 00 00 00 00 FE 02 05 00 A2 00 01 00 00 1F D1 5A",
+}
+ACK_1 = "00 80 01 00 00 00 00 00 00 00 FE 02 05 00 A0 00 00 00 00 64 DC 5A"
+ACK_ANY = "00 80 FE FF 00 00 00 00 00 00 FE 02 05 00 A0 00 00 00 00 14 AC 5A"
+NACK_CHECKSUM = "00 80 FE FF 00 00 00 00 00 00 FE 02 05 00 A0 01 05 00 00 05 51 5A"
+
+
+def frame(hex_bytes: str, run: int = 8) -> bytes:
+    return b"\xa5" * run + bytes.fromhex(hex_bytes)
+
+
+def data_of(hex_bytes: str) -> bytes:
+    """Data of a worked frame that has no escapes."""
+    return bytes.fromhex(hex_bytes)[14:-3]
+
+
+class TestOnbonDisplay(DriverContract):
+    driver_module = twin_module = "display_onbon"
+    options = SCREEN
+    causes = {Condition.SWITCHED_OFFLINE: lambda twin: twin.switch_off()}  # noqa: RUF012 - read only
+
+    jobs = 0
+
+    def job(self, driver: Any, rig: Rig) -> None:
+        self.jobs += 1
+        text = f"请A{self.jobs:03}号到3号窗口"
+        driver.show(CallText(text=text))
+        assert rig.twin.text == text
+        assert rig.twin.collisions == []
+        assert rig.twin.complaints == []
+
+    def job_blind(self, driver: Any) -> None:
+        driver.show(CallText(text=SAMPLE))
+
+    def sample_replies(self) -> list[bytes]:
+        status = encode_reply(b"\xa1\x02\0\0\0" + STATUS_ONE_AREA)
+        return [frame(ACK_1), frame(ACK_1, run=1), status, encode_reply(b"\xa0\x01\x05\0\0")]
+
+    def test_what_is_sent_and_heard_is_the_worked_frame(self, rig: Rig) -> None:
+        driver = rig.open()
+        driver.hello()
+        driver.show(CallText(text=SAMPLE))
+        sent = b"".join(data for direction, data in rig.traced if direction == ">")
+        heard = b"".join(data for direction, data in rig.traced if direction == "<")
+        assert sent == frame(GOLDEN["ping 1"]) + frame(GOLDEN["sample text"])
+        assert heard == frame(ACK_1) * 2
+        shown = rig.twin.shown[-1]
+        assert (shown.text, shown.attention, shown.effect, shown.stay_s) == (SAMPLE, False, 1, 5.0)
+        assert (shown.x, shown.y, shown.w, shown.h, shown.fits) == (0, 0, 128, 32, True)
+
+    def test_attention_moves_the_text_into_place_once(self, rig: Rig) -> None:
+        driver = rig.open()
+        driver.show(CallText(text=SAMPLE, attention=True))
+        driver.show(CallText(text="A001 办理中"))
+        calling, serving = rig.twin.shown
+        assert (calling.attention, calling.effect, calling.run_mode, calling.fits) == (True, 5, 1, True)
+        assert (serving.attention, serving.effect, serving.run_mode) == (False, 1, 0)
+
+    def test_attention_is_red_where_there_are_colours(self, rig: Rig) -> None:
+        rig.options = {**SCREEN, "colors": 2}
+        driver = rig.open()
+        driver.show(CallText(text=SAMPLE, attention=True))
+        driver.show(CallText(text=SAMPLE))
+        assert [(s.color, s.text, s.fits) for s in rig.twin.shown] == [("red", SAMPLE, True), ("green", SAMPLE, True)]
+
+    @pytest.mark.parametrize(("font_px", "size"), [(24, (200, 48)), (32, (288, 32))])
+    def test_larger_fonts_are_chosen_and_fit(self, rig: Rig, font_px: int, size: tuple[int, int]) -> None:
+        rig.options = {"width_px": size[0], "height_px": size[1], "font_px": font_px}
+        rig.open().show(CallText(text=SAMPLE))
+        shown = rig.twin.shown[-1]
+        assert (shown.text, shown.font, shown.fits) == (SAMPLE, font_px, True)
+
+    def test_lines_of_its_own_stay_lines(self, rig: Rig) -> None:
+        rig.open().show(CallText(text="暂停服务\n10:45恢复"))
+        assert (rig.twin.text, rig.twin.shown[-1].fits) == ("暂停服务\n10:45恢复", True)
+
+    def test_an_empty_text_is_a_blank_screen(self, rig: Rig) -> None:
+        driver = rig.open()
+        driver.show(CallText(text=""))
+        assert rig.twin.text == " "
+        assert driver.conditions() == frozenset()
+
+    # Refusals
+
+    @pytest.mark.parametrize("text", ["请A001号到3号窗口请A001号到3号窗口", "一\n二\n三", "x" * 33, "啊" * 400])
+    def test_text_that_does_not_fit_is_refused_and_nothing_is_sent(self, rig: Rig, text: str) -> None:
+        driver = rig.open()
+        driver.hello()
+        sent = rig.line.sent_to_twins()
+        with pytest.raises(Refused) as caught:
+            driver.show(CallText(text=text))
+        assert caught.value.condition is Condition.TEXT_UNSUITABLE
+        assert "TST-01: a text does not fit: " in str(caught.value)
+        assert rig.line.sent_to_twins() == sent
+
+    def test_characters_that_the_fonts_lack_are_replaced(self, rig: Rig) -> None:
+        rig.open().show(CallText(text="\U00020bb7𠮷龑é😀\u0e01\\C1\x07"))
+        assert rig.twin.text == "〓〓〓é〓?＼C1?"
+        assert "\ufffd" not in rig.twin.text
+
+    @pytest.mark.parametrize(
+        ("error", "condition", "words"),
+        [
+            (1, Condition.DEVICE_FAULT, "error 1 (command group error)"),
+            (4, Condition.DEVICE_FAULT, "error 4 (out of memory)"),
+            (13, Condition.DEVICE_FAULT, "error 13 (firmware type error)"),
+            (99, Condition.DEVICE_FAULT, "error 99 (unknown error)"),
+            (12, Condition.DEVICE_FAULT, "error 12 (font does not exist)"),
+            (3, Condition.BUSY, "error 3 (controller is busy)"),
+        ],
+    )
+    def test_a_nack_is_a_refusal_with_the_makers_words(
+        self, rig: Rig, error: int, condition: Condition, words: str
+    ) -> None:
+        driver = rig.open()
+        rig.twin.refuse_with(error)
+        with pytest.raises(Refused) as caught:
+            driver.show(CallText(text=SAMPLE))
+        assert caught.value.condition is condition
+        assert str(caught.value) == f"TST-01: asked to show a text, declined with {words}"
+        rig.twin.recover()
+        driver.show(CallText(text=SAMPLE))
+        assert rig.twin.text == SAMPLE
+
+    def test_a_busy_card_gets_the_text_again_after_a_second(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.refuse_with(3, times=1)
+        began = time.monotonic()
+        driver.show(CallText(text=SAMPLE))
+        assert time.monotonic() - began >= 1.0
+        assert rig.twin.text == SAMPLE
+        assert rig.twin.collisions == []
+
+    def test_a_busy_card_is_there(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.refuse_with(3)
+        driver.hello()
+        assert driver.conditions() == frozenset()
+
+    def test_a_frame_that_arrived_damaged_is_sent_again(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.refuse_with(5, times=1)
+        driver.show(CallText(text=SAMPLE))
+        assert rig.twin.commands == [(0xA3, 0x06)] * 2
+        rig.twin.refuse_with(5)
+        with pytest.raises(BadReply, match="it arrived damaged"):
+            driver.hello()
+
+    def test_a_missing_font_is_done_without_also_later(self, rig: Rig) -> None:
+        rig.options = {"width_px": 200, "height_px": 48, "font_px": 24}
+        driver = rig.open()
+        rig.twin.lose_fonts()
+        for text in (SAMPLE, "A001 办理中"):
+            driver.show(CallText(text=text))
+            assert (rig.twin.text, rig.twin.shown[-1].font) == (text, 16)
+        assert len(rig.twin.commands) == 3
+
+    def test_a_card_without_the_status_command_is_well(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.refuse_with(2)
+        assert driver.conditions() == frozenset()
+
+    def test_a_card_that_declines_its_status_otherwise_is_faulty(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.refuse_with(7)
+        assert driver.conditions() == {Condition.DEVICE_FAULT}
+        with pytest.raises(Refused, match=r"error 7 \(flash access error\)"):
+            driver.hello()
+
+    # Restart
+
+    def test_a_restart_shows_as_lost_text_until_a_text_is_shown_again(self, rig: Rig) -> None:
+        driver = rig.open()
+        assert driver.conditions() == frozenset()
+        driver.show(CallText(text=SAMPLE))
+        assert driver.conditions() == frozenset()
+        rig.twin.restart()
+        assert rig.twin.text == ""
+        assert driver.conditions() == {Condition.TEXT_LOST}
+        assert not Condition.TEXT_LOST.blocks
+        driver.show(CallText(text=SAMPLE))
+        assert rig.twin.text == SAMPLE
+        assert driver.conditions() == frozenset()
+
+    def test_a_5k1_whose_status_is_shorter_is_understood(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.device_type = 0x51
+        assert driver.hello().model == "BX-5K1"
+        driver.show(CallText(text=SAMPLE))
+        assert driver.conditions() == frozenset()
+        rig.twin.restart()
+        assert driver.conditions() == {Condition.TEXT_LOST}
+
+    # Line faults
+
+    def test_a_lost_answer_costs_one_repetition(self, rig: Rig) -> None:
+        driver = rig.open()
+
+        def lose_one(_: bytes) -> bytes:
+            rig.line.mangle = None
+            return b""
+
+        rig.line.mangle = lose_one
+        driver.show(CallText(text=SAMPLE))
+        assert [s.text for s in rig.twin.shown] == [SAMPLE] * 2
+        assert rig.twin.collisions == []
+
+    def test_a_silent_screen_gives_no_reply_with_what_was_done(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.go_mute()
+        began = time.monotonic()
+        with pytest.raises(NoReply) as caught:
+            driver.show(CallText(text=SAMPLE))
+        assert time.monotonic() - began < driver.job_limit_s / 2
+        assert str(caught.value) == (
+            f"TST-01: sent a text twice, no answer from screen 1 within 0.7 s on {rig.line.port} (0 other bytes came)"
+        )
+
+    def test_a_spoilt_answer_to_a_text_is_asked_for_again(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.corrupt_replies(times=1)
+        driver.show(CallText(text=SAMPLE))
+        rig.twin.corrupt_replies()
+        with pytest.raises(BadReply, match=r"TST-01: sent a text twice, CRC is \w{4}, should be dc64, in: 00 80 01 00"):
+            driver.show(CallText(text=SAMPLE))
+        with pytest.raises(BadReply, match="TST-01: pinged, CRC is"):
+            driver.hello()
+
+    def test_an_answer_after_the_limit_is_not_taken_for_the_next_one(self, rig: Rig) -> None:
+        rig.options = {**SCREEN, "reply_limit_s": 0.15}
+        driver = rig.open()
+        driver.hello()
+        rig.twin.answer_late(0.3)
+        with pytest.raises(NoReply):
+            driver.hello()
+        until(lambda: len([p for p in rig.line.transcript if p.direction == "<"]) == 2, what="the late answer")
+        rig.twin.go_mute()
+        with pytest.raises(NoReply):
+            driver.hello()
+
+    def test_an_answer_under_another_number_is_passed_over(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.answer_as(7)
+        with pytest.raises(NoReply):
+            driver.hello()
+
+    @pytest.mark.parametrize("run", [1, 9])
+    def test_a_run_of_one_or_nine_and_noise_before_an_answer_do_no_harm(self, rig: Rig, run: int) -> None:
+        driver = rig.open()
+        rig.twin.begin_replies_with(run)
+        rig.twin.precede_replies_with(b"\x00\xff\x5a\xa5\x13")
+        driver.hello()
+        assert driver.conditions() == frozenset()
+        self.job(driver, rig)
+
+    def test_an_adapter_that_echoes_does_no_harm(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.line.mangle = lambda data: rig.line.transcript[-1].data + data
+        driver.hello()
+        self.job(driver, rig)
+
+    def test_a_line_that_is_never_silent_ends_each_deed_in_time(self) -> None:
+        class Babble(ScriptedStream):
+            def _read_some(self, most: int, limit_s: float) -> bytes:
+                time.sleep(min(limit_s, 0.03))
+                return b"\xa5" if limit_s >= 0.03 else b""
+
+        driver = DRIVER("TST-01", Babble([]), OnbonOptions(**SCREEN))
+        driver.link.last_traffic = time.monotonic()
+        for deed, limit_s in ((driver.hello, QUESTION_LIMIT_S), (driver.conditions, QUESTION_LIMIT_S)):
+            began = time.monotonic()
+            with pytest.raises(BadReply, match=r"TST-01: scripted is never silent for 0.1 s"):
+                deed()
+            assert time.monotonic() - began < limit_s
+        began = time.monotonic()
+        with pytest.raises(BadReply):
+            driver.show(CallText(text=SAMPLE))
+        assert time.monotonic() - began < driver.job_limit_s
+
+    def test_an_answer_that_dribbles_for_ever_ends_each_deed_in_time(self) -> None:
+        class Dribble(ScriptedStream):
+            def _read_some(self, most: int, limit_s: float) -> bytes:
+                time.sleep(min(limit_s, 0.4))
+                return b"\x01" if limit_s >= 0.4 else b""
+
+        driver = DRIVER("TST-01", Dribble([]), OnbonOptions(**SCREEN))
+        for deed in (driver.hello, driver.conditions, lambda: self.job_blind(driver)):
+            began = time.monotonic()
+            with pytest.raises(NoReply, match="other bytes came"):
+                deed()
+            assert time.monotonic() - began < QUESTION_LIMIT_S
+
+    def test_a_late_answer_to_another_question_is_passed_over(self) -> None:
+        status = encode_reply(b"\xa1\x02\0\0\0" + STATUS_ONE_AREA)
+        driver = DRIVER(
+            "TST-01", ScriptedStream([frame(ACK_1) + status, status + frame(ACK_1)]), OnbonOptions(**SCREEN)
+        )
+        assert driver.conditions() == frozenset()
+        driver.show(CallText(text=SAMPLE))
+
+    def test_a_nack_without_an_error_is_no_answer(self) -> None:
+        driver = DRIVER("TST-01", ScriptedStream([encode_reply(b"\xa0\x01\0\0\0")]), OnbonOptions(**SCREEN))
+        with pytest.raises(BadReply, match="TST-01: pinged, a NACK without an error number came on scripted"):
+            driver.hello()
+
+    def test_an_idle_line_costs_no_wait_and_a_busy_one_costs_the_gap(self, rig: Rig) -> None:
+        waits: list[float] = []
+
+        class Watched(ScriptedStream):
+            def _read_some(self, most: int, limit_s: float) -> bytes:
+                waits.append(limit_s)
+                return super()._read_some(most, limit_s)
+
+        link = Watched([frame(ACK_1), frame(ACK_1)])
+        driver = DRIVER("TST-01", link, OnbonOptions(**SCREEN))
+        link.last_traffic -= 0.1
+        driver.hello()
+        assert waits[0] == 0.0
+        waits.clear()
+        driver.hello()
+        assert 0.0 < waits[0] <= 0.1
+
+    def test_the_broadcast_number_serves_a_screen_that_is_alone(self, rig: Rig) -> None:
+        rig.options = {**SCREEN, "address": 0xFFFE}
+        driver = rig.open()
+        assert driver.hello().vendor == "Onbon"
+        assert driver.conditions() == frozenset()
+        driver.show(CallText(text=SAMPLE))
+        assert rig.twin.text == SAMPLE
+        assert (0xA1, 0x02) not in rig.twin.commands
+
+    def test_57600_baud(self, tmp_path: Path) -> None:
+        options = {**SCREEN, "baud": 57600}
+        line = PtyLine(tmp_path / "fast")
+        twin = OnbonTwin("TST-01", options)
+        line.attach(twin)
+        line.start()
+        rig = Rig(driver_type=DRIVER, options=options, twin=twin, line=line)
+        driver = rig.open()
+        driver.hello()
+        driver.link.close()
+        rig.options = SCREEN
+        with pytest.raises(NoReply):
+            rig.open().hello()
+        rig.close()
+
+
+STATUS_ONE_AREA = bytes.fromhex("01 0F 2025 03 04 02 09 15 00 01 50303030 00 00 01 00") + b"B" * 16 + bytes(12)
+
+
+def encode_reply(data: bytes, source: int = 1) -> bytes:
+    """A frame from a screen, composed by the twin's own code."""
+    packet = b"\x00\x80" + source.to_bytes(2, "little") + bytes(6) + b"\xfe\x02" + len(data).to_bytes(2, "little")
+    packet += data
+    return b"\xa5" * 8 + sim.escape(packet + sim.checksum(packet)) + b"\x5a"
+
+
+# Golden frames, driver
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "data"),
+    [
+        ("ping 1", 1, PING),
+        ("ping 00A5", 0xA5, PING),
+        ("ping 005A", 0x5A, PING),
+        ("status", 1, STATUS),
+        ("sample text", 1, encode_text(CallText(text=SAMPLE), OnbonOptions(**SCREEN))),
+        *((name, 1, data_of(GOLDEN[name])) for name in ("clear 1", "brightness 15", "off", "on", "clock")),
+        ("welcome", 0xFFFE, data_of(GOLDEN["welcome"])),
+    ],
+)
+def test_driver_encodes_the_worked_frames(name: str, address: int, data: bytes) -> None:
+    assert encode_frame(address, data).hex(" ") == frame(GOLDEN[name]).hex(" ")
+
+
+@pytest.mark.parametrize(
+    ("hex_bytes", "source", "kind", "error"),
+    [(ACK_1, 1, (0xA0, 0), 0), (ACK_ANY, 0xFFFE, (0xA0, 0), 0), (NACK_CHECKSUM, 0xFFFE, (0xA0, 1), 5)],
+)
+@pytest.mark.parametrize("run", [1, 8, 9])
+def test_driver_decodes_the_worked_answers(
+    hex_bytes: str, source: int, kind: tuple[int, int], error: int, run: int
+) -> None:
+    (content,), rest = split_frames(frame(hex_bytes, run))
+    assert rest == b""
+    got = decode_frame(content)
+    assert (got.source, got.destination, got.device_type) == (source, 0x8000, 0xFE)
+    reply = decode_reply(got.data)
+    assert (reply.kind, reply.error, reply.data) == (kind, error, b"")
+
+
+def test_crc_vectors() -> None:
+    assert crc16_arc(b"123456789") == 0xBB3D
+    assert crc16_arc(b"") == 0
+    assert sim.checksum(b"123456789") == b"\x3d\xbb"
+
+
+# Golden frames, twin
+
+
+class Ear(ByteLine):
+    """A line in memory that keeps what the twins say."""
+
+    port = "ear"
+
+    def __init__(self, *twins: OnbonTwin) -> None:
+        super().__init__()
+        self.said = b""
+        for twin in twins:
+            self.attach(twin)
+
+    def hear(self, data: bytes, *, at: float) -> bytes:
+        """What comes back for these bytes."""
+        self.said = b""
+        self.transcript.append(Passed(at=at, direction=">", data=data))
+        for twin in self.twins:
+            twin.receive(data)
+        return self.said
+
+    def _write(self, data: bytes) -> None:
+        self.said += data
+        self.transcript[-1] = Passed(at=self.transcript[-2].at, direction="<", data=data)
+
+    def start(self) -> None:
+        """Nothing to plug in."""
+
+    stop = start
+
+
+def test_twin_obeys_the_worked_frames() -> None:
+    twin = OnbonTwin("TST-01", SCREEN)
+    ear = Ear(twin)
+    ack, at = frame(ACK_1), 0.0
+
+    def ask(name: str) -> bytes:
+        nonlocal at
+        at += 1.0
+        return ear.hear(frame(GOLDEN[name]), at=at)
+
+    assert ask("ping 1") == ack
+    assert ask("sample text") == ack
+    assert twin.text == SAMPLE
+    assert ask("clear 1") == ack
+    assert twin.text == ""
+    assert ask("welcome") == frame(ACK_ANY)
+    welcome = twin.shown[-1]
+    assert (welcome.text, welcome.w, welcome.h, welcome.area, welcome.fits) == ("欢迎光临", 128, 32, 0, True)
+    assert ask("off") == ack
+    assert (twin.on, twin.text) == (False, "")
+    assert ask("on") == ack
+    assert twin.text == "欢迎光临"
+    twin.brightness = 3
+    assert ask("brightness 15") == ack
+    assert twin.brightness == 15
+    assert ask("clock") == ack
+    assert twin.clock == bytes.fromhex("13 20 01 25 11 17 26 05")
+    assert decode_status(decode_reply(decode_frame(split_frames(ask("status"))[0][0]).data).data).areas == (0,)
+    assert ask("ping 00A5") == ask("ping 005A") == b""
+    assert (twin.collisions, twin.complaints) == ([], [])
+
+
+@pytest.mark.parametrize(("name", "address"), [("ping 00A5", 0xA5), ("ping 005A", 0x5A)])
+def test_twin_with_a_number_that_is_escaped_answers(name: str, address: int) -> None:
+    twin = OnbonTwin("TST-01", {**SCREEN, "address": address})
+    (content,), _ = split_frames(Ear(twin).hear(frame(GOLDEN[name]), at=1.0))
+    assert decode_frame(content).source == address
+
+
+def test_twin_declines_a_frame_with_a_wrong_check_as_the_worked_answer_says() -> None:
+    twin = OnbonTwin("TST-01", SCREEN)
+    damaged = frame(GOLDEN["welcome"].replace("3C 49 5A", "3C 48 5A"))
+    assert Ear(twin).hear(damaged, at=1.0) == frame(NACK_CHECKSUM)
+    assert twin.text == ""
+
+
+def test_twin_acts_on_a_broadcast_without_a_word() -> None:
+    twin = OnbonTwin("TST-01", SCREEN)
+    assert Ear(twin).hear(encode_frame(0xFFFF, data_of(GOLDEN["sample text"])), at=1.0) == b""
+    assert twin.text == SAMPLE
+
+
+def test_twin_says_nothing_when_no_answer_is_wanted() -> None:
+    twin = OnbonTwin("TST-01", SCREEN)
+    data = bytearray(data_of(GOLDEN["sample text"]))
+    data[2] = 2
+    assert Ear(twin).hear(encode_frame(1, bytes(data)), at=1.0) == b""
+    assert twin.text == SAMPLE
+
+
+def test_twin_notes_a_collision_when_a_frame_follows_too_soon() -> None:
+    one, two = OnbonTwin("DSP-01", SCREEN), OnbonTwin("DSP-02", {**SCREEN, "address": 2})
+    ear = Ear(one, two)
+    ear.hear(encode_frame(1, PING), at=1.0)
+    ear.hear(encode_frame(2, PING), at=1.2)
+    assert (one.collisions, two.collisions) == ([], [])
+    ear.hear(encode_frame(1, PING), at=1.25)
+    assert (one.collisions, two.collisions) == ([1.25], [1.25])
+
+
+def test_twin_tells_a_text_that_scrolls() -> None:
+    twin = OnbonTwin("TST-01", SCREEN)
+    wide = encode_text(CallText(text=SAMPLE * 2), OnbonOptions(width_px=512, height_px=32))
+    narrow = wide.replace(bytes.fromhex("00 82 20 00"), bytes.fromhex("80 80 20 00"))
+    assert narrow != wide
+    Ear(twin).hear(encode_frame(1, narrow), at=1.0)
+    assert not twin.shown[-1].fits
+
+
+@given(st.binary(max_size=80))
+def test_twin_survives_any_request(data: bytes) -> None:
+    twin = OnbonTwin("TST-01", SCREEN)
+    Ear(twin).hear(encode_frame(1, data), at=1.0)
+    Ear(twin).hear(data, at=2.0)
+
+
+# Decoding anything
+
+
+@given(st.integers(0, 0xFFFF), st.binary(max_size=300), st.lists(st.integers(1, 40), max_size=20))
+def test_frames_come_out_as_they_went_in_whatever_the_pieces(address: int, data: bytes, cuts: list[int]) -> None:
+    wire = encode_frame(address, data)
+    assert wire[8:-1].count(b"\x5a") == wire[8:-1].count(b"\xa5") == 0
+    received, contents, at = b"", [], 0
+    for size in [*cuts, len(wire)]:
+        more, received = split_frames(received + wire[at : at + size])
+        contents += more
+        at += size
+    (content,) = contents
+    got = decode_frame(content)
+    assert (got.destination, got.source, got.data) == (address, 0x8000, data)
+
+
+@given(st.binary(max_size=100))
+def test_driver_and_twin_agree_on_escapes_and_checks(data: bytes) -> None:
+    assert encode_reply(data)[8:-1] == sim.escape(sim.unescape(encode_reply(data)[8:-1]) or b"")
+    assert crc16_arc(data).to_bytes(2, "little") == sim.checksum(data)
+
+
+@given(st.lists(st.one_of(st.binary(max_size=40), st.just(frame(ACK_1)), st.just(b"\xa5\xa6\x02\x5b\x5a")), max_size=8))
+def test_any_bytes_decode_or_raise_bad_reply(pieces: list[bytes]) -> None:
+    contents, rest = split_frames(b"".join(pieces))
+    assert b"\x5a" not in rest
+    for content in contents:
+        try:
+            decode_reply(decode_frame(content).data)
+        except BadReply as exc:
+            assert content.hex(" ") in str(exc) or "reply of" in str(exc)
+
+
+@given(st.binary(max_size=120))
+def test_any_status_decodes_or_raises_bad_reply(data: bytes) -> None:
+    try:
+        status = decode_status(data)
+    except BadReply:
+        return
+    assert len(status.areas) in (len(data) - 46, len(data) - 44)
+
+
+@pytest.mark.parametrize("areas", [(), (0,), (0, 1), (0, 1, 2, 3, 4)])
+@pytest.mark.parametrize("special", [b"", b"\x00\x00", b"\x01\x03"])
+@pytest.mark.parametrize("switch", [1, 2])
+def test_status_layouts(areas: tuple[int, ...], special: bytes, switch: int) -> None:
+    head = bytes([switch]) + STATUS_ONE_AREA[1:15]
+    status = decode_status(head + special + bytes([len(areas), *areas]) + b"B" * 16 + bytes(12))
+    assert (status.switched_on, status.areas) == (switch == 1, areas)
+
+
+# Text
+
+
+@given(st.text(max_size=60))
+def test_any_text_becomes_bytes_of_the_fonts(text: str) -> None:
+    for glyph in glyphs(text):
+        assert len(glyph) in (1, 2)
+        char = glyph.decode("gb2312")
+        assert char == "\\" or len(char) == 1
+        assert glyph != b"\\"
+
+
+@given(st.text(alphabet="请到号窗口A019 ", max_size=40), st.integers(2, 20))
+def test_wrapping_keeps_every_character_and_every_row_fits(text: str, columns: int) -> None:
+    rows = wrap(glyphs(text), columns)
+    assert b"".join(rows) == b"".join(glyphs(text))
+    assert all(len(row) <= columns for row in rows)
+
+
+@given(
+    st.text(alphabet="请到号窗口A019 \n龑", max_size=40),
+    st.booleans(),
+    st.sampled_from([16, 24, 32]),
+    st.integers(32, 400),
+    st.integers(32, 100),
+    st.integers(1, 3),
+)
+def test_what_the_driver_accepts_fits_the_twin(
+    text: str, attention: bool, font_px: int, width: int, height: int, colors: int
+) -> None:
+    options = OnbonOptions(width_px=width, height_px=height, font_px=font_px, colors=colors)
+    try:
+        data = encode_text(CallText(text=text, attention=attention), options)
+    except ValueError:
+        return
+    twin = OnbonTwin("TST-01", {})
+    Ear(twin).hear(encode_frame(1, data), at=1.0)
+    shown = twin.shown[-1]
+    assert shown.fits
+    assert shown.text.replace("\n", "").strip() == text.replace("\n", "").replace("龑", "〓").strip()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"baud": 19200}, "baud = 19200, legal: 9600 or 57600"),
+        ({"address": 0xFFFF}, "address = 65535, legal: 0 to 32767, or 0xFFFE"),
+        ({"font_px": 20}, "font_px = 20, legal: 16, 24 or 32"),
+        ({"width_px": 8}, "width_px = 8, legal: from font_px to 4096"),
+        ({"height_px": 8}, "height_px = 8, legal: from font_px to 1024"),
+        ({"colors": 0}, "colors = 0, legal: 1, 2 or 3"),
+        ({"device_type": 0x10}, "device_type = 16, legal: 0x51, 0x58"),
+        ({"reply_limit_s": 2.0}, "reply_limit_s = 2.0, legal: 0.1 to 1.5 seconds"),
+        ({"gap_s": 1.0}, "gap_s = 1.0, legal: 0 to 0.5 seconds"),
+    ],
+)
+def test_option_errors_name_the_key_and_what_is_legal(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        OnbonOptions(**{**SCREEN, **options})
+
+
+# Several screens on one line
+
+
+class Bus:
+    """Three screens, one line, one link, three drivers: as one port's thread has them."""
+
+    def __init__(self, line: PtyLine) -> None:
+        self.line = line
+        tables = [{**SCREEN, "address": n, "reply_limit_s": 0.3} for n in (1, 2, 3)]
+        self.twins = [OnbonTwin(f"DSP-0{t['address']}", t) for t in tables]
+        for twin in self.twins:
+            line.attach(twin)
+        line.start()
+        self.link: Link = open_link(line.port)
+        self.drivers: list[OnbonDisplay] = [
+            DRIVER(twin.device, self.link, OnbonOptions(**table))  # type: ignore[arg-type]  # a pty is a ByteStream
+            for twin, table in zip(self.twins, tables, strict=True)
+        ]
+
+    def collisions(self) -> list[float]:
+        return [at for twin in self.twins for at in twin.collisions]
+
+
+@pytest.fixture
+def bus(tmp_path: Path) -> Iterator[Bus]:
+    bus = Bus(PtyLine(tmp_path / "bus"))
+    yield bus
+    bus.link.close()
+    bus.line.stop()
+
+
+def test_each_screen_on_a_bus_shows_its_own_text_without_a_collision(bus: Bus) -> None:
+    for driver in bus.drivers:
+        driver.hello()
+    for round_ in (1, 2):
+        for n, driver in enumerate(bus.drivers, 1):
+            driver.show(CallText(text=f"请A{round_}0{n}号到{n}号窗口"))
+    assert [twin.text for twin in bus.twins] == ["请A201号到1号窗口", "请A202号到2号窗口", "请A203号到3号窗口"]
+    assert [len(twin.shown) for twin in bus.twins] == [2, 2, 2]
+    assert bus.collisions() == []
+
+
+def test_a_dead_screen_holds_the_line_less_than_a_second_and_a_half(bus: Bus) -> None:
+    bus.twins[0].go_mute()
+    began = time.monotonic()
+    with pytest.raises(NoReply, match="DSP-01: sent a text twice, no answer from screen 1"):
+        bus.drivers[0].show(CallText(text=SAMPLE))
+    assert time.monotonic() - began < 1.5
+    bus.drivers[1].show(CallText(text=SAMPLE))
+    assert [twin.text for twin in bus.twins] == ["", SAMPLE, ""]
+    assert bus.collisions() == []
+
+
+def test_a_late_answer_of_one_screen_is_not_taken_for_that_of_another(bus: Bus) -> None:
+    bus.twins[0].answer_late(0.45)
+    with pytest.raises(NoReply):
+        bus.drivers[0].hello()
+    bus.twins[1].go_mute()
+    with pytest.raises(NoReply, match=r"DSP-02: pinged, no answer from screen 2 .*\((30|0) other bytes came\)"):
+        bus.drivers[1].hello()
+    bus.drivers[2].hello()
+
+
+def test_a_screen_that_answers_under_a_neighbours_number_disturbs_only_itself(bus: Bus) -> None:
+    bus.twins[0].answer_as(2)
+    with pytest.raises(NoReply):
+        bus.drivers[0].show(CallText(text=SAMPLE))
+    bus.drivers[1].show(CallText(text="A001 办理中"))
+    assert [twin.text for twin in bus.twins] == [SAMPLE, "A001 办理中", ""]
+
+
+def test_a_restart_is_noticed_for_the_screen_that_restarted(bus: Bus) -> None:
+    for driver in bus.drivers:
+        driver.show(CallText(text=SAMPLE))
+    bus.twins[1].restart()
+    assert [driver.conditions() for driver in bus.drivers] == [frozenset(), {Condition.TEXT_LOST}, frozenset()]
+
+
+def test_an_unplugged_line_takes_all_its_screens_and_gives_them_back(bus: Bus) -> None:
+    bus.drivers[0].show(CallText(text=SAMPLE))
+    bus.line.unplug()
+    for driver in bus.drivers:
+        with pytest.raises(DeviceError):
+            driver.conditions()
+    bus.link.close()
+    bus.line.replug()
+    bus.link = open_link(bus.line.port)
+    for driver in bus.drivers:
+        driver.link = bus.link  # type: ignore[assignment]  # a pty is a ByteStream
+        driver.hello()
+        driver.show(CallText(text=SAMPLE))
+    assert [twin.text for twin in bus.twins] == [SAMPLE] * 3
