@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from drivers.base import CardGone, CardRead, Condition, IdCard, Key
@@ -189,9 +189,10 @@ class KioskFlow:
         """Rings with each view."""
         return self._stage.changed
 
-    def views(self) -> AsyncIterator[KioskView]:
-        """The view of now, then the newest after each change."""
-        return self._stage.views()
+    @property
+    def changed(self) -> Bell:
+        """Rings with each new view."""
+        return self._stage.changed
 
     # --- pages --------------------------------------------------------------------------------------------------------
 

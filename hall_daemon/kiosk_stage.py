@@ -1,13 +1,13 @@
 """What stands on a kiosk's screen: which page, what lies under it, how long it may stand in silence.
 
-Numbers the views, hands the newest to every page that listens, knows stale keys. Decides nothing about the visit.
+Numbers the views, rings when there is a new one, knows stale keys. Decides nothing about the visit.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 from hall_daemon.clock import Clock, hour_minute
 from hall_daemon.hall import Bell
@@ -22,7 +22,7 @@ _COUNTS_DOWN = frozenset({KioskScreen.TIMEOUT, KioskScreen.DONE, KioskScreen.UNP
 
 
 class Stage:
-    """The screen of one kiosk. A listener that is slow skips views, it never delays anybody."""
+    """The screen of one kiosk."""
 
     def __init__(
         self, clock: Clock, times: KioskTimes, scene: Callable[[Text | None], Scene], on_silence: Callable[[], None]
@@ -135,17 +135,6 @@ class Stage:
     def is_stale(self, revision: int | None) -> bool:
         """Whether a key was pressed on an earlier page; typing goes on while only what was typed has changed."""
         return revision is not None and revision < self._page_since
-
-    async def views(self) -> AsyncIterator[KioskView]:
-        """The view of now, then the newest after each change."""
-        seen = 0
-        while True:
-            heard = self.changed.rings
-            if self.view.revision > seen:
-                seen = self.view.revision
-                yield self.view
-            else:
-                await self.changed.wait(heard)
 
     def _now(self) -> str:
         return hour_minute(self._clock.now_ms())
