@@ -189,11 +189,6 @@ class KioskFlow:
         """Rings with each view."""
         return self._stage.changed
 
-    @property
-    def changed(self) -> Bell:
-        """Rings with each new view."""
-        return self._stage.changed
-
     # --- pages --------------------------------------------------------------------------------------------------------
 
     def _scene(self, notice: Text | None) -> Scene:

@@ -13,7 +13,7 @@ from hall_daemon.clock import Clock, hour_minute
 from hall_daemon.hall import Bell
 from hall_daemon.kiosk_pages import Scene, draw
 from hall_daemon.kiosk_visit import KioskTimes
-from hall_daemon.protocol import KioskScreen, KioskView, Text
+from hall_daemon.protocol import KioskScreen, Text
 
 FIRST = frozenset({KioskScreen.IDLE, KioskScreen.READER, KioskScreen.CLOSED})
 """Nobody is there."""
