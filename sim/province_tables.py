@@ -29,11 +29,14 @@ CREATE TABLE IF NOT EXISTS events (
     corrected TEXT, opened TEXT, UNIQUE (streamid, sequence));
 CREATE UNIQUE INDEX IF NOT EXISTS one_event_per_id ON events (id) WHERE status NOT IN ('repeat', 'lost');
 CREATE INDEX IF NOT EXISTS events_of_subject ON events (subject, n);
+CREATE INDEX IF NOT EXISTS events_of_day ON events (bizdate);
+CREATE INDEX IF NOT EXISTS events_in_quarantine ON events (n) WHERE status = 'quarantined';
 CREATE TABLE IF NOT EXISTS effects (n INTEGER PRIMARY KEY AUTOINCREMENT, event_id TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS effects_of_event ON effects (event_id);
 CREATE TABLE IF NOT EXISTS warnings (event_id TEXT NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS subjects (
     subject TEXT PRIMARY KEY, aggseq INTEGER NOT NULL, streamid TEXT NOT NULL, held_by TEXT);
+CREATE INDEX IF NOT EXISTS held_subjects ON subjects (subject) WHERE held_by IS NOT NULL;
 CREATE TABLE IF NOT EXISTS tickets (
     ticket_id TEXT PRIMARY KEY, event_id TEXT, display_no TEXT, queue_code TEXT, serial INTEGER, bizdate TEXT,
     state TEXT NOT NULL, UNIQUE (bizdate, display_no));

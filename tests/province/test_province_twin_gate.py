@@ -50,7 +50,7 @@ def test_a_signed_hello_is_answered(hall: Hall) -> None:
     ],
 )
 def test_wrong_or_missing_signature_parts_are_auth_signature(hall: Hall, wrong: dict[str, str]) -> None:
-    answer = hall.send("GET", "/keys", **wrong)
+    answer = hall.send("GET", "/keys", b"", {}, "", **wrong)
     assert (answer.status_code, answer.json()["code"]) == (401, "AUTH_SIGNATURE")
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["retryable"] is True

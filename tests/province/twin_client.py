@@ -36,7 +36,7 @@ def sm3(data: bytes) -> str:
 
 
 def hmac_sm3(key: bytes, data: bytes) -> bytes:
-    return hmac.new(key, data, lambda content=b"": hashlib.new("sm3", content)).digest()
+    return hmac.new(key, data, "sm3").digest()
 
 
 def canonical(value: object) -> bytes:
