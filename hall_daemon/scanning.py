@@ -120,6 +120,7 @@ class Scanning:
             self._group = None
             if self._pool is not None:
                 self._pool.shutdown(wait=False, cancel_futures=True)
+                self._pool = None
 
     def view(self, window: str) -> ScanJobView | None:
         """The window's job as its screen shows it."""
@@ -256,14 +257,21 @@ class Scanning:
 
     async def _read(self, job: _Job, no: int, original: str, media: str, dpi: int) -> None:
         began = time.monotonic()
-        try:
-            job.pages[no] = await asyncio.get_running_loop().run_in_executor(
-                self._imaging(), read_page, self._spool, original, media, dpi, job.color
+        reading = asyncio.get_running_loop().run_in_executor(
+            self._imaging(), read_page, self._spool, original, media, dpi, job.color
+        )
+        await asyncio.wait([reading])
+        trouble = reading.exception()
+        if trouble is None:
+            job.pages[no] = reading.result()
+        else:
+            # One page that cannot be read, for whatever reason, takes no other page and no other window with it.
+            known = isinstance(trouble, PageUnreadable | BrokenProcessPool)
+            _log.warning(
+                "page %d of %s cannot be read: %s", no, job.number, trouble, exc_info=None if known else trouble
             )
-        except (PageUnreadable, BrokenProcessPool) as exc:
-            _log.warning("page %d of %s cannot be read: %s", no, job.number, exc)
             job.problem = text("scan.bad_page", page=no)
-            if isinstance(exc, BrokenProcessPool):
+            if isinstance(trouble, BrokenProcessPool):
                 self._pool = None  # the imaging process died; the next page gets a new one
         _log.debug("page %d read in %.0f ms", no, (time.monotonic() - began) * 1000)
         self._hall.changed.ring()

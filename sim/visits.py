@@ -162,6 +162,7 @@ class Clerk:
     seed: int
     scanner_lock: threading.Lock = field(default_factory=threading.Lock)
     finished: list[str] = field(default_factory=list)
+    interrupted: set[str] = field(default_factory=set)
     pages: int = 0
     troubles: list[str] = field(default_factory=list)
 
@@ -191,34 +192,48 @@ class Clerk:
                     raise
                 time.sleep(0.05)
 
-    def serve_one(self) -> bool:
-        """Call and serve the next resident, if one waits; whether somebody was served."""
-        current = (self._look()["current"] or {}).get("number")
-        answer = self.say("next", seen=current)
-        if answer.status_code == 409:
-            return False
-        answer.raise_for_status()
-        number = answer.json()["number"]
-        self._until_shown(number)
-        self._sometimes(number)
-        return True
+    def step(self) -> bool:
+        """Do what the screen asks for next, as a clerk does; False if there is nothing to do.
 
-    def _sometimes(self, number: str) -> None:
-        what = self.chance.random()
-        if what < 0.1:
-            self._must("recall", seen=number)
-        elif what < 0.2:
-            self._must("no-show", seen=number)
-            self._must("requeue", ticket=number)
-            return  # served when its turn comes again
-        self._must("serve", seen=number, identity_rechecked=True)
-        if what > 0.9:
-            self._must("park", seen=number, reason="copy", hold="here")
-            self._must("resume", ticket=number)
-        if what > 0.6 and self.bench.tables["window"][self.window].get("scanner"):
+        Looks before each step, so that it goes on rightly after a restart in the middle of anything.
+        """
+        view = self._look()
+        current = view["current"]
+        if current is not None and current["state"] == "called":
+            return self._receive(current["number"], current["call_no"])
+        if current is not None:
+            return self._serve(current["number"])
+        for line in view["parked"]:
+            return self._try("resume", ticket=line["number"])
+        for line in view["missed"]:
+            return self._try("requeue", ticket=line["number"])
+        if not view["waiting_total"]:
+            return False
+        answer = self.say("next", seen=None)
+        if answer.status_code == 200:
+            self._until_shown(answer.json()["number"])
+        return answer.status_code == 200
+
+    def _receive(self, number: str, calls: int) -> bool:
+        """Somebody was called: comes, comes late, or does not come."""
+        chance = self.chance.random()
+        if chance < 0.1 and calls == 1:
+            return self._try("recall", seen=number)
+        if chance > 0.95:
+            return self._try("no-show", seen=number)
+        return self._try("serve", seen=number, identity_rechecked=True)
+
+    def _serve(self, number: str) -> bool:
+        chance = self.chance.random()
+        if chance < 0.1 and number not in self.interrupted:
+            self.interrupted.add(number)
+            return self._try("park", seen=number, reason="copy", hold="here")
+        if chance > 0.6 and self.bench.tables["window"][self.window].get("scanner"):
             self.scan(number)
-        self._must("finish", seen=number, outcome="completed")
-        self.finished.append(number)
+        done = self._try("finish", seen=number, outcome="completed")
+        if done:
+            self.finished.append(number)
+        return done
 
     def scan(self, number: str) -> None:
         """Lay a page on the glass, scan it, file it."""
@@ -241,8 +256,8 @@ class Clerk:
         if not pages:
             self.troubles.append(f"no page: {(view['problem'] or {}).get('zh')}")
             return
-        self._must(f"scans/{job}/file", material_code="M05", material_name="申请表", pages=pages)
-        self.pages += len(pages)
+        if self._try(f"scans/{job}/file", material_code="M05", material_name="申请表", pages=pages):
+            self.pages += len(pages)
 
     def _look(self) -> dict[str, Any]:
         return self.view.until(lambda v: v["clerk"] == self.clerk, what=f"{self.clerk} at window {self.window}")
@@ -256,10 +271,12 @@ class Clerk:
                 return
             time.sleep(0.01)
 
-    def _must(self, verb: str, **order: object) -> None:
+    def _try(self, verb: str, **order: object) -> bool:
+        """A refusal (409) is no failure: the screen was out of date, and the next look tells more."""
         answer = self.say(verb, **order)
-        if answer.status_code != 200:
-            raise RuntimeError(f"window {self.window}: {verb} {order}: {answer.status_code} {answer.text[:300]}")
+        if answer.status_code not in (200, 409):
+            self.troubles.append(f"window {self.window}: {verb}: {answer.status_code} {answer.text[:200]}")
+        return answer.status_code == 200
 
 
 def evidence(bench: Bench, people: list[Resident]) -> Evidence:
@@ -324,7 +341,7 @@ class Play:
             thread.start()
         try:
             self._residents_come(tell)
-            self._until("every visit is finished", lambda: self._finished() >= len(self.numbers), 60 + self.visits)
+            self._until("every visit is finished", self._all_left, 60 + self.visits)
         finally:
             stop.set()
             for thread in threads:
@@ -367,14 +384,15 @@ class Play:
     def _work(self, clerk: Clerk, stop: threading.Event) -> None:
         while not stop.is_set():
             try:
-                if not clerk.serve_one():
-                    stop.wait(0.1)
+                if not clerk.step():
+                    stop.wait(0.05)
             except (TimeoutError, RuntimeError, httpx.HTTPError) as exc:
                 self.troubles.append(f"window {clerk.window}: {exc}")
                 stop.wait(0.5)
 
-    def _finished(self) -> int:
-        return sum(len(c.finished) for c in self.clerks)
+    def _all_left(self) -> bool:
+        tickets = oracle.Hall.read(self.bench.database).tickets
+        return all(t["state"] in ("finished", "cancelled", "expired") for t in tickets)
 
     def _delivered(self) -> bool:
         assert self.bench.province is not None

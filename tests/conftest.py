@@ -1,0 +1,20 @@
+"""What every test may count on: nothing it started lives on after it."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+_PROCESS_WIDE = ("MainThread", "Thread-", "ThreadPoolExecutor", "execnet", "pytest_timeout", "asyncio_", "AnyIO")
+"""Threads of libraries that belong to the process, not to a test."""
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left_behind() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        if thread.name.startswith(_PROCESS_WIDE):
+            continue
+        thread.join(5)
+        assert not thread.is_alive(), f"the test left the thread '{thread.name}' running"

@@ -1,0 +1,139 @@
+"""A whole hall for a test: twins, province, the daemon as a process, hands at kiosk and windows, then the oracle."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sim import oracle
+from sim.bench import HALLS, Bench, DaemonProcess
+from sim.visits import Clerk, Kiosk, Resident, evidence, residents
+from tests.waiting import until
+
+
+@dataclass
+class Hall:
+    """The rig of a journey test."""
+
+    bench: Bench
+    daemon: DaemonProcess
+    people: list[Resident] = field(default_factory=list)
+    open: list[Any] = field(default_factory=list)
+    judged: bool = True
+
+    def __post_init__(self) -> None:
+        self._crowd = residents(11)
+
+    def __getitem__(self, device: str) -> Any:
+        return self.bench[device]
+
+    def kiosk(self, code: str = "k1") -> Kiosk:
+        """Hands and eyes at a kiosk."""
+        kiosk = Kiosk(self.bench, code, 3)
+        self.open.append(kiosk)
+        return kiosk
+
+    def clerk(self, window: str, clerk: str, seed: int = 5) -> Clerk:
+        """A clerk who has signed in."""
+        found = Clerk(self.bench, window, clerk, seed)
+        self.open.append(found)
+        found.sign_in()
+        return found
+
+    def somebody(self) -> Resident:
+        """A resident who was not here before."""
+        resident = next(self._crowd)
+        self.people.append(resident)
+        return resident
+
+    def get(self, path: str) -> Any:
+        """JSON of a GET."""
+        return httpx.get(f"{self.bench.url}{path}", timeout=20, trust_env=False).json()
+
+    def post(self, path: str, **order: object) -> httpx.Response:
+        """A POST as a screen makes it."""
+        return httpx.post(f"{self.bench.url}{path}", json=order, timeout=20, trust_env=False)
+
+    def issue(self, queue: str = "A") -> str:
+        """A number from the counter, for tests that are about something else."""
+        item = self.bench.tables["queue"][queue]["items"]
+        code = item[0] if item else f"queue:{queue}"
+        answer = self.post("/tickets", item=code, request_id=f"test-request-{len(self.people)}-{len(self.numbers)}")
+        assert answer.status_code == 200, answer.text
+        self.numbers.append(answer.json()["number"])
+        return self.numbers[-1]
+
+    numbers: list[str] = field(default_factory=list)
+
+    def tickets(self) -> dict[str, Any]:
+        """Rows of the database by number."""
+        return {t["number"]: t for t in oracle.Hall.read(self.bench.database).tickets}
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        """Data of all events of a kind, like `ticket.called`."""
+        lines = httpx.get(f"{self.bench.url}/events", timeout=20, trust_env=False).text.splitlines()
+        parsed = [json.loads(line) for line in lines if line]
+        return [line["data"] for line in parsed if line["type"] == f"hall.{kind}.v1"]
+
+    def online(self, device: str) -> bool:
+        """Whether the daemon has the device."""
+        return any(d["device"] == device and d["link"] == "online" for d in self.get("/devices"))
+
+    def judge(self) -> None:
+        """Everything reaches the province, and the oracle finds nothing."""
+        for one in self.open:
+            one.close()
+        self.open.clear()
+
+        def delivered() -> bool:
+            mine = oracle.Hall.read(self.bench.database)
+            last = mine.streams[-1]
+            heads = sum(1 for e in mine.events if e["streamid"] == last["streamid"])
+            return last["acked_through"] == heads and not any(b["state"] == "pending" for b in mine.blobs)
+
+        until(delivered, 60, "the province has everything")
+        assert self.bench.province is not None
+        violations = oracle.check(
+            self.bench.database, self.bench.database.with_name("blobs"), evidence(self.bench, self.people),
+            self.bench.province.ledger(), [self.bench.log], everything_sent=True,
+        )  # fmt: skip
+        assert violations == []
+
+
+@pytest.fixture
+def start_hall(tmp_path: Path) -> Iterator[Callable[[], Hall]]:
+    """Starts the small hall; the oracle judges it when the test has passed."""
+    made: list[Hall] = []
+
+    def start(folder: str = "small") -> Hall:
+        bench = Bench(HALLS / folder, tmp_path / f"hall{len(made)}")
+        bench.start()
+        hall = Hall(bench, DaemonProcess(bench))
+        made.append(hall)
+        hall.daemon.start()
+        return hall
+
+    yield start
+    try:
+        for hall in made:
+            if hall.judged:
+                hall.judge()
+    finally:
+        for hall in made:
+            for one in hall.open:
+                one.close()
+            hall.daemon.stop()
+            hall.bench.stop()
+
+
+@pytest.fixture
+def hall(start_hall: Callable[[], Hall]) -> Hall:
+    """The small hall, ready: every device that can be there is online."""
+    found = start_hall()
+    missing = {note.split(":")[0] for note in found.bench.notes}
+    until(lambda: all(found.online(d) for d in found.bench.twins if d not in missing), 20, "devices online")
+    return found
