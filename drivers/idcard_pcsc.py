@@ -1,0 +1,244 @@
+"""Resident ID card reader that plugs in as a PC/SC reader; the card's presence comes from PC/SC.
+
+Source: protocols/idcard.md §5; `route` says how this reader hands out what is on the card.
+
+    flat_file     FF B0 hi lo 00 at 0000, 0100 ... 0500      256 bytes and 90 00; the last one 4 bytes and 90 00
+                  together  01 00 | 04 00 | text (256) | photo (1024)              seen with one real reader
+    wrapped       FF 00 00 00 Lc (SAM_V request)             (SAM_V reply) 90 00   how it is wrapped is a guess: options
+    serial_only   00 36 00 00 08                             chip serial (8) 90 00 readers without a security module
+
+A card of another kind answers with an error status or with a file that does not begin 01 00 04 00. The ATR decides
+nothing: the one rule known for it (bytes 13 and 14 are 90 00) was seen with a single reader. An answer without a status
+word, and the slot's "card removed", mean that the card was taken away. A mute card is let go after 3 s.
+
+Limits: a wrapped reply must come in one piece; a reader that wants GET RESPONSE in between is not supported, nor is
+the reader's own escape channel (SCardControl). The photo is read because the known flat-file reader is always read
+whole, and dropped unseen.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from drivers.base import (
+    BadReply,
+    CardGone,
+    CardKind,
+    CardRead,
+    CardReader,
+    Condition,
+    DeviceOptions,
+    IdCard,
+    Identity,
+    NoReply,
+    Refused,
+)
+from drivers.idcard_placing import PlacingWatch
+from drivers.idcard_sam import (
+    PREAMBLE,
+    RECORD_BYTES,
+    Command,
+    Reply,
+    SamReading,
+    decode_record,
+    encode_request,
+    take_frame,
+)
+from drivers.idcard_text import decode_text
+from drivers.transport import CardSlot
+
+_CARD_LIMIT_S = 3.0
+"""Everything with one card together."""
+_AFTERMATH_S = 0.3
+_REMOVAL_SEEN_S = 0.5
+"""PC/SC looks every 0.4 s whether the card still lies there."""
+_DONE = b"\x90\x00"
+_NOT_FOR_THIS_CARD = frozenset({0x67, 0x68, 0x69, 0x6A, 0x6B, 0x6C, 0x6D, 0x6E})
+"""First byte of statuses that say "no such command or file here", not "it went wrong"."""
+_READ_SERIAL = bytes.fromhex("00 36 00 00 08")
+
+
+class Route(StrEnum):
+    """How a reader hands out what is on the card."""
+
+    FLAT_FILE = "flat_file"
+    WRAPPED = "wrapped"
+    SERIAL_ONLY = "serial_only"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PcscOptions(DeviceOptions):
+    """Keys of a PC/SC card reader's table."""
+
+    route: str = Route.FLAT_FILE
+    wrap_prefix: str = "FF 00 00 00"
+    """A guess (wrapped): what stands before a SAM_V request; empty for the bare frame."""
+    wrap_length: bool = True
+    """A guess (wrapped): whether one length byte follows the prefix."""
+    wrap_suffix: str = ""
+    """A guess (wrapped): what stands after it, e.g. "00" for Le."""
+    debounce_s: float = 2.0
+    """The same card back within this time is the same placing; a card not seen for this time is gone."""
+
+    def __post_init__(self) -> None:
+        if self.route not in set(Route):
+            raise ValueError(f"route: '{self.route}' is not one of {', '.join(Route)}")
+        for key, value in (("wrap_prefix", self.wrap_prefix), ("wrap_suffix", self.wrap_suffix)):
+            try:
+                short = len(bytes.fromhex(value)) <= 32
+            except ValueError:
+                short = False
+            if not short:
+                raise ValueError(f"{key}: '{value}' is not 0 to 32 bytes in hex, like 'FF 00 00 00'")
+        if not 0.5 <= self.debounce_s <= 10:
+            raise ValueError(f"debounce_s: {self.debounce_s} is not from 0.5 to 10 seconds")
+
+
+def encode_read_binary(offset: int) -> bytes:
+    """Command that reads 256 bytes of the flat file."""
+    return b"\xff\xb0" + offset.to_bytes(2, "big") + b"\x00"
+
+
+def encode_wrapped(request: bytes, options: PcscOptions) -> bytes:
+    """A SAM_V request as this reader wants it."""
+    length = bytes([len(request)]) if options.wrap_length else b""
+    return bytes.fromhex(options.wrap_prefix) + length + request + bytes.fromhex(options.wrap_suffix)
+
+
+def decode_wrapped(answer: bytes) -> Reply | None:
+    """The SAM_V reply inside an answer, whatever stands around it; None if there is none."""
+    return take_frame(answer)[0]
+
+
+class PcscReader(CardReader[CardSlot, PcscOptions]):
+    """Waits for a card in the slot and reads it by the route of this reader."""
+
+    Options = PcscOptions
+    Transport = CardSlot
+
+    def __init__(self, device: str, link: CardSlot, options: PcscOptions) -> None:
+        super().__init__(device, link, options)
+        self._source = f"{device} on {link.port}"
+        self._sam = SamReading(self._ask_sam, self._source)
+        self._watch = PlacingWatch(options.debounce_s, keeps_finding=True)
+        self._changes = -1
+        self._deadline = 0.0
+
+    def hello(self) -> Identity:
+        """Look at the slot; PC/SC names the reader and knows no more."""
+        self.link.card_atr(0.0)
+        return Identity(model=self.link.reader)
+
+    def conditions(self) -> frozenset[Condition]:
+        """Look at the slot: a reader that is there has nothing to report."""
+        self.link.card_atr(0.0)
+        return frozenset()
+
+    def poll_card(self, limit_s: float) -> CardRead | CardGone | None:
+        """Wait for a card in the slot, and read one that is new."""
+        present = self.link.card_atr(limit_s) is not None
+        if self.link.changes != self._changes:
+            self._changes = self.link.changes
+            self._watch.pause()
+        if not present:
+            return self._watch.not_found(time.monotonic())
+        if self._watch.dealt_with(time.monotonic()):
+            return None
+        try:
+            raw, card = self._read_card()
+        except Refused:
+            if self._watch.refused(time.monotonic()):
+                raise
+            return None
+        return CardRead(card=card) if self._watch.read(time.monotonic(), raw) else None
+
+    def _read_card(self) -> tuple[bytes, IdCard]:
+        """What is on the card, raw and understood. Raises Refused, BadReply or LinkError."""
+        self._deadline = time.monotonic() + _CARD_LIMIT_S
+        with self._connected(), self.link.private():
+            if self.options.route == Route.SERIAL_ONLY:
+                serial = self._ask_card(_READ_SERIAL)
+                return serial, IdCard(kind=CardKind.SERIAL_ONLY, serial=serial.hex())
+            text = self._read_flat_file() if self.options.route == Route.FLAT_FILE else self._read_wrapped()
+        return text, decode_text(text, today=date.today(), source=self._source)
+
+    @contextmanager
+    def _connected(self) -> Iterator[None]:
+        """Power the card and let it go; silence on the way is told as what the person can do about it."""
+        try:
+            self.link.connect(limit_s=self._left_s())
+            yield
+        except NoReply as exc:
+            raise self._unreadable(str(exc)) from exc
+        finally:
+            self.link.disconnect()
+
+    def _unreadable(self, what: str) -> Refused:
+        """The refusal of a card that gave no usable answer: has it left, or does it lie badly?"""
+        wait_s = min(_REMOVAL_SEEN_S, max(0.0, self._deadline + _AFTERMATH_S - time.monotonic()))
+        if self.link.card_atr(wait_s) is None or self.link.changes != self._changes:
+            return Refused(Condition.CARD_REMOVED_EARLY, f"{self._source}: the card left before it was read whole")
+        return Refused(Condition.CARD_UNREADABLE, f"{self._source}: the card could not be read: {what}")
+
+    def _left_s(self) -> float:
+        left_s = self._deadline - time.monotonic()
+        if left_s <= 0:
+            raise NoReply(f"{self._source}: no time left after {_CARD_LIMIT_S} s with this card")
+        return left_s
+
+    def _transmit(self, apdu: bytes) -> bytes:
+        """An answer with its status word. Raises NoReply where there is none."""
+        answer = self.link.transmit(apdu, limit_s=self._left_s())
+        if len(answer) < 2:
+            raise NoReply(f"{len(answer)} bytes after {apdu[:5].hex(' ')}, no status word")
+        return answer
+
+    def _ask_card(self, apdu: bytes) -> bytes:
+        """Data of an answer that ends 90 00. Raises Refused by what other statuses mean."""
+        answer = self._transmit(apdu)
+        if answer[-2:] != _DONE:
+            raise self._declined(apdu.hex(" "), answer[-2:])
+        return answer[:-2]
+
+    def _declined(self, deed: str, status: bytes) -> Refused:
+        sentence = f"{deed} was answered with status {status.hex(' ')}"
+        if status[0] in _NOT_FOR_THIS_CARD:
+            return Refused(Condition.CARD_UNKNOWN, f"{self._source}: {sentence}")
+        return self._unreadable(sentence)
+
+    def _read_flat_file(self) -> bytes:
+        """Text block from the file that the reader makes of the card."""
+        record = b""
+        for offset in range(0, RECORD_BYTES, 256):
+            part = self._ask_card(encode_read_binary(offset))
+            if offset == 0 and not part.startswith(b"\x01\x00\x04\x00"):
+                raise Refused(Condition.CARD_UNKNOWN, f"{self._source}: the file does not begin like an ID card's")
+            if len(part) != min(256, RECORD_BYTES - offset):
+                sentence = f"{self._source}: half a record, {len(part)} bytes at {offset}; discarded"
+                raise Refused(Condition.CARD_UNREADABLE, sentence)
+            record += part
+        return decode_record(record)
+
+    def _read_wrapped(self) -> bytes:
+        """Text block through the security module behind the reader."""
+        if not self._sam.find():
+            raise Refused(Condition.CARD_UNKNOWN, f"{self._source}: the slot has a card, the module finds no ID card")
+        return self._sam.read_text()
+
+    def _ask_sam(self, command: Command) -> Reply:
+        answer = self._transmit(encode_wrapped(encode_request(command), self.options))
+        reply = decode_wrapped(answer)
+        if reply is not None:
+            return reply
+        deed = command.name.lower()
+        if PREAMBLE in answer:
+            raise BadReply(f"{self._source}: {deed}: no whole SAM_V frame in an answer of {len(answer)} bytes")
+        raise self._declined(f"{deed} in a wrapped frame", answer[-2:])
+
+
+DRIVER = PcscReader

@@ -1,0 +1,240 @@
+"""The virtual PC/SC carrier: a private pcscd with one virtual reader, and the slot into which a twin puts its card.
+
+Real parts: pcscd and the vpcd reader driver of the vsmartcard project. The service runs in network and mount namespaces
+of its own, because vpcd listens on all addresses and because several services must be able to run side by side; a
+program meets this one by the environment that `environment()` names. Root is needed for the namespaces: `available()`
+says why the carrier cannot run.
+
+    reader driver                            card
+      00 01 | 00 power off, 01 on, 02 reset    (no answer)
+      00 01 | 04 give ATR                      length (2 b) | ATR
+      length (2 b) | command APDU              length (2 b) | answer with status word
+
+An absent card is a closed connection. pcscd looks for a card every 400 ms.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import math
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+_DAEMON = Path("/usr/sbin/pcscd")
+_READER_DRIVER = Path("/usr/lib/pcsc/drivers/serial/libifdvpcd.so")
+_TCP_PORT = 45963
+"""The same for every service: each has a network of its own."""
+_CLONE_NEWNET = 0x40000000
+_START_LIMIT_S = 10.0
+_STOP_LIMIT_S = 5.0
+_REMOVAL_SEEN_S = 0.6
+"""The service looks every 0.4 s. A card exchanged faster is sometimes not noticed at all, not even by its ATR."""
+
+Answer = Callable[[bytes], bytes | None]
+"""Answers a command APDU; nothing at all where it is empty, and None pulls the card in the middle of it."""
+
+
+@functools.cache
+def available() -> str | None:
+    """Why the virtual reader cannot run here; None if it can."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return "the virtual PC/SC reader needs root for its namespaces"
+    if not _DAEMON.exists():
+        return f"{_DAEMON} is missing (Debian package pcscd)"
+    if not _READER_DRIVER.exists():
+        return f"{_READER_DRIVER} is missing (Debian package vsmartcard-vpcd)"
+    for program, package in (("unshare", "util-linux"), ("ip", "iproute2"), ("mount", "mount")):
+        if shutil.which(program) is None:
+            return f"{program} is missing (Debian package {package})"
+    tried = subprocess.run(["unshare", "-n", "-m", "true"], capture_output=True, text=True, check=False)
+    if tried.returncode != 0:
+        return f"this machine forbids namespaces: {tried.stderr.strip()}"
+    return None
+
+
+class VirtualPcsc:
+    """A private pcscd with the reader "NAME 00 00"."""
+
+    def __init__(self, name: str = "Hall Card") -> None:
+        self.reader = f"{name} 00 00"
+        self._name = name
+        self._dir: Path | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self.pulled_at = -math.inf
+        """Monotonic time at which a card last left the slot."""
+
+    @property
+    def port(self) -> str:
+        """What goes into `port` of the device's table."""
+        return f"pcsc:{self.reader}"
+
+    def environment(self) -> dict[str, str]:
+        """What a process needs in its environment before it opens the slot."""
+        return {"PCSCLITE_CSOCK_NAME": str(self._socket)}
+
+    @property
+    def running(self) -> bool:
+        """Whether the service is up."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def _socket(self) -> Path:
+        return self._folder() / "run" / "pcscd.comm"
+
+    def _folder(self) -> Path:
+        # Not a test's folder: the path of a Unix socket may have 107 characters at most.
+        if self._dir is None:
+            self._dir = Path(tempfile.mkdtemp(prefix="pcsc-"))
+            (self._dir / "run").mkdir()
+            (self._dir / "conf").mkdir()
+            (self._dir / "conf" / "vpcd").write_text(
+                f'FRIENDLYNAME "{self._name}"\n'
+                f"DEVICENAME /dev/null:{_TCP_PORT}\n"
+                f"LIBPATH {_READER_DRIVER}\n"
+                "CHANNELID 1\n"
+            )
+        return self._dir
+
+    def start(self) -> None:
+        """Start the service, also again after a stop or kill, under the same environment."""
+        if self.running:
+            return
+        if (reason := available()) is not None:
+            raise RuntimeError(reason)
+        folder = self._folder()
+        self._socket.unlink(missing_ok=True)
+        self.pulled_at = -math.inf
+        inside = (
+            'ip link set lo up && mkdir -p /run/pcscd && mount --bind "$1/run" /run/pcscd'
+            f' && exec {_DAEMON} --foreground --config "$1/conf"'
+        )
+        with (folder / "pcscd.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                ["unshare", "-n", "-m", "sh", "-c", inside, "sh", str(folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        deadline = time.monotonic() + _START_LIMIT_S
+        while not self._socket.exists():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                log_text = (folder / "pcscd.log").read_text(errors="replace")[-500:]
+                self.kill()
+                raise RuntimeError(f"pcscd did not start: {log_text}")
+            time.sleep(0.005)
+
+    def kill(self) -> None:
+        """The service dies at once, as by a crash; `start` brings it back."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def stop(self) -> None:
+        """End the service and leave nothing behind."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(_STOP_LIMIT_S)
+            except subprocess.TimeoutExpired:
+                self.kill()
+            self._process = None
+        if self._dir is not None:
+            shutil.rmtree(self._dir, ignore_errors=True)
+            self._dir = None
+
+    def connect(self) -> socket.socket:
+        """A connection to the virtual reader, made inside the service's own network."""
+        if self._process is None:
+            raise RuntimeError("the PC/SC service is not running")
+        made: list[socket.socket] = []
+        failed: list[OSError] = []
+
+        def enter(pid: int) -> None:
+            # A namespace is entered by one thread, which ends right after: the rest of the program stays outside.
+            network = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
+            try:
+                if ctypes.CDLL(None, use_errno=True).setns(network, _CLONE_NEWNET):
+                    failed.append(OSError(ctypes.get_errno(), "cannot enter the network of pcscd"))
+                    return
+                made.append(socket.create_connection(("127.0.0.1", _TCP_PORT), 2))
+            except OSError as exc:
+                failed.append(exc)
+            finally:
+                os.close(network)
+
+        thread = threading.Thread(target=enter, args=(self._process.pid,))
+        thread.start()
+        thread.join()
+        if failed:
+            raise failed[0]
+        return made[0]
+
+
+class InsertedCard:
+    """A card lying in the virtual reader, until it is pulled.
+
+    It goes in as soon as the service has had time to see the one before it leave: nobody exchanges cards faster.
+    """
+
+    def __init__(self, service: VirtualPcsc, atr: bytes, answer: Answer) -> None:
+        if not atr:
+            raise ValueError("a card without an ATR hangs pcscd")
+        self._service = service
+        self._atr = atr
+        self._answer = answer
+        time.sleep(max(0.0, service.pulled_at + _REMOVAL_SEEN_S - time.monotonic()))
+        self._socket = service.connect()
+        self._socket.settimeout(None)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._thread = threading.Thread(target=self._serve, name=f"card in {service.reader}", daemon=True)
+        self._thread.start()
+
+    @property
+    def lies_there(self) -> bool:
+        """Whether it has not been pulled yet."""
+        return self._thread.is_alive()
+
+    def pull(self) -> None:
+        """Take the card out."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        if threading.current_thread() is not self._thread:
+            self._thread.join(5)
+
+    def _serve(self) -> None:
+        with self._socket, contextlib.suppress(EOFError, OSError):
+            while (answer := self._reply(self._message())) is not None:
+                if answer:
+                    self._socket.sendall(struct.pack(">H", len(answer)) + answer)
+        self._service.pulled_at = time.monotonic()
+
+    def _reply(self, message: bytes) -> bytes | None:
+        if len(message) != 1:
+            return self._answer(message)
+        return self._atr if message[0] == 4 else b""
+
+    def _message(self) -> bytes:
+        (length,) = struct.unpack(">H", self._receive(2))
+        return self._receive(length)
+
+    def _receive(self, count: int) -> bytes:
+        data = b""
+        while len(data) < count:
+            # Without it the kernel delays its acknowledgement, and an APDU takes 44 ms.
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            more = self._socket.recv(count - len(data))
+            if not more:
+                raise EOFError
+            data += more
+        return data

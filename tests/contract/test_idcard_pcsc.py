@@ -1,0 +1,400 @@
+"""PC/SC card reader: through the real pcscd with a virtual reader; where that cannot run, only bytes are tested."""
+
+import importlib
+import os
+import subprocess
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from drivers.base import CardDoubt, CardGone, CardKind, CardRead, Condition, Identity, LinkError, Refused
+from drivers.idcard_pcsc import PcscOptions, PcscReader, decode_wrapped, encode_read_binary, encode_wrapped
+from drivers.idcard_sam import Reply
+from drivers.transport import CardSlot
+from sim.idcard_module import answer_frame
+from sim.idcard_records import RESIDENTS
+from sim.pcsc import VirtualPcsc, available
+from tests.contract.contract import MARKERS, DriverContract, Rig, until
+from tests.contract.idcard_goldens import CITIZEN, frame
+
+system = [
+    pytest.mark.system,
+    pytest.mark.skipif(available() is not None, reason=f"no virtual PC/SC reader: {available()}"),
+]
+FLAT_FILE = {"debounce_s": 0.5}
+WRAPPED = {"debounce_s": 0.5, "route": "wrapped"}
+SERIAL_ONLY = {"debounce_s": 0.5, "route": "serial_only"}
+
+
+def poll_until_news(driver: Any, limit_s: float = 10.0) -> CardRead | CardGone:
+    news: CardRead | CardGone = until(lambda: driver.poll_card(0.2), limit_s, "news from the reader")
+    return news
+
+
+def card_of(driver: Any) -> Any:
+    """The next card; the one before may still have to be told gone."""
+    news = poll_until_news(driver)
+    while isinstance(news, CardGone):
+        news = poll_until_news(driver)
+    return news.card
+
+
+def refusal(driver: Any) -> Refused:
+    with pytest.raises(Refused) as caught:
+        card_of(driver)
+    return caught.value
+
+
+def heard(driver: Any, for_s: float) -> list[object]:
+    """All news of so many seconds."""
+    end, news = time.monotonic() + for_s, []
+    while time.monotonic() < end:
+        news.append(driver.poll_card(0.2))
+    return [one for one in news if one is not None]
+
+
+# --- bytes ------------------------------------------------------------------------------------------------------------
+
+
+def test_flat_file_is_read_by_the_commands_of_the_document() -> None:
+    assert [encode_read_binary(at).hex(" ") for at in (0, 0x100, 0x500)] == [
+        "ff b0 00 00 00",
+        "ff b0 01 00 00",
+        "ff b0 05 00 00",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, "FF 00 00 00 0A AA AA AA 96 69 00 03 20 01 22"),
+        ({"wrap_prefix": "", "wrap_length": False}, "AA AA AA 96 69 00 03 20 01 22"),
+        ({"wrap_prefix": "FF C2", "wrap_suffix": "00"}, "FF C2 0A AA AA AA 96 69 00 03 20 01 22 00"),
+    ],
+)
+def test_request_is_wrapped_as_the_options_say(options: dict[str, Any], expected: str) -> None:
+    assert encode_wrapped(frame("00 03 20 01 22"), PcscOptions(**options)) == bytes.fromhex(expected)
+
+
+@pytest.mark.parametrize("around", [(b"", b"\x90\x00"), (b"", b""), (b"\x00\x0b", b"\x90\x00")])
+def test_reply_is_found_whatever_stands_around_it(around: tuple[bytes, bytes]) -> None:
+    assert decode_wrapped(around[0] + answer_frame(0x80) + around[1]) == Reply(status=0x80)
+    assert decode_wrapped(b"\x6d\x00") is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "legal"),
+    [
+        ("route", "usb", "flat_file, wrapped, serial_only"),
+        ("wrap_prefix", "FF 0", "0 to 32 bytes in hex"),
+        ("wrap_suffix", "00" * 33, "0 to 32 bytes in hex"),
+        ("debounce_s", 0.0, "from 0.5 to 10"),
+    ],
+)
+def test_options_outside_their_range_name_the_key_and_the_range(key: str, value: object, legal: str) -> None:
+    with pytest.raises(ValueError, match=f"^{key}: .*{legal}"):
+        PcscOptions(**{key: value})  # type: ignore[arg-type]  # wrong on purpose
+
+
+# --- the real service -------------------------------------------------------------------------------------------------
+
+
+def make_rig(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Rig:
+    twin = importlib.import_module("sim.idcard_pcsc").TWIN("TST-01", options)
+    twin.start()
+    for key, value in twin.environment().items():
+        monkeypatch.setenv(key, value)
+    return Rig(driver_type=PcscReader, options=options, twin=twin, line=twin)
+
+
+class SlotContract(DriverContract):
+    """The contract where it fits a card slot; bytes on a line are none of its business."""
+
+    driver_module = "idcard_pcsc"
+    twin_module = "idcard_pcsc"
+
+    @pytest.fixture
+    def rig(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+        rig = make_rig(self.options, monkeypatch)
+        try:
+            yield rig
+        finally:
+            rig.close()
+
+    def job(self, driver: Any, rig: Rig) -> None:
+        rig.twin.put("zhang")
+        assert card_of(driver).id_no == "990000199909090053"
+        rig.twin.lift()
+        assert poll_until_news(driver) == CardGone()
+
+    def test_mute_device_gives_no_reply_in_time(self, rig: Rig) -> None:
+        """The slot itself always answers; a mute card is refused, and nobody waits for it longer than for a job."""
+        driver = rig.open()
+        rig.twin.go_mute()
+        rig.twin.put("zhang")
+        until(lambda: driver.link.card_atr(0.2), what="a card in the slot")
+        began = time.monotonic()
+        with pytest.raises(Refused) as caught:
+            driver.poll_card(0.2)
+        assert time.monotonic() - began < driver.job_limit_s
+        assert caught.value.condition is Condition.CARD_UNREADABLE
+        assert heard(driver, 0.5) == []
+        rig.twin.lift()
+        rig.twin.recover()
+        self.job(driver, rig)
+
+    test_reply_in_single_bytes_is_the_same_reply = None  # type: ignore[assignment]  # a slot has whole answers
+    test_leftovers_of_an_earlier_answer_are_ignored = None  # type: ignore[assignment]  # and none left over
+    test_damaged_replies_raise_only_device_errors = None  # type: ignore[assignment]  # the service would have to break
+
+
+class TestFlatFileContract(SlotContract):
+    pytestmark = system
+    options: ClassVar[dict[str, Any]] = FLAT_FILE
+
+
+class TestWrappedContract(SlotContract):
+    pytestmark = system
+    options: ClassVar[dict[str, Any]] = WRAPPED
+
+
+@pytest.fixture
+def rig(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+    rig = make_rig(getattr(request, "param", FLAT_FILE), monkeypatch)
+    try:
+        yield rig
+    finally:
+        rig.close()
+
+
+both_routes = pytest.mark.parametrize("rig", [FLAT_FILE, WRAPPED], indirect=True, ids=["flat_file", "wrapped"])
+
+
+class TestRealService:
+    pytestmark = system
+
+    def test_hello_names_the_reader(self, rig: Rig) -> None:
+        assert rig.open().hello() == Identity(model="Hall Card 00 00")
+
+    @both_routes
+    def test_every_kind_of_card_is_read_one_after_the_other(self, rig: Rig) -> None:
+        driver = rig.open()
+        for name in ("zhang", "hongkong", "foreign2017", "foreign2023"):
+            rig.twin.put(name)
+            assert card_of(driver).id_no == RESIDENTS[name].number  # type: ignore[attr-defined]  # every kind has one
+
+    def test_flat_file_is_read_whole_in_six_commands(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.put(CITIZEN)
+        assert card_of(driver).id_no == "110101199003070011"
+        assert [apdu.hex(" ") for apdu in rig.twin.apdus] == [f"ff b0 {block:02x} 00 00" for block in range(6)]
+
+    @pytest.mark.parametrize("rig", [WRAPPED], indirect=True)
+    def test_wrapped_frames_go_through_in_full_order(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.put(CITIZEN)
+        assert card_of(driver).id_no == "110101199003070011"
+        assert rig.twin.sam.commands == [b"\x20\x01", b"\x20\x02", b"\x30\x01"]
+
+    @pytest.mark.parametrize("rig", [{**WRAPPED, "wrap_prefix": "", "wrap_length": False}], indirect=True)
+    def test_bare_frames_go_through(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.put("li")
+        assert card_of(driver).id_no == "99000019900909004X"
+
+    @pytest.mark.parametrize("rig", [SERIAL_ONLY], indirect=True)
+    def test_reader_without_a_module_yields_the_serial_number_only(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.put("zhang")
+        card = card_of(driver)
+        assert (card.kind, card.serial, card.id_no, card.name) == (CardKind.SERIAL_ONLY, "1122334455667788", "", "")
+        seen = b"".join(data for _, data in rig.traced)
+        assert bytes.fromhex("1122334455667788") not in seen
+
+    @both_routes
+    def test_card_that_is_left_lying_is_one_visit(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.put("zhang")
+        assert card_of(driver).name == "张测试"
+        asked = len(rig.twin.apdus)
+        assert heard(driver, 1.0) == []
+        assert len(rig.twin.apdus) == asked
+        rig.twin.lift()
+        assert poll_until_news(driver) == CardGone()
+        assert heard(driver, 0.5) == []
+
+    def test_cards_exchanged_while_nobody_looked_are_told_apart(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.put("zhang")
+        assert card_of(driver).name == "张测试"
+        rig.twin.put("li")
+        watcher = CardSlot(rig.line.port)
+        try:
+            before = watcher.changes
+            until(lambda: watcher.card_atr(0.2) and watcher.changes >= before + 1, what="the second card")
+            until(lambda: watcher.card_atr(0.2), what="a card")
+        finally:
+            watcher.close()
+        assert card_of(driver).name == "李示例"
+
+    @both_routes
+    def test_card_pulled_in_the_middle_of_a_command_is_told_so_and_nothing_of_it_is_kept(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.lift_during_read()
+        rig.twin.put("zhang")
+        assert refusal(driver).condition is Condition.CARD_REMOVED_EARLY
+        assert not rig.twin.card_in_slot
+        rig.twin.put("zhang")
+        assert card_of(driver).name == "张测试"
+
+    @both_routes
+    @pytest.mark.parametrize("says", ["6D 00", "6A 82", "DE AD BE EF 90 00"])
+    def test_card_of_another_kind_is_unknown_once_per_placing(self, says: str, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.put_wrong_card(bytes.fromhex(says))
+        refused = refusal(driver)
+        assert heard(driver, 0.5) == []
+        # Only a status can tell "no such command here" from "went wrong".
+        wrapped_garbage = driver.options.route == "wrapped" and len(says) > 5
+        expected = Condition.CARD_UNREADABLE if wrapped_garbage else Condition.CARD_UNKNOWN
+        assert refused.condition is expected
+        rig.twin.put("zhang")
+        assert card_of(driver).name == "张测试"
+
+    @both_routes
+    def test_card_without_authentication_is_unreadable(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.fail_authentication(sw3=0x31)
+        rig.twin.put("zhang")
+        assert refusal(driver).condition is Condition.CARD_UNREADABLE
+
+    @pytest.mark.parametrize("rig", [WRAPPED], indirect=True)
+    def test_card_that_the_module_does_not_find_is_no_id_card(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.refuse(b"\x20\x01", 0x80)
+        rig.twin.put("zhang")
+        assert refusal(driver).condition is Condition.CARD_UNKNOWN
+
+    @both_routes
+    def test_wrong_check_digit_is_a_doubt_with_the_data(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.put(RESIDENTS["zhang"].with_wrong_check_digit())
+        card = card_of(driver)
+        assert (card.name, card.doubts) == ("张测试", frozenset({CardDoubt.CHECK_DIGIT}))
+
+    def test_service_that_dies_is_a_lost_link_and_a_new_one_works(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.put("zhang")
+        card_of(driver)
+        rig.twin.unplug()
+        with pytest.raises(LinkError, match="pcsc:Hall Card 00 00"):
+            heard(driver, 2.0)
+        driver.link.close()
+        with pytest.raises(LinkError, match="could not reach the PC/SC service"):
+            rig.open()
+        rig.twin.replug()
+        again = rig.open()
+        assert again.hello().model == "Hall Card 00 00"
+        assert card_of(again).name == "张测试"
+
+    def test_service_that_dies_while_a_card_is_read_is_a_lost_link(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.kill_service_during_read()
+        rig.twin.put("zhang")
+        with pytest.raises(LinkError):
+            card_of(driver)
+
+    def test_reader_that_is_not_there_is_a_lost_link_with_its_name(self, rig: Rig) -> None:
+        with pytest.raises(LinkError, match="pcsc:Other Reader 00 00: could not watch the slot: Unknown reader"):
+            CardSlot("pcsc:Other Reader 00 00")
+
+    @both_routes
+    def test_no_error_and_no_trace_says_anything_of_the_card(self, rig: Rig) -> None:
+        driver = rig.open()
+        told = []
+        for fault in (rig.twin.lift_during_read, rig.twin.fail_authentication):
+            fault()
+            rig.twin.put("zhang")
+            with pytest.raises(Refused) as caught:
+                card_of(driver)
+            told.append("".join(traceback.format_exception(caught.value)))
+        rig.twin.put("zhang")
+        card_of(driver)
+        seen = b"".join(data for _, data in rig.traced)
+        for marker in MARKERS:
+            assert marker not in "".join(told)
+            for encoding in ("utf-8", "utf-16-le", "gb18030"):
+                assert marker.encode(encoding) not in seen
+        assert b"personal bytes" in seen
+
+    def test_slot_leaves_no_process_behind(self, rig: Rig) -> None:
+        rig.twin.go_mute()
+        rig.twin.put("zhang")
+        driver = rig.open()
+        with pytest.raises(Refused):
+            card_of(driver)
+        assert helpers_of(os.getpid())
+        driver.link.close()
+        assert not helpers_of(os.getpid())
+
+
+def helpers_of(pid: int) -> list[Path]:
+    """Running PC/SC helpers whose parent is this process."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command, status = (process / "cmdline").read_bytes(), (process / "status").read_text()
+        except OSError:
+            continue  # ended meanwhile
+        if b"pcsc_helper" in command and f"PPid:\t{pid}\n" in status:
+            found.append(process)
+    return found
+
+
+class TestCarrier:
+    pytestmark = system
+
+    def test_independent_program_sees_the_card(self, rig: Rig) -> None:
+        """opensc-tool, which nobody here wrote, on the same service."""
+        rig.twin.put("zhang")
+
+        def seen() -> str:
+            ran = subprocess.run(
+                ["opensc-tool", "-r", "0", "-s", "FF:B0:00:00:04"], capture_output=True, text=True, check=False
+            )
+            return ran.stdout if "SW1=0x90, SW2=0x00" in ran.stdout else ""
+
+        assert "01 00 04 00" in until(seen, what="the head of the file")
+
+    def test_several_services_run_side_by_side(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+        other = VirtualPcsc()
+        other.start()
+        try:
+            assert other.environment() != rig.twin.environment()
+            rig.twin.put("zhang")
+            monkeypatch.setenv("PCSCLITE_CSOCK_NAME", other.environment()["PCSCLITE_CSOCK_NAME"])
+            slot = CardSlot(other.port)
+            assert slot.card_atr(0.6) is None
+            slot.close()
+        finally:
+            other.stop()
+
+    def test_stopped_service_leaves_nothing_behind(self) -> None:
+        service = VirtualPcsc()
+        service.start()
+        folder = Path(service.environment()["PCSCLITE_CSOCK_NAME"]).parent.parent
+        service.stop()
+        assert not folder.exists()
+        assert not service.running
+
+
+def test_machine_without_the_parts_gets_a_reason_that_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim.pcsc.os.geteuid", lambda: 1000)
+    assert available.__wrapped__() == "the virtual PC/SC reader needs root for its namespaces"
+    monkeypatch.setattr("sim.pcsc.os.geteuid", lambda: 0)
+    monkeypatch.setattr("sim.pcsc._DAEMON", Path("/nowhere/pcscd"))
+    assert available.__wrapped__() == "/nowhere/pcscd is missing (Debian package pcscd)"
