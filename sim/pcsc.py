@@ -21,6 +21,7 @@ import functools
 import math
 import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -114,16 +115,18 @@ class VirtualPcsc:
         folder = self._folder()
         self._socket.unlink(missing_ok=True)
         self.pulled_at = -math.inf
+        # The shell ends the service when its standard input closes: also when the program that started it is killed.
         inside = (
-            'ip link set lo up && mkdir -p /run/pcscd && mount --bind "$1/run" /run/pcscd'
-            f' && exec {_DAEMON} --foreground --config "$1/conf"'
+            'ip link set lo up && mkdir -p /run/pcscd && mount --bind "$1/run" /run/pcscd || exit 1;'
+            f' {_DAEMON} --foreground --config "$1/conf" & cat; kill $!; wait $!'
         )
         with (folder / "pcscd.log").open("ab") as log:
             self._process = subprocess.Popen(
                 ["unshare", "-n", "-m", "sh", "-c", inside, "sh", str(folder)],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         deadline = time.monotonic() + _START_LIMIT_S
         while not self._socket.exists():
@@ -135,20 +138,20 @@ class VirtualPcsc:
 
     def kill(self) -> None:
         """The service dies at once, as by a crash; `start` brings it back."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        process, self._process = self._process, None
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
 
     def stop(self) -> None:
         """End the service and leave nothing behind."""
         if self._process is not None:
-            self._process.terminate()
             try:
-                self._process.wait(_STOP_LIMIT_S)
+                self._process.communicate(timeout=_STOP_LIMIT_S)
+                self._process = None
             except subprocess.TimeoutExpired:
                 self.kill()
-            self._process = None
         if self._dir is not None:
             shutil.rmtree(self._dir, ignore_errors=True)
             self._dir = None

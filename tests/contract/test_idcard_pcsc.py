@@ -1,8 +1,11 @@
 """PC/SC card reader: through the real pcscd with a virtual reader; where that cannot run, only bytes are tested."""
 
+import contextlib
 import importlib
 import os
+import shutil
 import subprocess
+import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -390,6 +393,25 @@ class TestCarrier:
         service.stop()
         assert not folder.exists()
         assert not service.running
+
+    def test_service_ends_with_the_program_that_started_it(self) -> None:
+        program = (
+            "import os, signal; from sim.pcsc import VirtualPcsc; service = VirtualPcsc(); service.start();"
+            "print(service.environment()['PCSCLITE_CSOCK_NAME'], flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+        )
+        ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        folder = Path(ran.stdout.strip()).parent.parent
+        until(lambda: not any(str(folder) in command for command in commands()), what="the service is gone")
+        shutil.rmtree(folder)
+
+
+def commands() -> list[str]:
+    """Command lines of all processes."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # ended meanwhile
+            found.append((process / "cmdline").read_bytes().decode(errors="replace"))
+    return found
 
 
 def test_machine_without_the_parts_gets_a_reason_that_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
