@@ -278,6 +278,14 @@ class HallClient:
         """Take a device out of use."""
         await self._ask("POST", f"/devices/{_part(device)}/disable")
 
+    async def open_day(self) -> Done:
+        """Begin the service day."""
+        return await self._verb("/day/open", None)
+
+    async def close_day(self) -> Done:
+        """End the service day; what is still open expires."""
+        return await self._verb("/day/close", None)
+
     async def health(self) -> str:
         """Answer of the health route as it stands. Raises RequestRefused or HallUnreachable if not well."""
         return (await self._ask("GET", "/healthz")).decode()

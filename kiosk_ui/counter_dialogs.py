@@ -1,0 +1,329 @@
+"""Questions of the counter screen: each asks one thing and returns the answer, or None for "go back"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.text import Text
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Label, OptionList, Static
+from textual.widgets.option_list import Option
+
+from hall_daemon.protocol import MaterialNeed, ScanJobView
+from kiosk_ui.counter_view import Picture, say
+from kiosk_ui.theme import ACCENT, FOREGROUND, OFF, Mark, Pen, piece
+
+# What a key is called on its cap; the function keys stand for the pad where an input method is open.
+_CAPS = {
+    "enter": "Enter",
+    "slash": "/",
+    "f5": "/",
+    "ideographic_comma": "/",
+    "asterisk": "*",
+    "f3": "*",
+    "minus": "-",
+    "f4": "-",
+}
+OTHER_MATERIAL = "other"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One answer on one key; `value` is what the question returns."""
+
+    key: str
+    label: str
+    value: str
+    hint: str = ""
+
+
+class Choice(ModalScreen[str | None]):
+    """One question, each answer on a key of its own; Enter is the first answer."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "back", say("key.back"), id="choice.back")]
+
+    def __init__(self, title: str, answers: list[Answer], pen: Pen, note: str = "") -> None:
+        super().__init__()
+        self._title = title
+        self._answers = answers
+        self._pen = pen
+        self._note = note or say("dialog.back")
+
+    def compose(self) -> ComposeResult:
+        """Title, a line an answer, note."""
+        with Vertical(classes="dialog"):
+            yield Label(self._title, classes="dialog-title", markup=False)
+            widest = max(len(answer.key) for answer in self._answers)
+            for answer in self._answers:
+                line = self._pen.key(answer.key.ljust(widest), self._pen.fit(answer.label, 24))
+                yield Static(line.append(answer.hint, style=OFF), classes="answer")
+            yield Static(self._pen.text(self._note, OFF), classes="dialog-note")
+
+    def on_key(self, event: events.Key) -> None:
+        """Take the answer whose key was pressed."""
+        if event.key == "escape":
+            return
+        event.stop()
+        cap = _CAPS.get(event.key, event.character or "")
+        for answer in self._answers:
+            if answer.key == cap:
+                self.dismiss(answer.value)
+                return
+        if cap == "Enter":
+            self.dismiss(self._answers[0].value)
+
+    def action_back(self) -> None:
+        """Answer nothing."""
+        self.dismiss(None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """Something to pick from a long list; `code` is what one types to get it."""
+
+    value: str
+    code: str
+    label: str
+
+    def rank(self, typed: str) -> int | None:
+        """0 for the best match, None for no match."""
+        code, wanted = self.code.casefold(), typed.strip().casefold()
+        for place, fits in enumerate((code == wanted, code.startswith(wanted), wanted in code)):
+            if fits:
+                return place
+        return 3 if wanted in self.label.casefold() else None
+
+
+class Pick(ModalScreen[str | None]):
+    """One of many: typing narrows the list, arrows move in it, Enter takes the marked one.
+
+    With `free`, what was typed is an answer where nothing in the list matches.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", say("key.back"), id="pick.back"),
+        Binding("down", "move('cursor_down')", id="pick.down", show=False),
+        Binding("up", "move('cursor_up')", id="pick.up", show=False),
+        Binding("pagedown", "move('page_down')", id="pick.page_down", show=False),
+        Binding("pageup", "move('page_up')", id="pick.page_up", show=False),
+    ]
+
+    def __init__(
+        self, title: str, candidates: list[Candidate], pen: Pen, note: str = "", *, typed: str = "", free: bool = False
+    ) -> None:
+        super().__init__()
+        self._title = title
+        self._candidates = candidates
+        self._pen = pen
+        self._note = note or say("pick.line")
+        self._typed = typed
+        self._free = free
+        self._shown: list[Candidate] = []
+
+    def compose(self) -> ComposeResult:
+        """Title, what is typed, what matches, note."""
+        with Vertical(classes="dialog"):
+            yield Label(self._title, classes="dialog-title", markup=False)
+            yield Input(self._typed, id="typed", compact=True, select_on_focus=False)
+            yield OptionList(id="matches", markup=False, compact=True)
+            note = self._pen.text(f"{self._note}   {say('dialog.back')}", OFF)
+            yield Static(note, classes="dialog-note")
+
+    def on_mount(self) -> None:
+        """Show all."""
+        self.query_one("#matches", OptionList).can_focus = False
+        self._narrow(self._typed)
+        self.query_one("#typed", Input).focus()
+
+    @on(Input.Changed)
+    def narrow(self, event: Input.Changed) -> None:
+        """Show what matches."""
+        self._narrow(event.value)
+
+    def _narrow(self, typed: str) -> None:
+        ranked = [(rank, place) for place, c in enumerate(self._candidates) if (rank := c.rank(typed)) is not None]
+        self._shown = [self._candidates[place] for _, place in sorted(ranked)]
+        matches = self.query_one("#matches", OptionList)
+        matches.clear_options()
+        if self._shown:
+            matches.add_options([Option(self._pen.text(c.label)) for c in self._shown])
+            matches.highlighted = 0
+        elif not self._free:
+            matches.add_option(Option(say("pick.nothing"), disabled=True))
+
+    @on(Input.Submitted)
+    def take(self, event: Input.Submitted) -> None:
+        """Answer with the marked one."""
+        event.stop()
+        matches = self.query_one("#matches", OptionList)
+        if self._shown and matches.highlighted is not None:
+            self.dismiss(self._shown[matches.highlighted].value)
+        elif self._free and event.value.strip():
+            self.dismiss(event.value.strip())
+
+    def action_move(self, step: str) -> None:
+        """Move the mark."""
+        getattr(self.query_one("#matches", OptionList), f"action_{step}")()
+
+    def action_back(self) -> None:
+        """Answer nothing."""
+        self.dismiss(None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileOrder:
+    """File these pages as this material; without pages: scan again."""
+
+    code: str = ""
+    name: str = ""
+    pages: tuple[int, ...] = ()
+
+
+class FilePagesDialog(ModalScreen[FileOrder | None]):
+    """Which pages to keep, and as which material; blank pages are left out until the clerk keeps them."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", say("key.back"), id="file.back"),
+        Binding("down", "move(1)", id="file.down", show=False),
+        Binding("up", "move(-1)", id="file.up", show=False),
+        Binding("delete,space", "turn", id="file.turn", show=False),
+        Binding("f7", "again", say("key.scan"), id="file.again"),
+    ]
+
+    def __init__(self, number: str, scan: ScanJobView, materials: tuple[MaterialNeed, ...], picture: Picture) -> None:
+        super().__init__()
+        self._number = number
+        self._scan = scan
+        self._materials = materials
+        self._picture = picture
+        self._dropped = {page.no for page in scan.pages if page.blank}
+        self._marked = 0
+        self._hint = scan.problem.zh if scan.problem else ""
+
+    def compose(self) -> ComposeResult:
+        """Pages above, materials below."""
+        with Vertical(classes="dialog wide"):
+            yield Label(say("ask.file", number=self._number), classes="dialog-title", markup=False)
+            yield Static(id="file-pages")
+            yield Static(self._material_lines(), id="file-materials")
+            yield Static(self._picture.pen.text(say("file.keys"), OFF), id="file-note", classes="dialog-note")
+
+    def on_mount(self) -> None:
+        """Draw the pages."""
+        self._draw()
+
+    def _draw(self) -> None:
+        lines = []
+        first = max(0, min(self._marked - 3, len(self._scan.pages) - 7))
+        for place, page in list(enumerate(self._scan.pages))[first : first + 7]:
+            dropped = page.no in self._dropped
+            line = piece("> " if place == self._marked else "  ", f"bold {ACCENT}")
+            word = self._picture.pen.fit(say("page.dropped" if dropped else "page.kept"), 8)
+            line.append(word, style=OFF if dropped else f"bold {FOREGROUND}")
+            lines.append(line.append_text(self._picture.page(page)))
+        self.query_one("#file-pages", Static).update(Text("\n").join(lines))
+        note = self._hint or say("file.keys")
+        self.query_one("#file-note", Static).update(self._picture.pen.text(note, ACCENT if self._hint else OFF))
+
+    def _material_lines(self) -> Text:
+        view = self._picture.view
+        filed = view.current.filed if view and view.current else ()
+        lines = []
+        for number, need in enumerate(self._materials[:9], 1):
+            mark = self._picture.pen.mark(Mark.OK if need.code in filed else Mark.OFF)
+            lines.append(self._picture.pen.key(str(number), "").append_text(mark).append(f" {need.name}"))
+        lines.append(self._picture.pen.key("0", say("material.other")))
+        return Text("\n").join(lines)
+
+    def on_key(self, event: events.Key) -> None:
+        """A digit files the kept pages as that material."""
+        if event.character is None or event.character not in "0123456789":
+            return
+        event.stop()
+        kept = tuple(page.no for page in self._scan.pages if page.no not in self._dropped)
+        place = int(event.character) - 1
+        if place >= len(self._materials):
+            return
+        if not kept:
+            self._hint = say("file.none_kept")
+            self._draw()
+            return
+        if place < 0:
+            self.dismiss(FileOrder(code=OTHER_MATERIAL, name=say("material.other"), pages=kept))
+            return
+        need = self._materials[place]
+        self.dismiss(FileOrder(code=need.code, name=need.name, pages=kept))
+
+    def action_move(self, step: int) -> None:
+        """Mark another page."""
+        self._marked = max(0, min(len(self._scan.pages) - 1, self._marked + step))
+        self._hint = ""
+        self._draw()
+
+    def action_turn(self) -> None:
+        """Keep or drop the marked page."""
+        if self._scan.pages:
+            self._dropped ^= {self._scan.pages[self._marked].no}
+        self._hint = ""
+        self._draw()
+
+    def action_again(self) -> None:
+        """Leave these pages and scan again."""
+        self.dismiss(FileOrder())
+
+    def action_back(self) -> None:
+        """File nothing yet."""
+        self.dismiss(None)
+
+
+class Help(ModalScreen[None]):
+    """All keys on one page; any key closes it."""
+
+    _PAD = (
+        ("+", "next"),
+        ("*", "recall"),
+        ("-", "no_show"),
+        ("/", "park"),
+        (".", "resume"),
+        ("Enter", "main"),
+        ("Tab", "lists"),
+        ("Del", "cancel"),
+    )
+    _FUNCTIONS = (
+        ("F2", "next"),
+        ("F3", "recall"),
+        ("F4", "no_show"),
+        ("Shift+F4", "requeue"),
+        ("F5", "park"),
+        ("Shift+F5", "resume"),
+        ("F6", "transfer"),
+        ("Shift+F6", "cancel"),
+        ("F7", "scan"),
+        ("F12", "sign_out"),
+        ("Ctrl+Q", "quit"),
+    )
+
+    def __init__(self, pen: Pen) -> None:
+        super().__init__()
+        self._pen = pen
+
+    def compose(self) -> ComposeResult:
+        """Numeric pad on the left, function keys on the right."""
+        with Vertical(classes="dialog wide"):
+            yield Label(say("help.title"), classes="dialog-title")
+            with Horizontal():
+                for head, keys in (("pad", self._PAD), ("functions", self._FUNCTIONS)):
+                    lines = [piece(say(f"help.{head}"), f"bold {ACCENT}")]
+                    lines += [self._pen.key(self._pen.fit(key, 8), say(f"key.{name}")) for key, name in keys]
+                    yield Static(Text("\n").join(lines), classes="half")
+            yield Static(self._pen.text(say("help.note"), OFF), classes="dialog-note")
+
+    def on_key(self, event: events.Key) -> None:
+        """Close."""
+        event.stop()
+        self.dismiss(None)

@@ -1,0 +1,268 @@
+"""Keys of the counter screen: each becomes one request or one question; the daemon decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, TypeVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen
+from textual.widgets import DataTable
+
+from hall_daemon.protocol import CurrentTicket, FilePages, WindowView
+from hall_daemon.words import CancelReason, Outcome, ParkReason
+from kiosk_ui import counter_steps
+from kiosk_ui.counter_dialogs import Answer, Choice, FileOrder, FilePagesDialog, Help, Pick
+from kiosk_ui.counter_screen import WindowScreen
+from kiosk_ui.counter_view import Stage, say, scan_of, stage_of
+from kiosk_ui.theme import BAD
+
+T = TypeVar("T")
+_OUTCOMES = (Outcome.COMPLETED, Outcome.RECEIVED, Outcome.SUPPLEMENT, Outcome.RETURNED, Outcome.CONSULTED)
+_REASONS = (ParkReason.MATERIAL, ParkReason.COPY, ParkReason.APPROVAL, ParkReason.OTHER)
+
+
+class CounterScreen(WindowScreen):
+    """The clerk's one screen."""
+
+    # Letters are never shortcuts: an input method takes them. It also turns some signs of the main keyboard into
+    # Chinese ones, which are bound too. A terminal reports Shift+F4 as F16, Shift+F5 as F17, Shift+F6 as F18.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("plus,fullwidth_plus_sign,f2", "call_next", say("key.next"), id="counter.next"),
+        Binding("asterisk,fullwidth_asterisk,f3", "recall", say("key.recall"), id="counter.recall"),
+        Binding("minus,fullwidth_hyphen_minus,f4", "no_show", say("key.no_show"), id="counter.no_show"),
+        Binding("slash,fullwidth_solidus,ideographic_comma,f5", "park", say("key.park"), id="counter.park"),
+        Binding("full_stop,ideographic_full_stop,f17,shift+f5", "resume", say("key.resume"), id="counter.resume"),
+        Binding("enter", "main", say("key.main"), id="counter.main"),
+        Binding("f16,shift+f4", "requeue", say("key.requeue"), id="counter.requeue"),
+        Binding("delete,f18,shift+f6", "cancel", say("key.cancel"), id="counter.cancel"),
+        Binding("f6", "transfer", say("key.transfer"), id="counter.transfer"),
+        Binding("f7", "scan", say("key.scan"), id="counter.scan"),
+        Binding("f12", "sign_out", say("key.sign_out"), id="counter.sign_out"),
+        Binding("question_mark,fullwidth_question_mark,f1", "help", say("key.help"), id="counter.help"),
+        Binding("escape", "leave_list", say("key.back"), id="counter.back"),
+    ]
+
+    def greet(self, view: WindowView) -> None:
+        """Sign in who was named on the command line, or ask who it is."""
+        if view.clerk is None and self._clerk:
+            self._sign_in(self._clerk)
+        elif view.clerk is None:
+            self._ask_clerk()
+        elif self._clerk and view.clerk != self._clerk:
+            self._say(say("other_clerk", clerk=view.clerk_name or view.clerk))
+
+    # ---- keys: the ticket at the window
+
+    def _current(self) -> CurrentTicket | None:
+        """The ticket that the clerk sees; says so where there is none."""
+        current = self._view.current if self._view else None
+        if current is None:
+            self._hint("none.clerk" if stage_of(self._view) is Stage.SIGNED_OUT else "none.here")
+        return current
+
+    def action_call_next(self) -> None:
+        """Call the next; while somebody is here, ask what becomes of them first."""
+        stage = stage_of(self._view)
+        if stage is Stage.SIGNED_OUT:
+            self._hint("none.clerk")
+        elif self._view is None or self._view.current is None:
+            self._send(self._steps.call_next(None))
+        elif stage is Stage.CALLING:
+            self._ask_next_calling(self._view.current)
+        else:
+            self._ask_next_serving(self._view.current.number)
+
+    def _ask_next_calling(self, current: CurrentTicket) -> None:
+        number, steps = current.number, self._steps
+        calls = say("called_times", n=current.call_no)
+        answers = [
+            Answer(key="Enter", label=say("choice.missed_next"), value="no_show", hint=say("choice.missed_next_hint")),
+            Answer(key="*", label=say("choice.recall"), value="recall", hint=calls),
+        ]
+        rows = {"no_show": (steps.no_show(number), steps.call_next(None)), "recall": (steps.recall(number),)}
+        self._ask(
+            Choice(say("ask.next_calling", number=number), answers, self._pen), lambda key: self._send(*rows[key])
+        )
+
+    def _ask_next_serving(self, number: str) -> None:
+        answers = [
+            Answer(key="Enter", label=say("choice.finish_next"), value="finish", hint=say("choice.finish_next_hint")),
+            Answer(key="/", label=say("choice.park_next"), value="park", hint=say("choice.park_next_hint")),
+        ]
+        rows = {
+            # The daemon finishes who is being served in the same transaction as it calls.
+            "finish": (self._steps.call_next(number),),
+            "park": (self._steps.park(number, ParkReason.OTHER), self._steps.call_next(None)),
+        }
+        self._ask(
+            Choice(say("ask.next_serving", number=number), answers, self._pen), lambda key: self._send(*rows[key])
+        )
+
+    def action_recall(self) -> None:
+        """Call the same number again."""
+        if current := self._current():
+            self._send(self._steps.recall(current.number))
+
+    def action_no_show(self) -> None:
+        """Called and did not come."""
+        if current := self._current():
+            self._send(self._steps.no_show(current.number))
+
+    def action_park(self) -> None:
+        """Interrupt, with a reason."""
+        if current := self._current():
+            number = current.number
+            answers = [Answer(key=str(n), label=say(f"reason.{r}"), value=r) for n, r in enumerate(_REASONS, 1)]
+            question = self._choice("ask.park", answers, number=number)
+            self._ask(question, lambda reason: self._send(self._steps.park(number, reason)))
+
+    def action_main(self) -> None:
+        """What comes next in this state: sign in, call, serve, finish."""
+        stage = stage_of(self._view)
+        if stage is Stage.SIGNED_OUT:
+            self._ask_clerk()
+        elif stage is Stage.IDLE:
+            self.action_call_next()
+        elif current := self._current():
+            if stage is Stage.CALLING:
+                self._send(self._steps.serve(current.number))
+            else:
+                self._ask_outcome(current.number)
+
+    def _ask_outcome(self, number: str) -> None:
+        answers = [Answer(key=str(n), label=say(f"outcome.{o}"), value=o) for n, o in enumerate(_OUTCOMES, 1)]
+        question = self._choice("ask.finish", answers, number=number)
+        self._ask(question, lambda outcome: self._send(self._steps.finish(number, outcome)))
+
+    def action_transfer(self) -> None:
+        """To another window, queue or zone; the ones next to this queue first."""
+        if (current := self._current()) is None:
+            return
+        if self._map is None:
+            self._hint("none.map")
+            return
+        number = current.number
+        targets = counter_steps.transfer_targets(self._map, self._window, current.queue)
+        dialog = Pick(say("ask.transfer", number=number), targets, self._pen, say("transfer.line"))
+        self._ask(dialog, lambda target: self._send(self._steps.transfer(number, target)))
+
+    # ---- keys: other tickets
+
+    def _resume(self, number: str) -> None:
+        self._send(self._steps.resume(number))
+
+    def _requeue(self, number: str) -> None:
+        self._send(self._steps.requeue(number))
+
+    def action_resume(self) -> None:
+        """Take a parked ticket up again; a list where there are several."""
+        rows = counter_steps.parked(self._view.parked if self._view else (), self._pen)
+        if not rows:
+            self._hint("none.parked")
+        elif len(rows) == 1:
+            self._resume(rows[0].value)
+        else:
+            self._ask(Pick(say("ask.resume"), rows, self._pen), self._resume)
+
+    def action_requeue(self) -> None:
+        """Put a missed ticket back in line."""
+        rows = counter_steps.in_line(self._view.missed if self._view else (), self._pen)
+        if not rows:
+            self._hint("none.missed")
+        else:
+            self._ask(Pick(say("ask.requeue"), rows, self._pen), self._requeue)
+
+    def action_cancel(self) -> None:
+        """Give up a number: the marked one of the waiting list, or one from a list."""
+        rows = counter_steps.in_line(self._view.waiting if self._view else (), self._pen)
+        waiting = self.query_one("#waiting", DataTable)
+        if not rows:
+            self._hint("none.waiting")
+        elif waiting.has_focus and waiting.is_valid_row_index(waiting.cursor_row):
+            self._ask_cancel(self._view.waiting[waiting.cursor_row].number if self._view else "")
+        else:
+            self._ask(Pick(say("ask.cancel"), rows, self._pen), self._ask_cancel)
+
+    def _ask_cancel(self, number: str) -> None:
+        answers = [Answer(key=str(n), label=say(f"cancel.{r}"), value=r) for n, r in enumerate(CancelReason, 1)]
+        question = self._choice("ask.cancel_reason", answers, number=number)
+        self._ask(question, lambda reason: self._send(self._steps.cancel(number, reason)))
+
+    @on(DataTable.RowSelected)
+    def row_chosen(self, event: DataTable.RowSelected) -> None:
+        """Enter in a list: give up, put back, or take up the marked ticket."""
+        actions = {"waiting": self._ask_cancel, "missed": self._requeue, "parked": self._resume}
+        actions[str(event.data_table.id)](str(event.row_key.value))
+
+    def action_leave_list(self) -> None:
+        """Back from a list, so that Enter is the main action again."""
+        self.set_focus(None)
+
+    # ---- keys: scanning, signing in and out, help
+
+    def action_scan(self) -> None:
+        """Scan, or file what has been scanned."""
+        if (current := self._current()) is None:
+            return
+        scan = scan_of(self._view)
+        if stage_of(self._view) is not Stage.SERVING:
+            self._hint("none.serving")
+        elif scan is not None and scan.state == "scanning":
+            self._hint("still_scanning")
+        elif scan is not None and scan.state != "filed" and scan.pages:
+            dialog = FilePagesDialog(current.number, scan, current.materials, self._picture())
+            self._ask(dialog, lambda order: self._file(current.number, scan.job, order))
+        else:
+            self._ask_scan(current.number)
+
+    def _ask_scan(self, number: str) -> None:
+        sources = ("platen", "feeder", "fine")
+        answers = [Answer(key=str(n), label=say(f"scan.{s}"), value=s) for n, s in enumerate(sources, 1)]
+        question = self._choice("ask.scan", answers, number=number)
+        self._ask(question, lambda source: self._send(self._steps.scan(number, source)))
+
+    def _file(self, number: str, job: str, order: FileOrder) -> None:
+        if not order.pages:
+            self._ask_scan(number)
+            return
+        request = FilePages(material_code=order.code, material_name=order.name, pages=order.pages)
+        self._send(self._steps.file(number, job, request))
+
+    def _ask_clerk(self) -> None:
+        title = say("ask.sign_in", window=self._window)
+        clerks = counter_steps.clerks_of(self._map)
+        self._ask(Pick(title, clerks, self._pen, say("ask.sign_in_line"), typed=self._clerk, free=True), self._sign_in)
+
+    def _sign_in(self, clerk: str) -> None:
+        if counter_steps.is_clerk(clerk):
+            self._send(self._steps.sign_in(clerk))
+        else:
+            self._say(say("bad_clerk", clerk=clerk), f"bold {BAD}")
+
+    def action_sign_out(self) -> None:
+        """Leave the window."""
+        if stage_of(self._view) in {Stage.SIGNED_OUT, Stage.UNKNOWN}:
+            self._hint("none.clerk")
+        elif self._view and self._view.current:
+            self._hint("still_here", number=self._view.current.number)
+        else:
+            label, hint = say("choice.sign_out"), say("choice.sign_out_hint")
+            answers = [Answer(key="1", label=label, value="out", hint=hint)]
+            question = self._choice("ask.sign_out", answers, window=self._window)
+            self._ask(question, lambda _: self._send(self._steps.sign_out()))
+
+    def action_help(self) -> None:
+        """All keys."""
+        self.app.push_screen(Help(self._pen))
+
+    def _choice(self, code: str, answers: list[Answer], **facts: str) -> Choice:
+        return Choice(say(code, **facts), answers, self._pen, say("dialog.enter_is_first"))
+
+    def _ask(self, dialog: ModalScreen[T | None], then: Callable[[T], None]) -> None:
+        def heard(answer: T | None) -> None:
+            if answer is not None:
+                then(answer)
+
+        self.app.push_screen(dialog, heard)
