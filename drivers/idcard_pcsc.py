@@ -222,7 +222,7 @@ class PcscReader(CardReader[CardSlot, PcscOptions]):
                 sentence = f"{self._source}: half a record, {len(part)} bytes at {offset}; discarded"
                 raise Refused(Condition.CARD_UNREADABLE, sentence)
             record += part
-        return decode_record(record)
+        return decode_record(record, self._source)
 
     def _read_wrapped(self) -> bytes:
         """Text block through the security module behind the reader."""

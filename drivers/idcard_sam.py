@@ -121,17 +121,17 @@ def _perhaps_preamble(received: bytes) -> bytes:
     return b""
 
 
-def decode_sam_id(data: bytes) -> str:
-    """The number of the module as it is printed on papers. Raises BadReply."""
+def decode_sam_id(data: bytes, source: str) -> str:
+    """The number of the module as it is printed on papers; `source` names the reader in errors. Raises BadReply."""
     if len(data) != 16:
-        raise BadReply(f"a module number has 16 bytes, not {len(data)}")
+        raise BadReply(f"{source}: a module number has 16 bytes, not {len(data)}")
     return "{:02}.{:02}-{:08}-{:010}-{:010}".format(*struct.unpack("<HHIII", data))
 
 
-def decode_record(data: bytes) -> bytes:
-    """The text block of a record; the photo is dropped. Raises BadReply."""
+def decode_record(data: bytes, source: str) -> bytes:
+    """The text block of a record; the photo is dropped. `source` names the reader in errors. Raises BadReply."""
     if data[:4] != struct.pack(">HH", TEXT_BYTES, PHOTO_BYTES) or len(data) != RECORD_BYTES:
-        raise BadReply(f"a record of {len(data)} bytes, not {RECORD_BYTES} made of text and photo")
+        raise BadReply(f"{source}: a record of {len(data)} bytes, not {RECORD_BYTES} made of text and photo")
     return data[4 : 4 + TEXT_BYTES]
 
 
@@ -194,7 +194,7 @@ class SamReading:
             if reply.status == DONE:
                 command, reply = Command.READ, self.ask(Command.READ)
             if reply.status == DONE:
-                text = decode_record(reply.data)
+                text = decode_record(reply.data, self._source)
                 self._not_authentic = 0
                 return text
         except BadReply as exc:

@@ -97,7 +97,7 @@ class SamVReader(CardReader[ByteStream, SamVOptions]):
         if self._status_when_awake() != DONE:
             self._sam.ask(Command.RESET)
         reply = self._sam.ask(Command.SAM_ID)
-        serial = decode_sam_id(reply.data) if reply.status == DONE else ""
+        serial = decode_sam_id(reply.data, self._source) if reply.status == DONE else ""
         return Identity(model="SAM_V", serial=serial)
 
     def conditions(self) -> frozenset[Condition]:
