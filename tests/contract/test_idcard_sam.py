@@ -54,7 +54,7 @@ def test_module_number_is_written_as_on_its_papers() -> None:
     reply, _ = take_frame(frame(SAM_ID_REPLY))
     assert reply is not None
     assert decode_sam_id(reply.data, "IDR-01") == "05.03-20160101-0000012345-0123456789"
-    with pytest.raises(BadReply, match="^IDR-01: "):
+    with pytest.raises(BadReply, match=r"^IDR-01: "):
         decode_sam_id(b"", "IDR-01")
 
 
@@ -156,5 +156,5 @@ def test_any_bytes_are_taken_apart_and_never_lost_before_a_preamble(received: by
     "data", [b"", b"\x01\x00\x04\x00", b"\x01\x00\x02\x00" + bytes(1280), b"\x01\x00\x04\x00" + bytes(999)]
 )
 def test_record_of_another_shape_is_a_bad_reply(data: bytes) -> None:
-    with pytest.raises(BadReply, match="^IDR-01: "):
+    with pytest.raises(BadReply, match=r"^IDR-01: "):
         decode_record(data, "IDR-01")
