@@ -351,7 +351,9 @@ class _PortWorker:
         except DeviceError as exc:
             self._silent(slot, str(exc))
             return
-        slot.silences = 0
+        # A keypad on which nobody types says nothing; that it is there is asked for by conditions().
+        if found is not None or isinstance(driver, CardReader):
+            slot.silences = 0
         if found is not None:
             self._report(slot.config.name, heard=found)
 
