@@ -29,6 +29,8 @@ from hall_daemon.tickets import AlreadyWaiting, HallClosed, HallError
 from hall_daemon.words import PrintReason, PrintResult, TicketState
 
 USUAL_TIMES = KioskTimes()
+COUNTS_EVERY_S = 0.25
+"""A crowded hall commits many times a second; nobody reads counts that fast."""
 _DIGITS = frozenset(Key) - {Key.STAR, Key.HASH, Key.OK, Key.CORRECT, Key.CANCEL, Key.HELP}
 _TYPING = frozenset({KioskScreen.PHONE, KioskScreen.ID})
 _ON_THE_WAY = frozenset(
@@ -147,7 +149,7 @@ class KioskFlow:
         try:
             await job()
         finally:
-            self._busy = False
+            self._busy = not self._jobs.empty()
 
     async def _follow_hall(self) -> None:
         """Keep the counts of those who wait, and what else the hall decides, up to date."""
@@ -159,6 +161,7 @@ class KioskFlow:
             if visit.item is not None:
                 visit.ahead = await self.hall.waiting_ahead(visit.item.code)
             self._look_again()
+            await asyncio.sleep(COUNTS_EVERY_S)
 
     async def _tick(self) -> None:
         """The clock and the seconds on the screen."""
@@ -448,6 +451,7 @@ class KioskFlow:
         result, reason = await self._desk.print_slip(ticket, reprint=reprint)
         if reason is not None:
             self._print_reason = reason
+        self._busy = False  # what is written down below needs nobody to wait for it
         self._go(_AFTER_PRINT[result])
         await self._desk.record(ticket, result, reason, reprint=reprint)
 

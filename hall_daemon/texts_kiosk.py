@@ -168,6 +168,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "slip.taken": ("取号 {at} {kiosk}", "Taken {at}"),
     "slip.valid": ("当日有效", "Valid today only"),
     "slip.bring": ("请备好：{materials}", "Please have your papers ready."),
-    "slip.missed": ("过号请到原窗口说一声，不用重新取号。", "Missed your call? Tell the same window."),
-    "slip.look": ("请留意窗口屏、大屏和广播。", "Watch the signs and listen for your number."),
+    "slip.missed": ("过号请到原窗口，不用重新取号。", "Missed? Tell the same window."),
+    "slip.look": ("请留意窗口屏、大屏和广播。", "Watch the signs and listen."),
 }

@@ -13,6 +13,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from sqlmodel import Session, col, select
+
 from drivers.base import Key
 from hall_daemon import service_day
 from hall_daemon.clock import Clock
@@ -26,7 +28,6 @@ from hall_daemon.protocol import KioskScreen, KioskView
 from hall_daemon.store import Store
 from hall_daemon.tables import EventRow, TicketRow
 from sim.bench import HALLS, Bench
-from sqlmodel import Session, col, select
 from tests.waiting import until_async
 
 S = KioskScreen
@@ -125,12 +126,14 @@ QUICK = KioskTimes(same_key_s=0.0, tick_s=0.1)
 KEY_ENVIRONMENT = {"HALL_MATCH_KEY": "m1:" + base64.b64encode(bytes(range(16))).decode()}
 
 
-def write_hall(folder: Path, items_a: int = 12, items_h: int = 3) -> Path:
+def write_hall(folder: Path, items_a: int = 12, items_h: int = 3, *, suspend_first: bool = False) -> Path:
     """A hall's files; how many items each queue takes."""
     folder.mkdir(parents=True, exist_ok=True)
-    catalog = (HALLS / "small" / "catalog.json").read_text(encoding="utf-8")
-    codes = [item["code"] for item in json.loads(catalog)["items"]]
-    (folder / "catalog.json").write_text(catalog, encoding="utf-8")
+    catalog = json.loads((HALLS / "small" / "catalog.json").read_text(encoding="utf-8"))
+    codes = [item["code"] for item in catalog["items"]]
+    if suspend_first:
+        catalog["items"][0]["state"] = "2"
+    (folder / "catalog.json").write_text(json.dumps(catalog), encoding="utf-8")
     listed = [", ".join(f'"{code}"' for code in part) for part in (codes[:items_a], codes[items_a:][:items_h])]
     text = PLACES.format(queue_a=listed[0], queue_h=listed[1])
     text += "".join(DEVICE.format(name=n, driver=d, baud=b, more=m) for n, d, b, m in DEVICES)
@@ -177,7 +180,7 @@ class KioskRoom:
 
     async def shows(self, *screens: KioskScreen, limit_s: float = 15.0) -> KioskView:
         """Wait for one of these pages."""
-        await until_async(lambda: self.view.screen in screens, limit_s, f"{screens}, not {self.view.screen}")
+        await until_async(lambda: self.view.screen in screens, limit_s, f"one of {screens}")
         return self.view
 
     def lay(self, resident: str, reader: str = "IDR-01") -> None:
@@ -269,6 +272,7 @@ async def running(
     room = KioskRoom(bench, times, call_staff)
     await room.start()
     try:
+        await until_async(lambda: all(view.link == "online" for view in room.devices.views()), what="devices online")
         yield room
     finally:
         await room.stop()

@@ -1,0 +1,145 @@
+"""A stand-in for the daemon's face towards a page: recorded views go out, pressed keys come in.
+
+Serves the real files of kiosk_ui/web. Tests of drawing only; whole visits run against the daemon itself.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import BaseModel
+
+WEB = Path(__file__).parents[2] / "kiosk_ui" / "web"
+TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+PULSE_S = 1.0
+
+
+class PageServer:
+    """On a free port of 127.0.0.1 until it is closed."""
+
+    def __init__(self) -> None:
+        self.keys: list[dict[str, object]] = []
+        self.authorizations: set[str | None] = set()
+        self.newest: bytes = b""
+        self.silent = False
+        """Keep streams open but say nothing, not even the pulse."""
+        self.refusing = False
+        self.streams: list[queue.SimpleQueue[bytes | None]] = []
+        self._lock = threading.Lock()
+        server = self
+
+        class Handler(_Handler):
+            page_server = server
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = False
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02})
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_port}"
+
+    def show(self, view: BaseModel) -> None:
+        """Send a view to every page."""
+        self.newest = view.model_dump_json().encode() + b"\n"
+        with self._lock:
+            for stream in self.streams:
+                stream.put(self.newest)
+
+    def listen(self) -> queue.SimpleQueue[bytes | None]:
+        stream: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        with self._lock:
+            self.streams.append(stream)
+            if self.newest:
+                stream.put(self.newest)
+        return stream
+
+    def forget(self, stream: queue.SimpleQueue[bytes | None]) -> None:
+        with self._lock:
+            self.streams.remove(stream)
+
+    def hang_up(self, *, refuse: bool = False) -> None:
+        """End every stream; refuse new ones if asked to."""
+        self.refusing = refuse
+        with self._lock:
+            for stream in self.streams:
+                stream.put(None)
+
+    def close(self) -> None:
+        self.hang_up(refuse=True)
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join(5)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    page_server: ClassVar[PageServer]
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
+        """Tests need no access log."""
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if path.endswith("/views"):
+            self._stream()
+        elif path.startswith("/ui/"):
+            self._file(WEB / path.removeprefix("/ui/"))
+        elif path.startswith("/kiosk/"):
+            self._file(WEB / "kiosk" / "index.html")
+        elif path == "/board":
+            self._file(WEB / "board" / "index.html")
+        else:
+            self.send_error(HTTPStatus.NOT_FOUND)
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.page_server.keys.append(json.loads(body))
+        self.send_response(HTTPStatus.ACCEPTED)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _file(self, file: Path) -> None:
+        data = file.read_bytes()
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", TYPES[file.suffix])
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _stream(self) -> None:
+        server = self.page_server
+        if server.refusing:
+            self.send_error(HTTPStatus.SERVICE_UNAVAILABLE)
+            return
+        server.authorizations.add(self.headers.get("Authorization"))
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", "application/x-ndjson")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        stream = server.listen()
+        try:
+            while (line := self._next(stream)) is not None:
+                self.wfile.write(line)
+                self.wfile.flush()
+        except OSError:
+            return  # the page has gone
+        finally:
+            server.forget(stream)
+
+    def _next(self, stream: queue.SimpleQueue[bytes | None]) -> bytes | None:
+        while True:
+            try:
+                line = stream.get(timeout=PULSE_S)
+            except queue.Empty:
+                line = b"\n"
+            if line is None or not self.page_server.silent:
+                return line
