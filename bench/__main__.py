@@ -114,8 +114,8 @@ def _confirm_to_printer(bench: Bench) -> list[float]:
         screen.until(lambda v: v["screen"] in ("done", "nopaper", "unsure"))
         first = next(p.at for p in line.transcript[known:] if p.direction == ">" and p.at >= began)
         times.append((first - began) * 1000)
-        press("ok")
-        leave("done")
+        press("cancel")
+        leave("done", "nopaper", "unsure")
     screen.close()
     client.close()
     return times
@@ -154,7 +154,8 @@ def issue() -> None:
             context = multiprocessing.get_context("spawn")
             start, results = context.Event(), context.Queue()
             workers = [
-                context.Process(target=take_numbers, args=(bench.url, item, n, each, start, results)) for n in range(clients)
+                context.Process(target=take_numbers, args=(bench.url, item, n, each, start, results))
+                for n in range(clients)
             ]
             for worker in workers:
                 worker.start()

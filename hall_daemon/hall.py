@@ -20,6 +20,7 @@ from hall_daemon.events import (
     CallRule,
     Event,
     EventData,
+    MaterialScanned,
     NoShow,
     OperatorActed,
     ServingStarted,
@@ -69,6 +70,8 @@ from hall_daemon.words import (
 
 _log = logging.getLogger("hall")
 
+MANY_CHANGES = 500
+"""So many changed tickets are read faster by reading all."""
 _SLIP_AFTER = {
     PrintResult.OK: SlipState.PRINTED,
     PrintResult.FAILED: SlipState.FAILED,
@@ -109,6 +112,9 @@ class Hall:
         """Rings after each commit that changed something."""
         self._hear: list[Callable[[Event], None]] = []
         self._snapshot: Snapshot | None = None
+        self._since_snapshot: set[str] = set()
+        """What has changed since: ids of tickets, and "" for anything else."""
+        self._taking = asyncio.Lock()
         self._open_base_ms = 0
         self._open_base_s = 0.0
         store.catalog_version = self.profile.catalog_version
@@ -119,8 +125,8 @@ class Hall:
         self._hear.append(hear)
 
     def _tell(self, events: tuple[Event, ...]) -> None:
-        self._snapshot = None
         for event in events:
+            self._since_snapshot.add(_ticket_of(event))
             for hear in self._hear:
                 hear(event)
         self.changed.ring()
@@ -375,15 +381,13 @@ class Hall:
         def verb(tx: Tx) -> int:
             row = lookups.by_number(tx.session, number)
             self._step(tx, row, Verb.REQUEUE)
-            arrivals = [
-                t.arrival_ms
-                for t in lookups.waiting(tx.session, tx.bizdate, tx.now_ms)
-                if t.queue == row.queue and t.ticket_id != row.id
-            ]
-            arrivals.sort()
-            row.arrival_ms = queueing.requeued_arrival(arrivals, row.no_shows, self.open_time_ms())
+            line = lookups.waiting(tx.session, tx.bizdate, tx.now_ms)
+            before = [t.arrival_ms for t in line if t.queue == row.queue and t.ticket_id != row.id]
+            arrival_ms = queueing.requeued_arrival(before, row.no_shows)
+            tail = arrival_ms is None
+            # Through the day's own count, so that after a restart new tickets do not arrive before this one.
+            row.arrival_ms = issuing.arrive(tx, self.open_time_ms()) if arrival_ms is None else arrival_ms
             row.call_no, row.for_window = 0, None
-            tail = row.no_shows > 1 or len(arrivals) <= queueing.BEHIND_AFTER_NO_SHOW
             return tx.emit(
                 TicketRequeued(
                     ticket_id=row.id, position_rule=PositionRule.TAIL if tail else PositionRule.AFTER_N,
@@ -415,14 +419,21 @@ class Hall:
     # --- questions ----------------------------------------------------------------------------------------------------
 
     async def snapshot(self) -> Snapshot:
-        """The open tickets of the day; read once per change, whoever asks."""
-        if self._snapshot is None:
-            rings = self.changed.rings
-            snapshot = await self.store.read(lambda session: lookups.snapshot(session, self.profile))
-            if rings != self.changed.rings:
-                return snapshot  # already older than the last commit: good for this caller, not to be kept
-            self._snapshot = snapshot
-        return self._snapshot
+        """The open tickets of the day. What has changed is read once, whoever asks, and nothing else is."""
+        async with self._taking:
+            if self._snapshot is None or self._since_snapshot:
+                changed, self._since_snapshot = frozenset(self._since_snapshot), set()
+                try:
+                    self._snapshot = await self.store.read(self._take(self._snapshot, changed))
+                except BaseException:
+                    self._since_snapshot |= changed
+                    raise
+            return self._snapshot
+
+    def _take(self, earlier: Snapshot | None, changed: frozenset[str]) -> Callable[[Session], Snapshot]:
+        if earlier is None or len(changed) > MANY_CHANGES:
+            return lambda session: lookups.snapshot(session, self.profile)
+        return lambda session: lookups.refreshed(session, self.profile, earlier, changed)
 
     async def find_ticket(self, number: str) -> TicketInfo:
         """A ticket of the current day by its number. Raises NotFound."""
@@ -450,9 +461,9 @@ class Hall:
 
     async def zone_loads(self) -> tuple[ZoneLoad, ...]:
         """How many wait in each zone."""
-        waiting = (await self.snapshot()).waiting()
+        snapshot = await self.snapshot()
         return tuple(
-            ZoneLoad(zone=z.code, name=z.name, waiting=sum(t.zone.code == z.code for t in waiting))
+            ZoneLoad(zone=z.code, name=z.name, waiting=snapshot.waiting_in_zone(z.code))
             for z in self.profile.zones.values()
         )
 
@@ -515,3 +526,10 @@ def _still_busy(current: TicketRow) -> IllegalStep:
     if current.state == TicketState.CALLED.value:
         return MustDecideCall(number=current.number)
     return MustFinishFirst(number=current.number)
+
+
+def _ticket_of(event: Event) -> str:
+    """Id of the ticket that an event is about; "" if it is about none."""
+    if isinstance(event.data, MaterialScanned):
+        return event.data.ticket_id or ""
+    return event.subject.removeprefix("ticket/") if event.subject.startswith("ticket/") else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlmodel import Session, col, func, select
 
 from hall_daemon import queueing
@@ -40,19 +42,20 @@ def at_window(session: Session, window: str) -> TicketRow | None:
 
 def waiting(session: Session, bizdate: str, now_ms: int) -> list[queueing.Waiting]:
     """All who wait, as the choice sees them."""
-    rows = session.exec(
-        select(TicketRow).where(TicketRow.bizdate == bizdate, TicketRow.state == TicketState.WAITING.value)
+    # Columns, not rows: a crowded hall has a thousand of them, and each call looks at all.
+    table = TicketRow.__table__.c  # type: ignore[attr-defined]  # SQLModel does not type its tables
+    rows = session.connection().execute(
+        select(table.id, table.queue, table.arrival_ms, table.issued_ms)
+        .add_columns(table.for_window)
+        .where(table.bizdate == bizdate, table.state == TicketState.WAITING.value)
     )
     return [
         queueing.Waiting(
-            ticket_id=row.id,
-            queue=row.queue,
-            arrival_ms=row.arrival_ms,
-            for_window=row.for_window,
-            waited_s=max(0, (now_ms - row.issued_ms) // 1000),
+            ticket_id=ticket_id, queue=queue, arrival_ms=arrival_ms, for_window=for_window,
+            waited_s=max(0, (now_ms - issued_ms) // 1000),
         )
-        for row in rows
-    ]
+        for ticket_id, queue, arrival_ms, issued_ms, for_window in rows
+    ]  # fmt: skip
 
 
 def count_waiting(session: Session, bizdate: str, queue: str, before_ms: int | None = None) -> int:
@@ -98,20 +101,38 @@ def info(profile: HallProfile, row: TicketRow, ahead: int = 0) -> TicketInfo:
 
 def snapshot(session: Session, profile: HallProfile) -> Snapshot:
     """The open tickets of the latest day."""
+    bizdate = day.bizdate if (day := latest_day(session)) else ""
+    return _taken(session, {row.id: info(profile, row) for row in _open_tickets(session, bizdate)}, day)
+
+
+def refreshed(session: Session, profile: HallProfile, earlier: Snapshot, changed: frozenset[str]) -> Snapshot:
+    """The same, from an earlier snapshot of the same day and the ids of the tickets that have changed since."""
     day = latest_day(session)
-    bizdate = day.bizdate if day else ""
-    rows = session.exec(
-        select(TicketRow)
-        .where(TicketRow.bizdate == bizdate, col(TicketRow.state).in_([s.value for s in OPEN_STATES]))
-        .order_by(col(TicketRow.arrival_ms))
-    ).all()
+    if day is None or day.bizdate != earlier.bizdate:
+        return snapshot(session, profile)
+    tickets = {t.ticket_id: t for t in earlier.tickets if t.ticket_id not in changed}
+    for row in _open_tickets(session, day.bizdate, changed):
+        tickets[row.id] = info(profile, row)
+    return _taken(session, tickets, day)
+
+
+def _open_tickets(session: Session, bizdate: str, among: frozenset[str] | None = None) -> Sequence[TicketRow]:
+    question = select(TicketRow).where(
+        TicketRow.bizdate == bizdate, col(TicketRow.state).in_([s.value for s in OPEN_STATES])
+    )
+    if among is not None:
+        question = question.where(col(TicketRow.id).in_(among))
+    return session.exec(question).all()
+
+
+def _taken(session: Session, tickets: dict[str, TicketInfo], day: DayRow | None) -> Snapshot:
     return Snapshot(
         event=last_event(session),
-        bizdate=bizdate,
+        bizdate=day.bizdate if day else "",
         day_open=day is not None and day.closed_ms is None,
-        tickets=tuple(info(profile, row) for row in rows),
+        tickets=tuple(tickets.values()),
         sessions={s.window: s.clerk for s in session.exec(select(SessionRow))},
-        filed=_filed(session, [row.id for row in rows if row.state in AT_WINDOW]),
+        filed=_filed(session, [t.ticket_id for t in tickets.values() if t.state.value in AT_WINDOW]),
     )
 
 

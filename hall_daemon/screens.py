@@ -73,14 +73,13 @@ class Screens:
     async def board(self, zone: str = "") -> BoardView:
         """The hall board, of one zone or the whole hall."""
         snapshot = await self._hall.snapshot()
-        waiting = snapshot.waiting()
         return BoardView(
             hall=self._hall.profile.hall,
             clock=hour_minute(self._clock.now_ms()),
             day_open=snapshot.day_open,
             calls=tuple(c for c in self._signage.calls if not zone or c.zone == zone),
             zones=tuple(
-                ZoneLoad(zone=z.code, name=z.name, waiting=sum(t.zone.code == z.code for t in waiting))
+                ZoneLoad(zone=z.code, name=z.name, waiting=snapshot.waiting_in_zone(z.code))
                 for z in self._hall.profile.zones.values()
                 if not zone or z.code == zone
             ),

@@ -6,7 +6,9 @@ HallError(code)    IllegalStep, MustFinishFirst, MustDecideCall, NothingWaiting,
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 
 from drivers.base import IdCard
 from hall_daemon.profile import Item, Zone
@@ -181,10 +183,26 @@ class Snapshot:
 
     def at_window(self, window: str) -> TicketInfo | None:
         """The ticket that is called or being served there."""
-        states = (TicketState.CALLED, TicketState.SERVING)
-        return next((t for t in self.tickets if t.window == window and t.state in states), None)
+        return self._at_windows.get(window)
 
     def waiting(self) -> list[TicketInfo]:
         """In order of virtual arrival."""
+        return self._waiting
+
+    def waiting_in_zone(self, zone: str) -> int:
+        """How many wait in a zone."""
+        return self._by_zone[zone]
+
+    @cached_property
+    def _at_windows(self) -> dict[str, TicketInfo]:
+        states = (TicketState.CALLED, TicketState.SERVING)
+        return {t.window: t for t in self.tickets if t.window is not None and t.state in states}
+
+    @cached_property
+    def _waiting(self) -> list[TicketInfo]:
         found = [t for t in self.tickets if t.state is TicketState.WAITING]
         return sorted(found, key=lambda t: (t.arrival_ms, t.ticket_id))
+
+    @cached_property
+    def _by_zone(self) -> Counter[str]:
+        return Counter(t.zone.code for t in self._waiting)
