@@ -106,14 +106,15 @@ def pick_next(waiting: Iterable[Waiting], window: str, queues: Sequence[str]) ->
     )
 
 
-def requeued_arrival(waiting_arrivals: Sequence[int], earlier_no_shows: int, now_open_ms: int) -> int:
-    """Virtual arrival of a requeued ticket: after the third waiting the first time, at the tail afterwards.
+def requeued_arrival(waiting_arrivals: Iterable[int], no_shows: int) -> int | None:
+    """Virtual arrival just behind the third who waits, the first time; None: at the tail, where new ones arrive.
 
-    `waiting_arrivals` are those of the same queue, ascending; `earlier_no_shows` counts the one just passed.
+    `waiting_arrivals` are those of the same queue; `no_shows` counts the one just passed.
     """
-    if earlier_no_shows <= 1 and len(waiting_arrivals) > BEHIND_AFTER_NO_SHOW:
-        return waiting_arrivals[BEHIND_AFTER_NO_SHOW - 1] + 1
-    return max(now_open_ms, waiting_arrivals[-1] + 1 if waiting_arrivals else now_open_ms)
+    arrivals = sorted(waiting_arrivals)
+    if no_shows <= 1 and len(arrivals) > BEHIND_AFTER_NO_SHOW:
+        return arrivals[BEHIND_AFTER_NO_SHOW - 1] + 1
+    return None
 
 
 def may_resume(hold: Hold, parked_at: str, queue: str, window: str, queues: Sequence[str]) -> bool:
