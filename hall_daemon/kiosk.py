@@ -18,7 +18,7 @@ from hall_daemon.clock import Clock
 from hall_daemon.devices import CardTrouble, Devices, Input
 from hall_daemon.hall import Bell, Hall
 from hall_daemon.kiosk_desk import Desk
-from hall_daemon.kiosk_pages import Scene, consult_item, pages, shown
+from hall_daemon.kiosk_pages import READ_TROUBLES, Scene, consult_item, pages, shown
 from hall_daemon.kiosk_stage import FIRST, Stage
 from hall_daemon.kiosk_visit import ID_LENGTH, PHONE_LENGTH, KioskTimes, TakenTicket, Visit, phone_problem
 from hall_daemon.privacy import valid_id_number
@@ -505,7 +505,7 @@ class KioskFlow:
         if under in _ON_THE_WAY or under in _MUST_BE_SEEN or under is KioskScreen.CLOSED:
             return
         self._forget()
-        self._trouble = condition
+        self._trouble = condition if condition in READ_TROUBLES else Condition.CARD_UNREADABLE
         self._stage.start(KioskScreen.READFAIL)
 
     def _card_read(self, reader: str, card: IdCard) -> None:

@@ -27,6 +27,15 @@ from hall_daemon.texts import text
 from hall_daemon.words import CounterKind, PrintReason, TicketState
 
 NO_TEXT = Text(zh="")
+READ_TROUBLES = frozenset(
+    {
+        Condition.CARD_UNREADABLE,
+        Condition.CARD_REMOVED_EARLY,
+        Condition.CARD_UNKNOWN,
+        Condition.CARD_INVALID,
+    }
+)
+"""Troubles with a card for which there is a page."""
 
 
 @dataclass(frozen=True, kw_only=True)

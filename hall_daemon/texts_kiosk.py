@@ -2,7 +2,6 @@
 
 TEXTS: dict[str, tuple[str, str]] = {
     # keys
-    "kiosk.key.ok": ("确认", "Confirm"),
     "kiosk.key.next": ("下一步", "Next"),
     "kiosk.key.take": ("确认取号", "Take ticket"),
     "kiosk.key.print": ("补打", "Print again"),
@@ -162,7 +161,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "kiosk.notice.paper_at": ("要纸质号票请用{kiosk}", "For a paper ticket use {kiosk}"),
     # slip
     "slip.reprint": ("补打", "REPRINT"),
-    "slip.number": ("您的号码", "Your number"),
     "slip.ahead": ("前面等待 {n} 人", "{n} ahead of you"),
     "slip.windows": ("听到叫号，到 {windows} 号窗口", "When called: window {windows}"),
     "slip.taken": ("取号 {at} {kiosk}", "Taken {at}"),
