@@ -202,7 +202,7 @@ class Scanning:
                     BlobRow(blob=page.blob, sm3=page.sm3, bytes=page.bytes, media="image/jpeg", kept_ms=tx.now_ms)
                 )
                 tx.session.flush()
-        item: Item = self._hall.profile.items[ticket.item]
+        item: Item = self._hall.profile.item_of(ticket.item, ticket.zone, ticket.queue)
         name = order.material_name or next(
             (m.name for m in item.materials if m.code == order.material_code), order.material_code
         )
@@ -244,15 +244,13 @@ class Scanning:
 
         try:
             await self._devices.call(job.device, _feeder(profile, keep), SCAN_LIMIT_S)
-            job.state = "done"
         except Refused as exc:
-            job.state, job.problem = "failed", _problem(exc.condition, len(reading) + 1)
+            job.problem = _problem(exc.condition, len(reading) + 1)
         except (DeviceUnavailable, OutcomeUnknown) as exc:
             _log.warning("scan failed window=%s: %s", job.window, exc)
-            job.state, job.problem = "failed", text("scan.no_answer", page=len(reading) + 1)
+            job.problem = text("scan.no_answer", page=len(reading) + 1)
         await asyncio.gather(*reading)
-        if job.pages and job.problem is None:
-            job.state = "done"
+        job.state = "done" if job.problem is None else "failed"
         self._hall.changed.ring()
 
     async def _read(self, job: _Job, no: int, original: str, media: str, dpi: int) -> None:

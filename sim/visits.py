@@ -245,7 +245,8 @@ class Clerk:
             )
             answer = self.say("scans", ticket=number)
             if answer.status_code != 200:
-                self.troubles.append(f"scan refused: {answer.json()['text']['zh']}")
+                if answer.json()["code"] != "screen_out_of_date":  # the next look tells more
+                    self.troubles.append(f"scan refused: {answer.json()['text']['zh']}")
                 return
             job = answer.json()["job"]
             view = self.view.until(
