@@ -39,7 +39,6 @@ class Line(H11Protocol):
 
     unread: bytes = b""
     """What had arrived but not been taken when the caller broke the connection."""
-    broken_here: bool = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its base does
         """Note the transport."""
@@ -49,18 +48,16 @@ class Line(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Keep what nobody has read yet."""
         LINES.pop(self.client, None)
-        if self.cycle is not None and not self.broken_here:
+        if self.cycle is not None:
             self.unread = bytes(self.cycle.body)
         super().connection_lost(exc)
 
     def cut(self) -> None:
         """Close without a word."""
-        self.broken_here = True
         self.transport.close()
 
     def reset(self) -> None:
         """Break the connection so that the caller sees a reset."""
-        self.broken_here = True
         connection: socket.socket = self.transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import random
 import socket
+import sqlite3
 import threading
 from collections.abc import Iterator
 
@@ -224,6 +225,18 @@ def test_the_prefix_of_a_cut_chunk_is_kept_and_the_rest_follows(hall: Hall) -> N
     assert_stored(hall, PAGE)
 
 
+def test_bytes_of_a_sender_that_left_before_it_was_its_turn_count_too(hall: Hall) -> None:
+    location = location_of(hall.create_upload(PAGE))
+    first = hall.begin_chunk(location, 0, PAGE, 1000)
+    second = hall.begin_chunk(location, 1000, PAGE[1000:], 5000)
+    second.close()
+    hall.hello()  # when this is answered, the province has noticed that the second sender is gone
+    first.close()
+    assert until(lambda: hall.offset_of(location) == 6000)
+    hall.upload(PAGE)
+    assert_stored(hall, PAGE)
+
+
 def test_a_connection_that_the_province_cuts_leaves_the_prefix(hall: Hall) -> None:
     location = location_of(hall.create_upload(PAGE))
     hall.twin.cut_after(100_000)
@@ -279,6 +292,29 @@ def test_a_crash_after_the_last_chunk_leaves_a_stored_file(hall: Hall) -> None:
         hall.patch(location, 0, PAGE)
     hall.twin.wait_until_dead()
     hall.twin.start()
+    assert_stored(hall, PAGE)
+
+
+@pytest.mark.parametrize("moment", ["before the rename", "after the rename", "with wrong bytes"])
+def test_a_crash_while_verifying_is_made_good_at_the_next_start(hall: Hall, moment: str) -> None:
+    location = hall.upload(PAGE)
+    hall.twin.stop()
+    part = hall.twin.folder / "parts" / location.rpartition("/")[2]
+    place = hall.twin.folder / "blobs" / blob_of(PAGE).removeprefix("sha256:")
+    assert not part.exists()
+    if moment != "after the rename":
+        place.rename(part)
+    if moment == "with wrong bytes":
+        part.write_bytes(PAGE[:-1] + b"?")
+    database = sqlite3.connect(hall.twin.folder / "province.db")
+    database.execute("UPDATE uploads SET state = 'verifying'")
+    database.execute("UPDATE blobs SET state = 'verifying'")
+    database.commit()
+    database.close()
+    hall.twin.start()
+    if moment == "with wrong bytes":
+        assert hall.blob_state(PAGE) is None
+        hall.upload(PAGE)
     assert_stored(hall, PAGE)
 
 

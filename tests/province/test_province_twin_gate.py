@@ -243,6 +243,14 @@ def test_too_many_events_too_many_bytes_and_too_large_an_event_are_413(hall: Hal
     assert (answer.status_code, answer.json()["code"], answer.json()["index"]) == (413, "TOO_LARGE", 0)
 
 
+def test_other_limits_are_told_and_the_hall_can_be_asked_to_slow_down(hall: Hall) -> None:
+    hall.twin.limit(batch_events=50, backoff_ms=1500)
+    limits = hall.hello().json()["limits"]
+    assert (limits["batch_events"], limits["batch_bytes"]) == (50, 1048576)
+    assert "backoff_ms" not in limits
+    assert hall.send_batch([hall.opened()]).json()["backoff_ms"] == 1500
+
+
 def test_gzip_is_unpacked_and_bad_gzip_is_told(hall: Hall) -> None:
     assert hall.send_batch([hall.opened()], packed=True).status_code == 200
     path = f"/streams/{STREAM}/events"
