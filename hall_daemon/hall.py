@@ -39,6 +39,7 @@ from hall_daemon.store import Store, Tx
 from hall_daemon.tables import SessionRow, TicketRow
 from hall_daemon.tickets import (
     HallClosed,
+    HallError,
     IllegalStep,
     Issued,
     IssueOrder,
@@ -317,16 +318,15 @@ class Hall:
 
     async def transfer(self, window: str, to: Transfer) -> int:
         """To another queue, zone or window, keeping the number. Raises NotFound, NoWindow, IllegalStep."""
-        if sum(target is not None for target in (to.to_queue, to.to_window, to.to_zone)) != 1:
-            raise NotFound(what="to_queue, to_window, to_zone")
 
         def verb(tx: Tx, row: TicketRow, clerk: str) -> EventData:
             self._step(tx, row, Verb.TRANSFER)
             to_queue = self._transfer_target(tx, to)
-            row.queue = to_queue or row.queue
-            row.for_window = to.to_window
-            row.zone = self.profile.queues[row.queue].zone
-            row.window = None
+            row.for_window, row.window = to.to_window, None
+            if to_queue is not None:
+                row.queue, row.zone = to_queue, self.profile.queues[to_queue].zone
+            if to.to_window is not None:
+                row.zone = self.profile.windows[to.to_window].zone
             if not to.keep_position:
                 row.arrival_ms = issuing.arrive(tx, self.open_time_ms())
             return TicketTransferred(
@@ -522,7 +522,7 @@ def _acted(clerk: str, action: str, window: str) -> OperatorActed:
     return OperatorActed(actor="clerk", actor_id=clerk, action=action, target=f"window/{window}", result="done")
 
 
-def _still_busy(current: TicketRow) -> IllegalStep:
+def _still_busy(current: TicketRow) -> HallError:
     if current.state == TicketState.CALLED.value:
         return MustDecideCall(number=current.number)
     return MustFinishFirst(number=current.number)

@@ -95,9 +95,15 @@ def _event(row: TicketRow, order: IssueOrder, item: Item, pii: Sealed | None, ah
 
 def _issued(profile: HallProfile, row: TicketRow, *, event: int, ahead: int, repeated: bool) -> Issued:
     return Issued(
-        ticket_id=row.id, number=row.number, item=profile.items[row.item], zone=profile.zones[row.zone],
-        windows=profile.windows_for(row.queue), waiting_ahead=ahead, event=event, repeated=repeated,
-    )  # fmt: skip
+        ticket_id=row.id,
+        number=row.number,
+        item=profile.item_of(row.item, row.zone, row.queue),
+        zone=profile.zone_of(row.zone),
+        windows=profile.windows_for(row.queue),
+        waiting_ahead=ahead,
+        event=event,
+        repeated=repeated,
+    )
 
 
 def _person(order: IssueOrder, match: privacy.Key | None) -> Person:

@@ -27,7 +27,7 @@ class Metrics:
         snapshot = await self._hall.snapshot()
         waiting: dict[str, int] = dict.fromkeys(self._hall.profile.queues, 0)
         for ticket in snapshot.waiting():
-            waiting[ticket.queue] += 1
+            waiting[ticket.queue] = waiting.get(ticket.queue, 0) + 1
         registry = CollectorRegistry()
         registry.register(_Fixed(self._families(counts, blobs, waiting)))
         return generate_latest(registry)

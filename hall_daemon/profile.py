@@ -144,6 +144,16 @@ class HallProfile:
         """Raises KeyError for an item that this hall does not offer."""
         return self.queues[self.items[item].queue]
 
+    def item_of(self, code: str, zone: str, queue: str) -> Item:
+        """The item of a ticket; one that is offered no more stands under its code, and the ticket keeps its place."""
+        name = Text(zh=code.removeprefix(QUEUE_ITEM))
+        gone = Item(code=code, name=name, short=name, zone=zone, dept="", queue=queue, suspended=True)
+        return self.items.get(code, gone)
+
+    def zone_of(self, code: str) -> Zone:
+        """The zone of a ticket, also of one that the hall has no more."""
+        return self.zones.get(code, Zone(code=code, name=Text(zh=code)))
+
     def dept_name(self, code: str) -> Text:
         """Name of a department; its code where the catalogue does not say."""
         return self.departments.get(code, Text(zh=code))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hall_daemon.words import (
     CancelReason,
@@ -416,6 +416,12 @@ class Transfer(AboutCurrent):
     to_zone: str | None = None
     keep_position: bool = True
     reason: str = Field(default="other", max_length=40)
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Transfer:
+        if sum(target is not None for target in (self.to_queue, self.to_window, self.to_zone)) != 1:
+            raise ValueError("name exactly one of to_queue, to_window, to_zone")
+        return self
 
 
 class AboutTicket(Frozen):

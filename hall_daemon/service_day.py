@@ -1,7 +1,8 @@
 """The service day: what must be put in order at start, opening, closing.
 
-Number series restart with the service day, not with midnight. A day that was never closed is closed before the next is
-opened, with events that carry its own date; a day never goes back, whatever the clock says.
+Number series restart with the service day, not with midnight: a daemon that is started anew in the small hours of an
+evening's service goes on with its day. A day that was never closed is closed before the next is opened, with events
+that carry its own date; a day never goes back, whatever the clock says.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import logging
 
 from sqlmodel import Session, col, func, select
 
-from hall_daemon import privacy, queueing
+from hall_daemon import lookups, privacy, queueing
 from hall_daemon.clock import hour_minute, rfc3339
 from hall_daemon.events import (
     CatalogActivated,
@@ -28,10 +29,13 @@ from hall_daemon.events import (
 from hall_daemon.hall import Hall
 from hall_daemon.store import Tx
 from hall_daemon.tables import DayRow, EventRow, MaterialRow, MetaRow, SessionRow, TicketRow
-from hall_daemon.tickets import HallClosed, MustFinishFirst
-from hall_daemon.words import Outcome, PrintReason, PrintResult, SlipState, TicketState
+from hall_daemon.tickets import DayIsOpen, DayIsOver, HallClosed, MustFinishFirst
+from hall_daemon.words import OPEN_STATES, Outcome, PrintReason, PrintResult, SlipState, TicketState
 
 _log = logging.getLogger("hall.day")
+
+NIGHT_MS = 4 * 3600 * 1000
+"""A day on which nobody was issued, called or served for so long is over, once its date has passed."""
 
 
 async def start(hall: Hall) -> None:
@@ -40,11 +44,11 @@ async def start(hall: Hall) -> None:
     unsure = await hall.store.write(_settle_slips)
     if unsure:
         _log.warning("%d slips were being printed when the daemon stopped; their result is unknown", unsure)
-    today = hall.clock.today().isoformat()
-    day = await hall.store.read(_latest)
-    if day is not None and day.closed_ms is None and day.bizdate < today:
+    today, now_ms = hall.clock.today().isoformat(), hall.clock.now_ms()
+    day = await hall.store.read(lookups.latest_day)
+    if day is not None and day.bizdate < today and await hall.store.read(lambda s: _forgotten(s, now_ms)):
         await close(hall, force=True)
-        day = await hall.store.read(_latest)
+        day = await hall.store.read(lookups.latest_day)
     if day is None or (day.closed_ms is not None and day.bizdate < today):
         await open_day(hall)
         return
@@ -53,13 +57,18 @@ async def start(hall: Hall) -> None:
 
 
 async def open_day(hall: Hall) -> int:
-    """Open the day of today's date. Raises HallClosed if that day has been closed already."""
+    """Open the day of today's date; an earlier one that was never closed is closed first.
+
+    Raises DayIsOpen, DayIsOver (closed already, or the clock stands before it), MustFinishFirst.
+    """
 
     def verb(tx: Tx) -> int:
-        latest = _latest(tx.session)
+        latest = lookups.latest_day(tx.session)
         bizdate = hall.clock.today().isoformat()
         if latest is not None and bizdate <= latest.bizdate:
-            raise HallClosed()
+            raise (DayIsOpen if latest.closed_ms is None else DayIsOver)(bizdate=latest.bizdate)
+        if latest is not None and latest.closed_ms is None:
+            _close(tx, force=False)
         tx.session.add(DayRow(bizdate=bizdate, opened_ms=tx.now_ms))
         tx.bizdate = bizdate
         return tx.emit(DayOpened(planned_open=hour_minute(tx.now_ms), planned_close="23:59"))
@@ -84,12 +93,17 @@ async def close(hall: Hall, *, force: bool = False) -> int:
     return event
 
 
-def _latest(session: Session) -> DayRow | None:
-    return session.exec(select(DayRow).order_by(col(DayRow.bizdate).desc()).limit(1)).first()
+def _forgotten(session: Session, now_ms: int) -> bool:
+    """Whether the latest day was left open, and nothing has happened on it for a night."""
+    day = lookups.latest_day(session)
+    if day is None or day.closed_ms is not None:
+        return False
+    last = session.exec(select(func.max(TicketRow.since_ms)).where(TicketRow.bizdate == day.bizdate)).one()
+    return now_ms - max(last or 0, day.opened_ms) >= NIGHT_MS
 
 
 def _close(tx: Tx, *, force: bool) -> int:
-    day = _latest(tx.session)
+    day = lookups.latest_day(tx.session)
     if day is None or day.closed_ms is not None:
         raise HallClosed()
     rows = tx.session.exec(select(TicketRow).where(TicketRow.bizdate == day.bizdate)).all()
@@ -97,7 +111,8 @@ def _close(tx: Tx, *, force: bool) -> int:
         if row.state == TicketState.SERVING.value and not force:
             raise MustFinishFirst(number=row.number)
     for row in rows:
-        _end(tx, row)
+        if TicketState(row.state) in OPEN_STATES:
+            _end(tx, row)
     for session in tx.session.exec(select(SessionRow)):
         tx.session.delete(session)
     tx.session.flush()

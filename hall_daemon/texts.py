@@ -29,6 +29,11 @@ _HALL: dict[str, tuple[str, str]] = {
         "No window for this service now. Please ask at the desk.",
     ),
     "hall.closed": ("现在不办公，暂停取号。", "The hall is closed; no numbers are issued."),
+    "hall.day_is_open": ("{bizdate} 已经开厅。", "{bizdate} is open already."),
+    "hall.day_is_over": (
+        "{bizdate} 已经日结，要到下一个营业日才能开厅。",
+        "{bizdate} has been closed: the next service day can be opened when it comes.",
+    ),
     "hall.item_suspended": ("这项业务暂停办理。", "This service is suspended."),
     "hall.no_more_numbers": ("今日号已取完，请到导办台。", "No more numbers today. Please ask at the desk."),
     "hall.not_signed_in": ("请先在 {window} 号窗口上岗。", "Sign in to window {window} first."),
@@ -49,6 +54,15 @@ _HALL: dict[str, tuple[str, str]] = {
     "request.unknown_path": ("没有这个地址。", "There is no such address."),
     "request.not_allowed": ("没有权限。", "Not allowed."),
     "request.internal": ("内部错误，已记录。", "Internal error; it has been logged."),
+    # states of a ticket
+    "state.waiting": ("等候", "waiting"),
+    "state.called": ("叫号中", "being called"),
+    "state.serving": ("办理中", "being served"),
+    "state.parked": ("已挂起", "parked"),
+    "state.no_show": ("已过号", "a no-show"),
+    "state.finished": ("已办结", "finished"),
+    "state.cancelled": ("已弃号", "cancelled"),
+    "state.expired": ("已失效", "expired"),
     # calls
     "call.spoken": ("请 {number} 号到 {window} 号窗口办理。", "Number {number}, window {window}."),
     "call.display": ("请{number}到{window}号窗口", "{number} to window {window}"),

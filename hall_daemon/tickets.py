@@ -1,7 +1,8 @@
 """What other rooms see of tickets: orders, infos, the snapshot that screens are computed from, and refusals.
 
 HallError(code)    IllegalStep, MustFinishFirst, MustDecideCall, NothingWaiting, ScreenOutOfDate, NotFound,
-                   AlreadyWaiting, NoWindow, HallClosed, ItemSuspended, NoMoreNumbers, NotSignedIn, WindowTaken
+                   AlreadyWaiting, NoWindow, HallClosed, DayIsOpen, DayIsOver, ItemSuspended, NoMoreNumbers,
+                   NotSignedIn, WindowTaken
 """
 
 from __future__ import annotations
@@ -35,14 +36,20 @@ class HallError(Exception):
 class IllegalStep(HallError):
     """The ticket is not in a state for this."""
 
+    @property
+    def sentence(self) -> Text:
+        state = text(f"state.{self.facts['state']}")
+        zh = text("hall.illegal_step", number=self.facts["number"], state=state.zh).zh
+        return Text(zh=zh, en=text("hall.illegal_step", number=self.facts["number"], state=state.en).en)
 
-class MustFinishFirst(IllegalStep):
+
+class MustFinishFirst(HallError):
     """Another ticket is still being served at the window."""
 
     code = "must_finish_first"
 
 
-class MustDecideCall(IllegalStep):
+class MustDecideCall(HallError):
     """The ticket that was called is neither served nor marked no-show."""
 
     code = "must_decide_call"
@@ -82,6 +89,18 @@ class HallClosed(HallError):
     """No service day is open."""
 
     code = "closed"
+
+
+class DayIsOpen(HallError):
+    """The day that is to be opened is open."""
+
+    code = "day_is_open"
+
+
+class DayIsOver(HallError):
+    """That day, or a later one, has been closed; none goes back."""
+
+    code = "day_is_over"
 
 
 class ItemSuspended(HallError):
