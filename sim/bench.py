@@ -277,13 +277,15 @@ class Watcher:
         self._thread = threading.Thread(target=self._follow, name=f"watch {url}", daemon=True)
         self._thread.start()
 
-    def until(self, condition: Any, limit_s: float = 20.0, what: str = "") -> dict[str, Any]:
-        """Wait for a view that satisfies; Any: a function of a view. Raises TimeoutError."""
+    def until(
+        self, condition: Any, limit_s: float = 20.0, what: str = "", unless: Any = lambda _view: False
+    ) -> dict[str, Any]:
+        """Wait for a view that satisfies; `unless` gives up early. Any: functions of a view. Raises TimeoutError."""
         deadline = time.monotonic() + limit_s
         with self._news:
             while not (self.view and condition(self.view)):
                 left = deadline - time.monotonic()
-                if left <= 0:
+                if left <= 0 or (self.view and unless(self.view)):
                     raise TimeoutError(f"not within {limit_s} s: {what or condition}; last view {self._brief()}")
                 self._news.wait(min(left, 0.5))
             return self.view

@@ -99,17 +99,17 @@ class Kiosk:
             self._press("ok", leaving="phone")
         else:
             self._press("*", leaving="phone")
-        view = self._wait("zones", "list", "confirm")
+        view = self._next("zones", "list", "confirm")
         if view["screen"] == "zones":
             self._press(self._any_choice(view), leaving="zones")
-            view = self._wait("list", "confirm")
+            view = self._next("list", "confirm")
         if view["screen"] == "list":
             self._press(self._any_choice(view), leaving="list")
-        view = self._wait("confirm", "duplicate")
+        view = self._next("confirm", "duplicate")
         if view["screen"] == "duplicate":
             return ""
         self._press("ok", leaving="confirm")
-        view = self._wait("done", "nopaper", "unsure", "duplicate", "closed", limit_s=40)
+        view = self._next("done", "nopaper", "unsure", "duplicate", "closed", limit_s=40)
         ticket = view.get("ticket") or {}
         return str(ticket.get("number", ""))
 
@@ -119,13 +119,13 @@ class Kiosk:
 
     def _press(self, key: str, *, leaving: str) -> None:
         """Press, and again if the screen did not take it: a person does the same."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 5
         while True:
             revision = self.screen.view.get("revision")
             self.keypad.press(key)
             try:
                 self.screen.until(
-                    lambda v, r=revision: v["screen"] != leaving or v["revision"] != r, limit_s=3, what=f"{key} taken"
+                    lambda v, r=revision: v["screen"] != leaving or v["revision"] != r, limit_s=2, what=f"{key} taken"
                 )
                 return
             except TimeoutError:
@@ -134,6 +134,12 @@ class Kiosk:
 
     def _wait(self, *screens: str, limit_s: float = 20.0) -> dict[str, Any]:
         return self.screen.until(lambda v: v["screen"] in screens, limit_s, what=f"{self.code} shows {screens}")
+
+    def _next(self, *screens: str, limit_s: float = 20.0) -> dict[str, Any]:
+        """The same within a visit: gives up when the kiosk is back on its first page (the daemon was restarted)."""
+        return self.screen.until(
+            lambda v: v["screen"] in screens, limit_s, f"{self.code} shows {screens}", unless=_is_first_page
+        )
 
     def _go_home(self) -> None:
         for _ in range(40):
@@ -146,6 +152,10 @@ class Kiosk:
             except TimeoutError:
                 continue
         raise TimeoutError(f"{self.code} does not go back to its first page: {self.screen.view.get('screen')}")
+
+
+def _is_first_page(view: dict[str, Any]) -> bool:
+    return view["screen"] in ("idle", "unprinted", "reader")
 
 
 def _unavailable(bench: Bench, device: str) -> bool:
@@ -249,9 +259,10 @@ class Clerk:
                     self.troubles.append(f"scan refused: {answer.json()['text']['zh']}")
                 return
             job = answer.json()["job"]
+            self.view.until(lambda v: (v["scan"] or {}).get("job") == job, limit_s=5, what="scan begun")
             view = self.view.until(
                 lambda v: v["scan"] and v["scan"]["job"] == job and v["scan"]["state"] != "scanning",
-                limit_s=60, what="scan done",
+                limit_s=60, what="scan done", unless=lambda v: (v["scan"] or {}).get("job") != job,
             )["scan"]  # fmt: skip
         pages = [page["no"] for page in view["pages"]]
         if not pages:
@@ -265,7 +276,7 @@ class Clerk:
 
     def _until_shown(self, number: str) -> None:
         device = self.bench.tables["window"][self.window].get("display")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 5
         while device and number not in (self.bench[device].text or ""):
             if time.monotonic() > deadline:
                 self.troubles.append(f"{number} was not shown on {device}")
