@@ -17,7 +17,6 @@ from pydantic import BaseModel
 
 WEB = Path(__file__).parents[2] / "kiosk_ui" / "web"
 TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-PULSE_S = 1.0
 
 
 class PageServer:
@@ -30,6 +29,9 @@ class PageServer:
         self.silent = False
         """Keep streams open but say nothing, not even the pulse."""
         self.refusing = False
+        self.pulse_s = 1.0
+        self.pulses = 0
+        """How often a page was told that the line is alive."""
         self.streams: list[queue.SimpleQueue[bytes | None]] = []
         self._lock = threading.Lock()
         server = self
@@ -138,8 +140,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _next(self, stream: queue.SimpleQueue[bytes | None]) -> bytes | None:
         while True:
             try:
-                line = stream.get(timeout=PULSE_S)
+                line = stream.get(timeout=self.page_server.pulse_s)
             except queue.Empty:
                 line = b"\n"
+                self.page_server.pulses += 1
             if line is None or not self.page_server.silent:
                 return line

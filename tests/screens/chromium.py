@@ -1,0 +1,98 @@
+"""A real Chromium for the tests of pages; where there is none, they are skipped and say so."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ARTEFACTS = Path(__file__).parents[2] / "artefacts"
+PROGRAM = shutil.which("chromium")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """A screen as it hangs in a hall."""
+
+    name: str
+    width: int
+    height: int
+    px_per_mm: float
+
+
+PORTRAIT = Panel(name="portrait", width=1080, height=1920, px_per_mm=4.03)
+LANDSCAPE = Panel(name="landscape", width=1920, height=1080, px_per_mm=4.03)
+SMALL = Panel(name="small", width=1280, height=1024, px_per_mm=3.4)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser that ends with the block."""
+    if PROGRAM is None:
+        pytest.skip("there is no chromium on this machine (Debian package chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=["--no-sandbox"])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def open_page(browser: Browser, panel: Panel, *, still: bool = True) -> Iterator[Page]:
+    """A touch screen of this size; `still` stops what moves. What the page complains about fails the test."""
+    context = browser.new_context(
+        viewport={"width": panel.width, "height": panel.height},
+        has_touch=True,
+        reduced_motion="reduce" if still else "no-preference",
+        locale="zh-CN",
+    )
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.set_default_timeout(15_000)
+    try:
+        yield page
+    finally:
+        context.close()
+    assert errors == []
+
+
+def save(page: Page, name: str) -> Path:
+    """Keep a picture for people to look at."""
+    ARTEFACTS.mkdir(exist_ok=True)
+    file = ARTEFACTS / f"{name}.png"
+    page.screenshot(path=file)
+    return file
+
+
+def is_drawn_in_chinese(page: Page) -> bool:
+    """Whether two Chinese characters look different; without a font for them both are the same empty box."""
+    return bool(
+        page.evaluate(
+            """() => {
+                const paint = (character) => {
+                    const canvas = Object.assign(document.createElement("canvas"), { width: 64, height: 64 });
+                    const brush = canvas.getContext("2d");
+                    brush.font = `48px ${getComputedStyle(document.body).fontFamily}`;
+                    brush.fillText(character, 4, 52);
+                    return canvas.toDataURL();
+                };
+                return paint("身") !== paint("份") && paint("身") !== paint("");
+            }"""
+        )
+    )
+
+
+FAULTS = Path(__file__).with_name("layout_faults.js").read_text(encoding="utf-8")
+
+
+def layout_faults(page: Page, least_px: float = 0.0) -> list[str]:
+    """Controls that are too small, lie over each other or outside; words that are cut off or covered."""
+    found: list[str] = page.evaluate(FAULTS, least_px)
+    return found

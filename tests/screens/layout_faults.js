@@ -1,0 +1,32 @@
+// What a person would complain about: keys too small, outside or over each other; words cut off or covered.
+(leastPx) => {
+  const WORDS = "h1, p, b, span, small, dd, dt, li, time, strong, .number, .check, .loads, .keypad";
+  const overlap = (a, b, by) =>
+    a.left < b.right - by && b.left < a.right - by && a.top < b.bottom - by && b.top < a.bottom - by;
+  const outside = (box) =>
+    box.left < -0.5 || box.top < -0.5 || box.right > innerWidth + 0.5 || box.bottom > innerHeight + 0.5;
+
+  const found = [];
+  const controls = [...document.querySelectorAll("[data-key]")].map((control) => ({
+    box: control.getBoundingClientRect(),
+    name: `${control.dataset.key} ${control.textContent.slice(0, 12)}`,
+  }));
+  controls.forEach(({ box, name }, index) => {
+    const size = `${box.width.toFixed(0)} x ${box.height.toFixed(0)}`;
+    if (Math.min(box.width, box.height) < leastPx - 0.5) found.push(`small ${name}: ${size}`);
+    if (outside(box)) found.push(`outside ${name}`);
+    for (const other of controls.slice(0, index)) if (overlap(box, other.box, 0)) found.push(`${name} over ${other.name}`);
+  });
+
+  for (const element of document.querySelectorAll(WORDS)) {
+    const box = element.getBoundingClientRect();
+    if (!box.width || !element.textContent.trim()) continue;
+    const main = element.closest("main")?.getBoundingClientRect();
+    const name = `${element.tagName} ${element.textContent.slice(0, 16)}`;
+    if (outside(box)) found.push(`outside ${name}`);
+    else if (main && (box.bottom > main.bottom + 0.5 || box.top < main.top - 0.5)) found.push(`cut ${name}`);
+    if (element.children.length || element.closest("[data-key]")) continue;
+    for (const control of controls) if (overlap(box, control.box, 1)) found.push(`${name} under ${control.name}`);
+  }
+  return found;
+}
