@@ -20,7 +20,7 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 
 from hall_daemon.client import BadAddress, HallClient, HallUnreachable, RequestRefused
-from hall_daemon.protocol import Text
+from hall_daemon.protocol import HallMap, Text
 from hall_daemon.texts import text
 from kiosk_ui.counter_keys import CounterScreen
 from kiosk_ui.counter_steps import is_clerk, is_window
@@ -75,8 +75,11 @@ class CounterApp(App[Text]):
     .-plain #current, .-plain .panel, .-plain .dialog, .-plain DataTable:focus { border: ascii $border; }
     """
 
-    def __init__(self, client: HallClient, window: str, clerk: str = "", *, plain: bool = False) -> None:
+    def __init__(
+        self, client: HallClient, window: str, clerk: str = "", *, hall: HallMap | None = None, plain: bool = False
+    ) -> None:
         super().__init__()
+        self._hall = hall
         self._client = client
         self._window = window
         self._clerk = clerk
@@ -87,8 +90,9 @@ class CounterApp(App[Text]):
         self.register_theme(NIGHT)
         self.theme = NIGHT.name
         self.set_class(self._plain, "-plain")
-        screen = CounterScreen(self._client, self._window, self._clerk, Pen(plain=self._plain))
-        self.push_screen(screen)
+        self.push_screen(
+            CounterScreen(self._client, self._window, self._clerk, pen=Pen(plain=self._plain), hall=self._hall)
+        )
 
 
 def parser() -> argparse.ArgumentParser:
@@ -133,16 +137,16 @@ async def _run(options: argparse.Namespace) -> tuple[int, Text | None]:
     except BadAddress as exc:
         return BAD_COMMAND, exc.text
     async with client:
-        turned_away = await _turned_away(client, options.window)
-        if turned_away is not None:
-            return TURNED_AWAY, turned_away
+        hall = await _knock(client, options.window)
+        if isinstance(hall, Text):
+            return TURNED_AWAY, hall
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             return BAD_COMMAND, text("counter.no_terminal")
         # A size that a shell exported long ago would hide the size that the terminal has now.
         os.environ.pop("COLUMNS", None)
         os.environ.pop("LINES", None)
         plain = options.ascii or draws_marks_wide()
-        app = CounterApp(client, options.window, options.clerk, plain=plain)
+        app = CounterApp(client, options.window, options.clerk, hall=hall, plain=plain)
         turned_away = await app.run_async()
     return (0, None) if turned_away is None else (TURNED_AWAY, turned_away)
 
@@ -158,8 +162,8 @@ def _wrong(options: argparse.Namespace) -> Text | None:
     return None
 
 
-async def _turned_away(client: HallClient, window: str) -> Text | None:
-    """Why the hall does not want this screen, if it says so. One that does not answer is asked again by the screen."""
+async def _knock(client: HallClient, window: str) -> HallMap | Text | None:
+    """The hall's map, or why it does not want this screen; None where it does not answer: the screen asks again."""
     try:
         hall = await client.hall()
     except RequestRefused as exc:
@@ -167,9 +171,7 @@ async def _turned_away(client: HallClient, window: str) -> Text | None:
     except HallUnreachable as exc:
         return exc.text if exc.code == "client.not_the_hall" else None
     known = [place.code for place in hall.windows]
-    if window in known:
-        return None
-    return text("counter.unknown_window", window=window, known="、".join(known))
+    return hall if window in known else text("counter.unknown_window", window=window, known="、".join(known))
 
 
 if __name__ == "__main__":

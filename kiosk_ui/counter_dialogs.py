@@ -137,17 +137,20 @@ class Pick(ModalScreen[str | None]):
     def on_mount(self) -> None:
         """Show all."""
         self.query_one("#matches", OptionList).can_focus = False
-        self._narrow(self._typed)
-        self.query_one("#typed", Input).focus()
+        self._show_matching(self._typed)
+        self.set_focus(self.query_one("#typed", Input))
 
     @on(Input.Changed)
     def narrow(self, event: Input.Changed) -> None:
         """Show what matches."""
-        self._narrow(event.value)
+        self._show_matching(event.value)
 
-    def _narrow(self, typed: str) -> None:
+    def _matching(self, typed: str) -> list[Candidate]:
         ranked = [(rank, place) for place, c in enumerate(self._candidates) if (rank := c.rank(typed)) is not None]
-        self._shown = [self._candidates[place] for _, place in sorted(ranked)]
+        return [self._candidates[place] for _, place in sorted(ranked)]
+
+    def _show_matching(self, typed: str) -> None:
+        self._typed, self._shown = typed, self._matching(typed)
         matches = self.query_one("#matches", OptionList)
         matches.clear_options()
         if self._shown:
@@ -156,15 +159,25 @@ class Pick(ModalScreen[str | None]):
         elif not self._free:
             matches.add_option(Option(say("pick.nothing"), disabled=True))
 
-    @on(Input.Submitted)
-    def take(self, event: Input.Submitted) -> None:
-        """Answer with the marked one."""
-        event.stop()
-        matches = self.query_one("#matches", OptionList)
-        if self._shown and matches.highlighted is not None:
-            self.dismiss(self._shown[matches.highlighted].value)
-        elif self._free and event.value.strip():
-            self.dismiss(event.value.strip())
+    def on_key(self, event: events.Key) -> None:
+        """Enter answers. A letter comes here only if it was faster than the input line, which gets it now."""
+        if event.key == "enter":
+            event.stop()
+            self._take()
+        elif event.is_printable and event.character:
+            event.stop()
+            self.query_one("#typed", Input).insert_text_at_cursor(event.character)
+
+    def _take(self) -> None:
+        typed, marked = self.query_one("#typed", Input).value, self.query_one("#matches", OptionList).highlighted
+        if typed != self._typed:
+            # Typed faster than the list was drawn: nobody has seen a mark.
+            self._show_matching(typed)
+            marked = 0
+        if self._shown:
+            self.dismiss(self._shown[marked or 0].value)
+        elif self._free and typed.strip():
+            self.dismiss(typed.strip())
 
     def action_move(self, step: str) -> None:
         """Move the mark."""

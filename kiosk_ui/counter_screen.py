@@ -78,7 +78,7 @@ class WindowScreen(Screen[None]):
     AUTO_FOCUS = ""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  # typed so by its base class
 
-    def __init__(self, client: HallClient, window: str, clerk: str, pen: Pen) -> None:
+    def __init__(self, client: HallClient, window: str, clerk: str, *, pen: Pen, hall: HallMap | None = None) -> None:
         super().__init__()
         self._client = client
         self._steps = Steps(client=client, window=window)
@@ -86,7 +86,7 @@ class WindowScreen(Screen[None]):
         self._clerk = clerk
         self._pen = pen
         self._view: WindowView | None = None
-        self._map: HallMap | None = None
+        self._map = hall
         self._link = LinkNews(link=Link.CONNECTING)
         self._arrived_s = self._fresh_until_s = self._result_until_s = 0.0
         self._result = Line()
@@ -214,10 +214,16 @@ class WindowScreen(Screen[None]):
             self.app.exit(exc.text)
 
     async def _fetch_map(self) -> None:
-        try:
-            self.post_message(MapArrived(await self._client.hall()))
-        except (RequestRefused, HallUnreachable):
-            return  # asked again with the next connection; only lists to choose from are missing
+        failures = 0
+        while self._link.link is Link.ONLINE:
+            try:
+                self.post_message(MapArrived(await self._client.hall()))
+                return
+            except RequestRefused:
+                return  # only lists to choose from are missing; the next connection asks again
+            except HallUnreachable:
+                await asyncio.sleep(self._client.retry_wait_s(failures))
+                failures += 1
 
     @on(LinkChanged)
     def link_changed(self, message: LinkChanged) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from textual.pilot import Pilot
@@ -16,7 +16,12 @@ from tests.screens.scripted_hall import ScriptedHall
 from tests.screens.window_views import HALL
 from tests.waiting import until_async
 
-QUICK = Limits(connect_s=1.0, answer_s=0.6, heartbeat_s=2.0, first_retry_s=0.02, longest_retry_s=0.05)
+QUICK = Limits(connect_s=5.0, answer_s=5.0, heartbeat_s=20.0, first_retry_s=0.02, longest_retry_s=0.05)
+
+IMPATIENT = replace(QUICK, answer_s=0.5)
+SHORT_OF_HEARING = replace(QUICK, heartbeat_s=1.0)
+# On a machine that does many things at once.
+LIMIT_S = 25.0
 
 
 @dataclass
@@ -39,7 +44,7 @@ class Room:
     async def sees(self, *words: str) -> None:
         """Wait until all of these stand on the screen."""
         try:
-            await until_async(lambda: self.shows(*words), what=f"{words} on the screen")
+            await until_async(lambda: self.shows(*words), LIMIT_S, f"{words} on the screen")
         except AssertionError as exc:
             raise AssertionError(f"{exc}\n" + "\n".join(self.lines())) from None
 
@@ -50,21 +55,26 @@ class Room:
 
     async def asks(self, *verbs: tuple[str, Any]) -> None:
         """Wait until the hall has been asked for exactly these, in this order."""
-        await until_async(lambda: len(self.hall.verbs()) >= len(verbs), what=f"{verbs}, got {self.hall.verbs()}")
+        await until_async(lambda: len(self.hall.verbs()) >= len(verbs), LIMIT_S, f"{verbs}, got {self.hall.verbs()}")
         await self.pilot.pause()
         assert self.hall.verbs() == list(verbs)
 
 
 @asynccontextmanager
 async def counter(
-    view: WindowView | None, *, size: tuple[int, int] = (120, 40), clerk: str = "", plain: bool = False
+    view: WindowView | None,
+    *,
+    size: tuple[int, int] = (120, 40),
+    clerk: str = "",
+    plain: bool = False,
+    limits: Limits = QUICK,
 ) -> AsyncIterator[Room]:
     """A running counter screen that has drawn this view."""
-    async with ScriptedHall(HALL, view) as hall, HallClient(hall.url, limits=QUICK) as client:
+    async with ScriptedHall(HALL, view) as hall, HallClient(hall.url, limits=limits) as client:
         app = CounterApp(client, "3", clerk, plain=plain)
         async with app.run_test(size=size) as pilot:
             room = Room(hall, app, pilot)
             await room.sees("在线" if view else "等主机回答")
-            await until_async(lambda: any(a.path == "/hall" for a in hall.asked))
+            await until_async(lambda: any(a.path == "/hall" for a in hall.asked), LIMIT_S)
             await pilot.pause()
             yield room

@@ -10,7 +10,7 @@ import pytest
 from hall_daemon.client import BadAddress, HallClient, HallUnreachable, Link, LinkNews, RequestRefused
 from hall_daemon.protocol import Finish, Text, WindowView
 from hall_daemon.words import Outcome
-from tests.screens.counter_room import QUICK
+from tests.screens.counter_room import IMPATIENT, QUICK
 from tests.screens.scripted_hall import ScriptedHall, refusal
 from tests.screens.window_views import HALL, calling, serving, window_view
 from tests.waiting import until_async
@@ -79,7 +79,7 @@ async def test_nobody_at_the_address_is_said_with_the_address() -> None:
 
 
 async def test_lost_answer_says_that_the_step_may_have_happened() -> None:
-    async with ScriptedHall(HALL) as hall, HallClient(hall.url, limits=QUICK) as client:
+    async with ScriptedHall(HALL) as hall, HallClient(hall.url, limits=IMPATIENT) as client:
         hall.mute.set()
         with pytest.raises(HallUnreachable) as caught:
             await client.recall("3", "A017")

@@ -10,7 +10,7 @@ from hall_daemon.protocol import Text
 from hall_daemon.words import ParkReason, TicketState
 from kiosk_ui.counter_keys import CounterScreen
 from kiosk_ui.counter_view import stage_of
-from tests.screens.counter_room import Room, counter
+from tests.screens.counter_room import IMPATIENT, SHORT_OF_HEARING, Room, counter
 from tests.screens.scripted_hall import refusal
 from tests.screens.window_views import (
     LINE,
@@ -321,7 +321,9 @@ async def test_cancel_without_a_mark_asks_which() -> None:
     async with counter(window_view(), size=(80, 24)) as room:
         await room.press("f18")
         await room.sees("哪个号弃号？")
-        await room.press("2", "0", "enter", "enter")
+        await room.press("2", "0", "enter")
+        await room.sees("H020 为什么弃号？")
+        await room.press("enter")
         await room.asks(("cancel", {"ticket": "H020", "reason": "resident_left"}))
 
 
@@ -485,7 +487,7 @@ async def test_signed_out_window_calls_nobody() -> None:
 async def test_lost_line_is_shown_and_a_key_is_said_to_be_not_done(size: tuple[int, int]) -> None:
     async with counter(window_view(), size=size) as room:
         await room.hall.go_away()
-        await room.sees("与主机断开", "程序会一直重试", "H019")
+        await room.sees("与主机断开", "连不上大厅主机", "H019")
         await room.press("plus")
         await room.sees("这一步没有执行")
         await room.hall.come_back()
@@ -506,7 +508,7 @@ async def test_hall_away_at_the_start_is_waited_for() -> None:
 
 
 async def test_silent_daemon_is_noticed() -> None:
-    async with counter(window_view()) as room:
+    async with counter(window_view(), limits=SHORT_OF_HEARING) as room:
         room.hall.view = None
         room.hall.heartbeat_s = 60.0
         await room.sees("与主机断开", "没有声音了")
@@ -515,8 +517,14 @@ async def test_silent_daemon_is_noticed() -> None:
         await room.sees("在线")
 
 
+async def test_fast_fingers_pick_what_they_typed() -> None:
+    async with counter(serving()) as room:
+        await room.pilot.press("f6", "1", "3", "enter")
+        await until_async(lambda: [body["to_window"] for _, body in room.hall.verbs()] == ["13"])
+
+
 async def test_screen_works_on_while_a_verb_has_no_answer() -> None:
-    async with counter(calling()) as room:
+    async with counter(calling(), limits=IMPATIENT) as room:
         room.hall.mute.set()
         await room.press("asterisk")
         await room.press("f1")
