@@ -12,6 +12,8 @@ from sim.visits import REPRINT_MARK
 from tests.journeys.conftest import Hall
 from tests.waiting import until
 
+pytestmark = pytest.mark.timeout(240)
+
 
 def test_a_resident_takes_a_number_and_a_clerk_serves(hall: Hall) -> None:
     number = hall.kiosk().visit(hall.somebody())
@@ -149,8 +151,11 @@ def test_every_device_may_be_pulled_and_put_back_while_the_hall_works(hall: Hall
     last = hall.issue()
     clerk.say("next", seen=None)
     until(lambda: last in hall["DSP-01"].text, what="the display that came back shows the call")
-    changed = {(d["device_id"], d["state"]) for d in hall.events("device.changed")}
-    assert {(d, s) for d in hall.bench.lines for s in ("failed", "ok")} <= changed
+    expected = {(d, s) for d in hall.bench.lines for s in ("failed", "ok")}
+    until(
+        lambda: expected <= {(d["device_id"], d["state"]) for d in hall.events("device.changed")},
+        what="each change of a device is an event",
+    )
     number = hall.kiosk().visit(hall.somebody())
     assert hall.tickets()[number]["slip"] == "printed"
 
