@@ -329,6 +329,20 @@ class MaterialScanned(EventData):
         return f"material/{self.material_id}"
 
 
+class MaterialDamaged(EventData):
+    """A scanned page is not any more what was filed; it was not sent."""
+
+    wire_type = "hall.material.damaged.v1"
+    material_id: str
+    blob: Blob
+    cause: Literal["local_corrupt", "device", "unknown"]
+    rescan_possible: bool
+
+    @property
+    def subject(self) -> str:
+        return f"material/{self.material_id}"
+
+
 class DeviceChanged(EventData):
     """A device began or ceased to serve."""
 
@@ -390,7 +404,8 @@ EVENT_TYPES: dict[str, type[EventData]] = {
     for cls in (
         StreamOpened, DayOpened, DayClosed, ProfileChanged, TicketIssued, SlipPrinted, TicketCalled, ServingStarted,
         TicketParked, TicketResumed, TicketTransferred, NoShow, TicketRequeued, TicketCancelled, TicketFinished,
-        TicketExpired, MaterialScanned, DeviceChanged, ClockChanged, CatalogActivated, OperatorActed, CommandResult,
+        TicketExpired, MaterialScanned, MaterialDamaged, DeviceChanged, ClockChanged, CatalogActivated, OperatorActed,
+        CommandResult,
     )
 }  # fmt: skip
 

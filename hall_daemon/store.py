@@ -42,6 +42,7 @@ from hall_daemon.tables import SCHEMA_VERSION, DayRow, EventRow, MetaRow, Refuse
 from hall_daemon.words import StreamReason
 
 _log = logging.getLogger("store")
+_OF_STREAMS = StreamOpened(reason=StreamReason.INSTALL).subject
 T = TypeVar("T")
 
 
@@ -89,10 +90,12 @@ class Tx:
         """Sequence that the next event will get."""
         return self._head.sequence + 1
 
-    def emit(self, data: EventData, event_id: str | None = None, bizdate: str | None = None) -> int:
+    def emit(
+        self, data: EventData, event_id: str | None = None, bizdate: str | None = None, aggseq: int | None = None
+    ) -> int:
         """Append an event of this change; its number."""
         return self._append(data.wire_type, data.subject, data.model_dump(mode="json", exclude_none=True), data,
-                            event_id=event_id, bizdate=bizdate)  # fmt: skip
+                            event_id=event_id, bizdate=bizdate, aggseq=aggseq)  # fmt: skip
 
     def again(self, row: EventRow) -> int:
         """Append an event of an earlier stream under its old id, time, place in its subject and data."""
@@ -292,9 +295,7 @@ class Store:
         """One transaction on the calling thread, which must be the only writer."""
         head = _Head(self._head.streamid, self._head.sequence, self._head.chain)
         with Session(self._connection) as session, session.begin():
-            tx = Tx(
-                session=session, now_ms=self.clock.now_ms(), bizdate=self._bizdate(session), _store=self, _head=head
-            )
+            tx = Tx(session=session, now_ms=self.clock.now_ms(), bizdate=self.bizdate(session), _store=self, _head=head)
             result = verb(tx)
         self._head = head
         self._note_epoch()
@@ -311,7 +312,8 @@ class Store:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to hear
             self._loop.call_soon_threadsafe(tell)
 
-    def _bizdate(self, session: Session) -> str:
+    def bizdate(self, session: Session) -> str:
+        """The open service day, or the last one; the calendar's before the first."""
         latest = session.exec(select(func.max(DayRow.bizdate))).one()
         return latest or self.clock.today().isoformat()
 
@@ -408,7 +410,7 @@ class Store:
             )  # fmt: skip
         tx.session.add(row)
         tx.session.flush()
-        tx.emit(opened)
+        tx.emit(opened, aggseq=_opening_aggseq(tx.session, unacked))
         for event_row in unacked:
             tx.again(event_row)
 
@@ -452,6 +454,20 @@ def _close(session: Session, stream: StreamRow) -> list[EventRow]:
             .order_by(col(EventRow.sequence))
         )
     )
+
+
+def _opening_aggseq(session: Session, repeated: list[EventRow]) -> int:
+    """Place of a stream's first event in its subject: what is repeated behind it keeps its places, and the province may
+    never have seen the first event of the stream before."""
+    behind = next((row.aggseq for row in repeated if row.subject == _OF_STREAMS), None)
+    if behind is not None:
+        return max(1, behind - 1)
+    acked = session.exec(
+        select(func.max(EventRow.aggseq))
+        .join(StreamRow, col(StreamRow.streamid) == col(EventRow.streamid))
+        .where(EventRow.subject == _OF_STREAMS, EventRow.sequence <= StreamRow.acked_through)
+    ).one()
+    return (acked or 0) + 1
 
 
 def verify(database: Path) -> str | None:

@@ -5,7 +5,7 @@ The tables of the larger screens stand in files of their own; a code exists once
 
 from __future__ import annotations
 
-from hall_daemon import texts_counter, texts_kiosk
+from hall_daemon import texts_counter, texts_kiosk, texts_province
 from hall_daemon.protocol import Text
 
 _HALL: dict[str, tuple[str, str]] = {
@@ -100,7 +100,7 @@ def _merge(*tables: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
     return merged
 
 
-TEXTS = _merge(_HALL, texts_kiosk.TEXTS, texts_counter.TEXTS)
+TEXTS = _merge(_HALL, texts_kiosk.TEXTS, texts_counter.TEXTS, texts_province.TEXTS)
 
 
 def text(code: str, **facts: object) -> Text:
