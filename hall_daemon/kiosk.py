@@ -38,6 +38,9 @@ _ON_THE_WAY = frozenset(
 )
 _MUST_BE_SEEN = frozenset({KioskScreen.PRINTING, KioskScreen.NOPAPER, KioskScreen.UNSURE})
 """Pages of a number that somebody has still to note: no other card takes them away."""
+_DEAF = frozenset({KioskScreen.CARDLEFT, KioskScreen.MAINTENANCE})
+"""Pages on which no key means anything."""
+_NO_VISITS = frozenset({KioskScreen.CLOSED, KioskScreen.MAINTENANCE})
 _AFTER_PRINT = {
     PrintResult.OK: KioskScreen.DONE,
     PrintResult.FAILED: KioskScreen.NOPAPER,
@@ -138,11 +141,13 @@ class KioskFlow:
                 group.create_task(self._follow_hall())
                 group.create_task(self._tick())
                 self._unprinted = await self._desk.unprinted()
-                self._home()
+                self._end()
                 while True:
                     await self._one_job()
         finally:
-            self._stage.stop()
+            # Whatever ends this room: nobody's data stays, and nobody waits for a page that cannot go on.
+            self._forget()
+            self._stage.start(KioskScreen.MAINTENANCE)
 
     async def _one_job(self) -> None:
         job = await self._jobs.get()
@@ -220,7 +225,7 @@ class KioskFlow:
     def _first_screen(self) -> KioskScreen:
         if not self.hall.day_open:
             return KioskScreen.CLOSED
-        if self.kiosk.card_readers and not self._desk.readers_serve():
+        if not self._desk.readers_serve():
             return KioskScreen.READER
         return KioskScreen.IDLE
 
@@ -271,7 +276,7 @@ class KioskFlow:
         screen = self._stage.screen
         if revision is None and self._is_repeat(key):
             return
-        if self._busy or self._stage.is_stale(revision) or screen is KioskScreen.CARDLEFT:
+        if self._busy or self._stage.is_stale(revision) or screen in _DEAF:
             return
         self._stage.touched()
         if screen is KioskScreen.TIMEOUT:
@@ -502,7 +507,7 @@ class KioskFlow:
 
     def _card_failed(self, condition: Condition) -> None:
         under = self._stage.underneath
-        if under in _ON_THE_WAY or under in _MUST_BE_SEEN or under is KioskScreen.CLOSED:
+        if under in _ON_THE_WAY | _MUST_BE_SEEN | _NO_VISITS:
             return
         self._forget()
         self._trouble = condition if condition in READ_TROUBLES else Condition.CARD_UNREADABLE
@@ -514,10 +519,12 @@ class KioskFlow:
             self._stage.say(text("kiosk.notice.wait"))
         elif under in _ON_THE_WAY and self._visit.card is not None:
             self._another_card(reader, card)
-        elif under is not KioskScreen.CLOSED:
+        elif under not in _NO_VISITS:
             self._begin(reader, card)
 
     def _begin(self, reader: str, card: IdCard, notice: Text | None = None) -> None:
+        if self._stage.underneath is KioskScreen.UNPRINTED and self._ticket is not None:
+            self._unprinted.insert(0, self._ticket)  # offered again after this visit
         self._forget()
         self._visit = Visit(card=card, reader=reader, with_card=True)
         self._stage.start(KioskScreen.PHONE, notice)

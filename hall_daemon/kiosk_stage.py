@@ -46,8 +46,9 @@ class Stage:
         self._timer: asyncio.TimerHandle | None = None
         self.changed = Bell()
         """Rings with each view."""
-        self._page_since = 1
-        self.view = draw(scene(None), self.screen, revision=1, clock=self._now(), seconds_left=None)
+        # Counting from the time, so that a page drawn by an earlier life of the daemon is older than all of this one.
+        self._page_since = clock.now_ms()
+        self.view = draw(scene(None), self.screen, revision=self._page_since, clock=self._now(), seconds_left=None)
 
     # --- pages --------------------------------------------------------------------------------------------------------
 
@@ -133,8 +134,8 @@ class Stage:
         self.changed.ring()
 
     def is_stale(self, revision: int | None) -> bool:
-        """Whether a key was pressed on an earlier page; typing goes on while only what was typed has changed."""
-        return revision is not None and revision < self._page_since
+        """Whether a key was pressed on another page; typing goes on while only what was typed has changed."""
+        return revision is not None and not self._page_since <= revision <= self.view.revision
 
     def _now(self) -> str:
         return hour_minute(self._clock.now_ms())

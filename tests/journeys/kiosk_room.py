@@ -172,6 +172,15 @@ class KioskRoom:
         broken = [r for r in results if isinstance(r, BaseException) and not isinstance(r, asyncio.CancelledError)]
         assert not broken, broken
 
+    async def failure(self) -> BaseException:
+        """Wait until a room of the daemon has failed; its error. The daemon's supervisor would begin it anew."""
+        done, _ = await asyncio.wait(self._tasks, timeout=15, return_when=asyncio.FIRST_COMPLETED)
+        (task,) = done
+        self._tasks.remove(task)
+        error = task.exception()
+        assert error is not None
+        return error
+
     # --- what a person does and sees ----------------------------------------------------------------------------------
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 from drivers.base import Key
@@ -439,6 +441,18 @@ async def test_a_key_pressed_on_an_earlier_page_does_nothing(tmp_path: Path) -> 
         assert room.view.screen is S.LIST, "the second tap was meant for the zones"
 
 
+async def test_a_key_meant_for_an_earlier_life_of_the_daemon_does_nothing(tmp_path: Path) -> None:
+    with Bench(write_hall(tmp_path / "hall"), tmp_path / "run", province=None) as bench:
+        async with running(bench) as room:
+            await room.shows(S.IDLE)
+            before = room.view.revision
+        async with running(bench) as room:
+            await room.shows(S.IDLE)
+            room.flow.press(Key.DIGIT_1, before)
+            room.flow.press(Key.DIGIT_1, room.view.revision + 1)
+            assert room.view.screen is S.IDLE
+
+
 async def test_the_same_key_at_once_counts_once_when_choosing_and_twice_when_typing(tmp_path: Path) -> None:
     async with kiosk_room(tmp_path, KioskTimes()) as room:
         await room.shows(S.IDLE)
@@ -515,3 +529,44 @@ async def test_counts_of_those_who_wait_follow_the_hall(tmp_path: Path) -> None:
         await room.identify("li")
         await room.choose()
         assert room.view.facts[1][1].zh == "1 人"
+
+
+async def test_a_card_during_the_offer_of_a_lost_slip_goes_first_and_the_offer_comes_back(tmp_path: Path) -> None:
+    with Bench(write_hall(tmp_path / "hall"), tmp_path / "run", province=None) as bench:
+        async with running(bench) as room:
+            bench["PRN-01"].run_out_of_paper()
+            await until_async(lambda: not room.devices.can_serve("PRN-01"))
+            await room.identify("zhang")
+            await room.choose()
+            room.touch("ok")
+            await room.shows(S.NOPAPER)
+            room.lift()
+            room.touch("1")
+            await room.shows(S.IDLE)
+        async with running(bench) as room:
+            await room.shows(S.UNPRINTED)
+            room.lay("li")
+            await room.shows(S.PHONE)
+            room.lift()
+            room.touch("cancel")
+            await room.shows(S.UNPRINTED)
+            room.touch("cancel")
+            await room.shows(S.IDLE)
+
+
+async def test_a_storage_fault_ends_in_a_page_that_says_where_to_go(tmp_path: Path) -> None:
+    async with kiosk_room(tmp_path) as room:
+        await room.identify()
+        await room.choose()
+        with contextlib.closing(sqlite3.connect(room.config.database)) as disk:
+            disk.execute("CREATE TRIGGER full BEFORE INSERT ON ticket BEGIN SELECT RAISE(ABORT, 'disk'); END")
+            disk.commit()
+        room.touch("ok")
+        await room.failure()
+        assert room.view.screen is S.MAINTENANCE
+        assert "导办台" in room.view.line.zh
+        assert room.flow._visit.card is None
+        room.touch("1", "cancel", "ok")
+        room.lay("li", reader="IDR-02")
+        await until_async(lambda: "IDR-02" in room.flow._lying)
+        assert room.view.screen is S.MAINTENANCE
