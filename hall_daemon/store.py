@@ -498,10 +498,13 @@ def read_epoch(database: Path) -> tuple[str, int] | None:
 
 def _engine(database: Path, *, read_only: bool) -> Engine:
     address = f"sqlite:///file:{database}?mode={'ro' if read_only else 'rwc'}&uri=true"
+    # What a statement carries (masks, keyed hashes) is nobody's business in a log or an error.
     if read_only:
-        engine = create_engine(address, pool_size=2, max_overflow=0)
+        engine = create_engine(address, pool_size=2, max_overflow=0, hide_parameters=True)
     else:
-        engine = create_engine(address, poolclass=StaticPool, connect_args={"check_same_thread": False})
+        engine = create_engine(
+            address, poolclass=StaticPool, connect_args={"check_same_thread": False}, hide_parameters=True
+        )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
