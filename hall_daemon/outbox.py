@@ -184,6 +184,8 @@ class Outbox:
         self.troubles.count("province.quarantined", answer.quarantined)
         await self._raise_serials(answer)
         await self.events.heard(answer)
+        if not self.line.online:
+            self.events.moved_s = self._clock.monotonic_s()  # while nobody answers nothing can move
         self._state = State.ONLINE
         self.line.found(answer.limits)
         await self._watch_progress()

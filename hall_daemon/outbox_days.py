@@ -89,7 +89,7 @@ class DayKeeper:
                 for parts in due.ready:
                     await self._settle(parts)
             except ProvinceError as exc:
-                _log.info("interrupted: %s", exc)
+                _log.log(logging.DEBUG if self._backoff.failures else logging.INFO, "interrupted: %s", exc)
                 self._line.doubt()
                 await self._line.pace.pause(self._backoff.failed(exc))
                 continue

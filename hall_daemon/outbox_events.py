@@ -7,6 +7,7 @@ stream. Source: province.md §6, §7.2, §9, §10; faults.md D04–D14, D20, D22
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import deque
 from collections.abc import Sequence
@@ -43,7 +44,6 @@ class Row:
 
     sequence: int
     id: str
-    time: str
     body: str
     chain: str
 
@@ -108,19 +108,19 @@ class EventSender:
         self._note_oldest(await self._read(1))
 
     def _note_oldest(self, rows: Sequence[Row]) -> None:
-        self.oldest_time = rows[0].time if rows else None
+        self.oldest_time = json.loads(rows[0].body)["time"] if rows else None
 
     async def _read(self, most: int, after: int | None = None) -> list[Row]:
         first = self.acked if after is None else after
 
         def question(session: Session) -> list[Row]:
             found = session.exec(
-                select(EventRow)
+                select(EventRow.sequence, EventRow.id, EventRow.body, EventRow.chain)
                 .where(EventRow.streamid == self.streamid, EventRow.sequence > first)
                 .order_by(col(EventRow.sequence))
                 .limit(most)
             )
-            return [Row(sequence=r.sequence, id=r.id, time=r.time, body=r.body, chain=r.chain) for r in found]
+            return [Row(sequence=s, id=i, body=body, chain=chain) for s, i, body, chain in found]
 
         return await self._store.read(question)
 

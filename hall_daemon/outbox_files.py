@@ -75,8 +75,8 @@ class FileSender:
     async def run(self) -> None:
         """Send files for ever."""
         self._under_way.clear()
-        await self._count()
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep_count(), name="file count")
             for number in range(PARALLEL):
                 group.create_task(self._work(number), name=f"file sender {number}")
 
@@ -147,16 +147,21 @@ class FileSender:
         except Damaged as exc:
             await self._mark_damaged(file, gone=exc.gone)
         except SetAside as exc:
-            _log.error("set aside %s", exc)
-            until_s = self._store.clock.monotonic_s() + ASIDE_S * self._line.pace.scale
-            self._aside[file.blob] = (exc.trouble, until_s)
-            self._tell_aside()
+            self._set_aside(file, exc)
+        except OSError as exc:
+            self._set_aside(file, SetAside(file.blob, "province.file_unreadable", type(exc).__name__))
         except ProvinceError as exc:
-            _log.info("interrupted %s: %s", file.blob, exc)
+            _log.log(logging.DEBUG if self._backoff.failures else logging.INFO, "interrupted %s: %s", file.blob, exc)
             self._line.doubt()
             await self._line.pace.pause(self._backoff.failed(exc))
         else:
             await self._mark_stored(file)
+
+    def _set_aside(self, file: PendingFile, why: SetAside) -> None:
+        _log.error("set aside %s", why)
+        until_s = self._store.clock.monotonic_s() + ASIDE_S * self._line.pace.scale
+        self._aside[file.blob] = (why.trouble, until_s)
+        self._tell_aside()
 
     async def _send(self, file: PendingFile) -> None:
         """Return when the province has it stored. Raises Damaged, SetAside, ProvinceError."""
@@ -252,8 +257,15 @@ class FileSender:
 
     def _tell_aside(self) -> None:
         troubles = [trouble for trouble, _ in self._aside.values()]
-        for code in ("province.file_refused", "province.file_too_large"):
+        for code in ("province.file_refused", "province.file_too_large", "province.file_unreadable"):
             self._line.troubles.count(code, troubles.count(code))
+
+    async def _keep_count(self) -> None:
+        """What waits is known also while nothing can be sent."""
+        heard = 0
+        while True:
+            await self._count()
+            heard = await self._more.wait(heard)
 
     async def _count(self) -> None:
         def question(session: Session) -> tuple[int, int, int]:

@@ -144,7 +144,7 @@ class Province:
 
     async def send_events(self, streamid: str, bodies: Sequence[str], *, resend: bool = False) -> BatchAnswer:
         """§7.2: canonical events in ascending order."""
-        body = gzip.compress(("[" + ",".join(bodies) + "]").encode(), 6, mtime=0)
+        body = await asyncio.to_thread(_packed, bodies)
         headers = {"Content-Type": "application/cloudevents-batch+json", "Content-Encoding": "gzip"}
         path = f"streams/{streamid}/events" + ("?mode=resend" if resend else "")
         answer = read(await self._send("POST", self._at(path), body, headers), BatchAnswer)
@@ -275,6 +275,10 @@ class Province:
         before, self.offset_s = self.offset_s, (theirs + 500 - self._clock.now_ms()) / 1000
         if abs(before - self.offset_s) > 60:
             _log.warning("clock of the province differs by %.0f s; used for signing only", self.offset_s)
+
+
+def _packed(bodies: Sequence[str]) -> bytes:
+    return gzip.compress(("[" + ",".join(bodies) + "]").encode(), 6, mtime=0)
 
 
 @asynccontextmanager

@@ -83,6 +83,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{count} 页扫描件在本机损坏，没有上报，请重扫。",
         "{count} scanned pages are damaged here and were not sent. Scan them again.",
     ),
+    "province.file_unreadable": (
+        "{count} 个扫描文件读不出来，请检查磁盘和权限。",
+        "{count} scanned files cannot be read: check the disk and its permissions.",
+    ),
     "province.file_refused": (
         "{count} 个扫描文件平台没有接收，请联系平台方；文件在本机。",
         "The province does not take {count} scanned files: call its operators. The files are kept here.",

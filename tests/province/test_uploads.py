@@ -262,6 +262,25 @@ async def test_a_damaged_file_is_reported_and_never_sent(twin: ProvinceTwin, tmp
         assert "请重扫" in hall.status.last_error.zh
 
 
+async def test_a_file_that_cannot_be_read_is_told_and_makes_way_for_others(twin: ProvinceTwin, tmp_path: Path) -> None:
+    twin.be_unreachable()
+    async with ReportingHall(tmp_path, twin) as hall:
+        blob = await hall.file_page(content := page(5000))
+        good = await hall.file_page(page(5000))
+        await until_async(lambda: hall.status.backlog_blobs == 2 and hall.status.backlog_bytes == 10_000)
+        file = hall.config.blobs / blob.removeprefix("sha256:")
+        file.unlink()
+        file.mkdir()
+        twin.be_reachable()
+        await stored(hall, good)
+        await hall.trouble("province.file_unreadable")
+        assert (await hall.blob_row(blob)).state == "pending"
+        file.rmdir()
+        file.write_bytes(content)
+        await stored(hall, blob)
+        await until_async(lambda: hall.troubles() == set())
+
+
 async def test_a_file_that_is_there_already_is_not_sent_again(twin: ProvinceTwin, tmp_path: Path) -> None:
     content = page(50_000)
     async with ReportingHall(tmp_path / "first", twin) as first:
