@@ -13,6 +13,11 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 ARTEFACTS = Path(__file__).parents[2] / "artefacts"
 PROGRAM = shutil.which("chromium")
+QUIET = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+"""A browser that talks to nobody but the page under test."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +41,7 @@ def chromium() -> Iterator[Browser]:
     if PROGRAM is None:
         pytest.skip("there is no chromium on this machine (Debian package chromium)")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=PROGRAM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=list(QUIET))
         try:
             yield browser
         finally:

@@ -1,0 +1,96 @@
+"""Pictures of every screen at work, from a running hall in a box, into docs/screens: `make screens`."""
+
+import asyncio
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import Page
+
+from hall_daemon.client import HallClient
+from kiosk_ui.counter import CounterApp
+from sim.bench import HALLS, Bench, DaemonProcess
+from sim.visits import Clerk, Kiosk, residents
+from tests.screens.chromium import chromium
+from tests.waiting import until, until_async
+
+TO = Path(__file__).resolve().parents[1] / "docs" / "screens"
+
+
+def main() -> int:
+    TO.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, Bench(HALLS / "small", Path(folder)) as bench, DaemonProcess(bench):
+        crowd = residents(3)
+        kiosk = Kiosk(bench, "k1", 1)
+        for _ in range(4):
+            kiosk.visit(next(crowd))
+        clerk = Clerk(bench, "1", "c001", 4)
+        clerk.sign_in()
+        number = clerk.say("next", seen=None).json()["number"]
+        until(lambda: number in bench["DSP-01"].text, what="the call over the window")
+        _pages(bench, kiosk, next(crowd))
+        clerk.say("serve", seen=number)
+        clerk.scan(number)
+        svg = TO / "counter.svg"
+        svg.write_text(asyncio.run(_counter(bench)), encoding="utf-8")
+        subprocess.run(["rsvg-convert", "-w", "1200", str(svg), "-o", str(TO / "counter.png")], check=True)
+        svg.unlink()
+        bench["PRN-01"].whole_slips[-1].save(TO / "slip.png")
+        kiosk.close()
+        clerk.close()
+    for file in sorted(TO.glob("*.png")):
+        print(f"{file.name:28} {Image.open(file).size}  {file.stat().st_size // 1024} KiB")
+    return 0
+
+
+def _pages(bench: Bench, kiosk: Kiosk, resident: Any) -> None:
+    with chromium() as browser:
+        board = browser.new_page(viewport={"width": 1920, "height": 1080})
+        board.goto(f"{bench.url}/board")
+        board.wait_for_selector("text=号窗口")
+        _shot(board, "board", 960)
+        page = browser.new_page(viewport={"width": 1080, "height": 1920})
+        page.goto(f"{bench.url}/kiosk/k1")
+        page.wait_for_selector("text=请把身份证放在读卡区")
+        _shot(page, "kiosk-1-start", 360)
+        bench["IDR-01"].put(resident.card)
+        for name, text, key in (
+            ("kiosk-2-phone", "请输入手机号", "*"),
+            ("kiosk-3-service", "您要", "2"),
+            ("kiosk-4-list", "您要办什么事", "4"),
+            ("kiosk-5-check", "请核对", "ok"),
+            ("kiosk-6-done", "请取走号票", ""),
+        ):
+            page.wait_for_selector(f"text={text}")
+            _shot(page, name, 360)
+            if key:
+                bench["KEY-01"].press(key)
+        bench["IDR-01"].lift()
+
+
+def _shot(page: Page, name: str, width: int) -> None:
+    page.wait_for_timeout(400)  # transitions of the page are over
+    file = TO / f"{name}.png"
+    page.screenshot(path=str(file))
+    with Image.open(file) as picture:
+        small = picture.convert("RGB").resize(
+            (width, picture.height * width // picture.width), Image.Resampling.LANCZOS
+        )
+    small.quantize(128).save(file, optimize=True)
+
+
+async def _counter(bench: Bench) -> str:
+    """The clerk's screen as SVG."""
+    async with HallClient(bench.url) as client:
+        app = CounterApp(client, "1", "c001")
+        async with app.run_test(size=(120, 40)) as pilot:
+            await until_async(lambda: "申请表" in app.export_screenshot(), what="the counter screen")
+            await pilot.pause()
+            return app.export_screenshot()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
