@@ -394,6 +394,12 @@ class _PortWorker:
         self._report(slot.config.name, changes=changes)
 
 
+def _heed(answer: asyncio.Future[Any]) -> None:
+    """Take note of an answer that came after its limit, when nobody waits for it any more."""
+    if not answer.cancelled():
+        answer.exception()
+
+
 def _fail(answer: Future[Any], exc: BaseException) -> None:
     try:
         answer.set_exception(exc)
@@ -451,10 +457,11 @@ class Devices:
         posted = _Job(device, job)
         if not self._workers[self.configs[device].port].post(posted):
             raise DeviceUnavailable(device, "busy")
+        answer: asyncio.Future[T] = asyncio.wrap_future(posted.answer)
+        answer.add_done_callback(_heed)
         try:
             async with asyncio.timeout(limit_s):
-                result: T = await asyncio.shield(asyncio.wrap_future(posted.answer))
-                return result
+                return await asyncio.shield(answer)
         except TimeoutError:
             if posted.answer.cancel():
                 raise DeviceUnavailable(device, "busy") from None

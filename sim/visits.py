@@ -125,7 +125,7 @@ class Kiosk:
             self.keypad.press(key)
             try:
                 self.screen.until(
-                    lambda v, r=revision: v["screen"] != leaving or v["revision"] != r, limit_s=2, what=f"{key} taken"
+                    lambda v, r=revision: v["screen"] != leaving or v["revision"] != r, limit_s=1, what=f"{key} taken"
                 )
                 return
             except TimeoutError:
