@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sqlalchemy import insert
+from sqlalchemy import text as sql
 from sqlmodel import col, select
 
 from hall_daemon import lookups, privacy, queueing
@@ -15,9 +17,19 @@ from hall_daemon.config import Secrets
 from hall_daemon.events import Sealed, TicketIssued
 from hall_daemon.profile import HallProfile, Item
 from hall_daemon.store import Tx
-from hall_daemon.tables import CounterRow, DayRow, TicketRow
+from hall_daemon.tables import TicketRow
 from hall_daemon.tickets import AlreadyWaiting, HallClosed, Issued, IssueOrder, NoMoreNumbers
 from hall_daemon.words import OPEN_STATES, IdentityMode, Lane, SlipState, TicketState
+
+# Run for every number that is taken; the ORM costs ten times the SQL.
+_ARRIVE = sql(
+    "UPDATE day SET open_ms = max(open_ms + 1, :now) WHERE bizdate = :bizdate AND closed_ms IS NULL RETURNING open_ms"
+)
+_ONE_MORE = sql(
+    "INSERT INTO counter (bizdate, series, last) VALUES (:bizdate, :series, 1) "
+    "ON CONFLICT (bizdate, series) DO UPDATE SET last = last + 1 RETURNING last"
+)
+_NEW_TICKET = insert(TicketRow)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -58,12 +70,11 @@ def arrive(tx: Tx, open_time_ms: int) -> int:
 
     Raises HallClosed.
     """
-    day = tx.session.get(DayRow, tx.bizdate)
-    if day is None or day.closed_ms is not None:
+    question = {"bizdate": tx.bizdate, "now": open_time_ms}
+    arrival_ms: int | None = tx.session.connection().execute(_ARRIVE, question).scalar()
+    if arrival_ms is None:
         raise HallClosed()
-    day.open_ms = max(day.open_ms + 1, open_time_ms)
-    tx.session.add(day)
-    return day.open_ms
+    return arrival_ms
 
 
 def _new_row(tx: Tx, order: IssueOrder, item: Item, person: Person, *, ticket_id: str, arrival_ms: int) -> TicketRow:
@@ -78,8 +89,7 @@ def _new_row(tx: Tx, order: IssueOrder, item: Item, person: Person, *, ticket_id
         state=TicketState.WAITING.value, since_ms=tx.now_ms, issued_ms=tx.now_ms, arrival_ms=arrival_ms,
         slip=(SlipState.PENDING if order.printed_required else SlipState.NONE).value,
     )  # fmt: skip
-    tx.session.add(row)
-    tx.session.flush()
+    tx.session.connection().execute(_NEW_TICKET, row.model_dump())
     return row
 
 
@@ -147,11 +157,8 @@ def _refuse_second_number(tx: Tx, queue: str, person: Person) -> None:
 
 
 def _next_serial(tx: Tx, name: str) -> int:
-    counter = tx.session.get(CounterRow, (tx.bizdate, name))
-    if counter is None:
-        counter = CounterRow(bizdate=tx.bizdate, series=name, last=0)
-    if counter.last >= queueing.LAST_SERIAL:
+    series = {"bizdate": tx.bizdate, "series": name}
+    serial: int = tx.session.connection().execute(_ONE_MORE, series).scalar_one()
+    if serial > queueing.LAST_SERIAL:
         raise NoMoreNumbers()
-    counter.last += 1
-    tx.session.add(counter)
-    return counter.last
+    return serial
