@@ -18,6 +18,7 @@ from enum import Enum
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
 import drivers
 from drivers.base import DeviceOptions, Driver, SerialOptions
@@ -157,8 +158,13 @@ class _Table:
         if key in self.values:
             return self.values[key]
         if default is None:
-            raise ConfigError(f"{self.file}: [{self.name}] needs the key '{key}'")
+            raise self.missing(key)
         return default
+
+    def missing(self, key: str) -> ConfigError:
+        meant = difflib.get_close_matches(key, self.values.keys() - self.asked, n=1)
+        instead = f"; is '{meant[0]}' meant for it?" if meant else ""
+        return ConfigError(f"{self.file}: [{self.name}] needs the key '{key}'{instead}")
 
 
 def _nearest(word: str, legal: Iterable[str]) -> str:
@@ -194,13 +200,14 @@ class _Loader:
         code = hall.text("code", pattern=r"[0-9]{12}-[0-9]{2}", example="990000000000-01")
         hall.text("timezone", "Asia/Shanghai", r"Asia/Shanghai", "Asia/Shanghai")
         host, port = self._listen(hall)
-        zones = self._each("zone", lambda key, t: Zone(code=key, name=t.name_pair()))
+        zones = self._each("zone", self._zone)
         queues = self._each("queue", lambda key, t: self._queue(key, t, zones))
         devices = self._each("device", self._device)
         windows = self._each("window", lambda key, t: self._window(key, t, zones, queues, devices))
         kiosks = self._each("kiosk", lambda key, t: self._kiosk(key, t, queues, devices))
-        clerks = self._each("clerk", lambda key, t: Clerk(code=key, name=t.text("name")))
+        clerks = self._each("clerk", self._clerk)
         self._check_shared_ports(devices)
+        self._check_single_use(windows, kiosks)
         profile = self._profile(hall, zones, queues, windows, kiosks)
         database = Path(hall.text("database"))
         config = HallConfig(
@@ -245,8 +252,8 @@ class _Loader:
     def _listen(self, hall: _Table) -> tuple[str, int]:
         value = hall.text("listen", "127.0.0.1:8620", r"[^:]+:[0-9]{1,5}", "127.0.0.1:8620")
         host, _, port = value.rpartition(":")
-        if int(port) > 65535:
-            raise hall.wrong("listen", f"there is no port {port}; ports end at 65535")
+        if not 1 <= int(port) <= 65535:
+            raise hall.wrong("listen", f"there is no port {port}; ports are 1 to 65535")
         return host, int(port)
 
     def _province(self) -> str:
@@ -256,6 +263,21 @@ class _Loader:
         url = table.text("url", pattern=r"https?://.+", example="https://province.example/hall-sync/v1")
         table.done()
         return url.rstrip("/")
+
+    def _zone(self, key: str, table: _Table) -> Zone:
+        self._check_name("zone", key, 8)
+        return Zone(code=key, name=table.name_pair())
+
+    def _clerk(self, key: str, table: _Table) -> Clerk:
+        self._check_name("clerk", key, 32)
+        return Clerk(code=key, name=table.text("name"))
+
+    def _check_name(self, kind: str, key: str, longest: int) -> None:
+        """Names that travel in events and addresses."""
+        if len(key) > longest or not re.fullmatch(r"[0-9A-Za-z-]+", key):
+            raise ConfigError(
+                f"{self.file.name}: [{kind}.{key}]: a {kind}'s name has at most {longest} letters and digits"
+            )
 
     def _queue(self, key: str, table: _Table, zones: Mapping[str, Zone]) -> Queue:
         if not re.fullmatch(r"[A-HJ-NPR-UWZ]", key):
@@ -269,8 +291,7 @@ class _Loader:
         self, key: str, table: _Table, zones: Mapping[str, Zone], queues: Mapping[str, Queue],
         devices: Mapping[str, DeviceConfig],
     ) -> Window:  # fmt: skip
-        if not re.fullmatch(r"[0-9A-Za-z-]{1,8}", key):
-            raise ConfigError(f"{self.file.name}: [window.{key}]: a window's name has at most 8 letters and digits")
+        self._check_name("window", key, 8)
         kind = table.reference("counter_kind", [k.value for k in CounterKind], "counter kind")
         return Window(
             code=key,
@@ -284,6 +305,7 @@ class _Loader:
     def _kiosk(
         self, key: str, table: _Table, queues: Mapping[str, Queue], devices: Mapping[str, DeviceConfig]
     ) -> Kiosk:
+        self._check_name("kiosk", key, 16)
         readers = table.references("card_readers", devices, "device", [])
         for reader in readers:
             self._check_kind(table, "card_readers", devices[reader], "card_reader")
@@ -313,7 +335,7 @@ class _Loader:
         driver_type: type[Driver[Any, Any]] = importlib.import_module(f"drivers.{driver}").DRIVER
         port = table.text("port")
         kind = link_type(port)
-        if kind is None or not issubclass(kind, driver_type.Transport):
+        if kind is None or not issubclass(kind, driver_type.Transport) or not _complete(port):
             raise table.wrong(
                 "port", f"'{port}' is no port for {driver}; it needs {_PORT_FORMS[driver_type.Transport]}"
             )
@@ -322,29 +344,36 @@ class _Loader:
 
     def _check_shared_ports(self, devices: Mapping[str, DeviceConfig]) -> None:
         first: dict[str, DeviceConfig] = {}
+        seen: dict[tuple[str, object], DeviceConfig] = {}
         for device in devices.values():
             other = first.setdefault(device.port, device)
-            if other.baud != device.baud:
+            if other is not device:
+                self._check_pair(other, device)
+            address = _address(device)
+            same = seen.setdefault((device.port, address), device)
+            if same is not device:
                 raise ConfigError(
-                    f"{self.file.name}: {other.name} and {device.name} share {device.port} but differ in baud "
-                    f"({other.baud}, {device.baud})"
+                    f"{self.file.name}: {same.name} and {device.name} have the same address {address} on {device.port}"
                 )
-            address = getattr(device.options, "address", None)
-            if other is not device and address is None:
-                raise ConfigError(
-                    f"{self.file.name}: {other.name} and {device.name} share {device.port}, but {device.driver} "
-                    "has no address on a shared line"
-                )
-        seen: dict[tuple[str, object], str] = {}
-        for device in devices.values():
-            address = getattr(device.options, "address", None)
-            if address is None:
-                continue
-            other_name = seen.setdefault((device.port, address), device.name)
-            if other_name != device.name:
-                raise ConfigError(
-                    f"{self.file.name}: {other_name} and {device.name} have the same address {address} on {device.port}"
-                )
+
+    def _check_pair(self, one: DeviceConfig, other: DeviceConfig) -> None:
+        share = f"{self.file.name}: {one.name} and {other.name} share {one.port}"
+        if one.baud != other.baud:
+            raise ConfigError(f"{share} but differ in baud ({one.baud}, {other.baud})")
+        for device in (one, other):
+            if _address(device) is None:
+                raise ConfigError(f"{share}, but {device.driver} has no address on a shared line")
+
+    def _check_single_use(self, windows: Mapping[str, Window], kiosks: Mapping[str, Kiosk]) -> None:
+        """A scanner may stand between windows; what shows, reads or is typed on belongs to one place."""
+        users = [(w.display, f"window.{w.code}") for w in windows.values()]
+        for kiosk in kiosks.values():
+            users += [(device, f"kiosk.{kiosk.code}") for device in (*kiosk.card_readers, kiosk.keypad)]
+        seen: dict[str, str] = {}
+        for device, place in users:
+            other = seen.setdefault(device, place)
+            if device and other != place:
+                raise ConfigError(f"{self.file.name}: [{other}] and [{place}] both use {device}; it serves one of them")
 
     def _profile(
         self, hall: _Table, zones: Mapping[str, Zone], queues: Mapping[str, Queue], windows: Mapping[str, Window],
@@ -354,14 +383,7 @@ class _Loader:
             catalog = read_catalog(self.file.parent / hall.text("catalog"))
         except CatalogError as exc:
             raise ConfigError(f"{self.file.name}: [hall] catalog: {exc}") from exc
-        known = {item.code for item in catalog.items}
-        for queue in queues.values():
-            for code in queue.items:
-                if code not in known:
-                    raise ConfigError(
-                        f"{self.file.name}: [queue.{queue.code}] items: the catalogue has no item '{code}'"
-                        f"{_nearest(code, known)}"
-                    )
+        self._check_items(queues, {item.code for item in catalog.items})
         return HallProfile(
             hall=hall.name_pair(),
             zones=zones,
@@ -373,6 +395,33 @@ class _Loader:
             catalog_version=catalog.version,
             catalog_sm3=catalog.content_sm3,
         )
+
+    def _check_items(self, queues: Mapping[str, Queue], known: set[str]) -> None:
+        queue_of: dict[str, str] = {}
+        for queue in queues.values():
+            table = f"{self.file.name}: [queue.{queue.code}] items:"
+            for code in queue.items:
+                if code not in known:
+                    raise ConfigError(f"{table} the catalogue has no item '{code}'{_nearest(code, known)}")
+                if queue_of.setdefault(code, queue.code) != queue.code:
+                    raise ConfigError(f"{table} '{code}' stands in queue {queue_of[code]} too; an item has one queue")
+
+
+def _address(device: DeviceConfig) -> object:
+    """Its address on a shared line; None where its driver knows no addresses."""
+    return getattr(device.options, "address", None)
+
+
+def _complete(port: str) -> bool:
+    """Whether an address on the network names a host, and a TCP port where there is no usual one."""
+    scheme, separator, _ = port.partition("://")
+    if not separator:
+        return True
+    try:
+        address = urlsplit(port)
+        return bool(address.hostname) and (bool(address.port) or scheme in ("http", "https"))
+    except ValueError:
+        return False
 
 
 _PORT_FORMS: dict[object, str] = {
@@ -401,7 +450,7 @@ def _read_options(table: _Table, options: type[DeviceOptions]) -> DeviceOptions:
         if spec.name in table.values:
             values[spec.name] = _convert(table, spec.name, table.values[spec.name], hints[spec.name])
         elif required:
-            raise ConfigError(f"{table.file}: [{table.name}] needs the key '{spec.name}'")
+            raise table.missing(spec.name)
     table.done(spec.name for spec in fields(options))
     table.asked |= set(values)
     try:
@@ -421,18 +470,20 @@ def _convert(table: _Table, key: str, value: Any, wanted: Any) -> Any:
         return next(member for member in wanted if str(member.value) == str(value))
     if origin is tuple and isinstance(value, list):
         return tuple(_convert(table, key, v, get_args(wanted)[0]) for v in value)
-    if origin in (dict, Mapping) or getattr(origin, "__name__", "") == "Mapping":
-        if isinstance(value, dict):
-            return value
-    elif wanted is float and isinstance(value, int | float) and not isinstance(value, bool):
+    if getattr(origin, "__name__", "") == "Mapping" and isinstance(value, dict):
+        return {name: _convert(table, f"{key}.{name}", v, get_args(wanted)[1]) for name, v in value.items()}
+    if wanted is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
-    elif (isinstance(wanted, type) and type(value) is wanted) or (origin is not None and value in get_args(wanted)):
+    if (isinstance(wanted, type) and type(value) is wanted) or (origin is not None and value in get_args(wanted)):
         return value
-    name = getattr(wanted, "__name__", str(wanted))
+    name = getattr(origin or wanted, "__name__", str(wanted))
     raise table.wrong(key, f"is {value!r}, should be {_TYPE_NAMES.get(name, name)}")
 
 
-_TYPE_NAMES = {"int": "a whole number", "str": "a text in quotes", "bool": "true or false", "float": "a number"}
+_TYPE_NAMES = {
+    "int": "a whole number", "str": "a text in quotes", "bool": "true or false", "float": "a number",
+    "tuple": "a list", "Mapping": 'a table like { name = "value" }',
+}  # fmt: skip
 
 ROLES = ("kiosk", "counter", "technician")
 

@@ -222,9 +222,12 @@ def read_catalog(path: Path) -> Catalog:
         return Catalog.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except OSError as exc:
         raise CatalogError(f"{path}: cannot be read: {exc.strerror}") from exc
-    except (ValueError, ValidationError) as exc:
-        first = str(exc).replace("\n", " ")[:300]
-        raise CatalogError(f"{path}: is no catalogue: {first}") from exc
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        raise CatalogError(f"{path}: is no catalogue: {where}: {first['msg']}") from exc
+    except ValueError as exc:
+        raise CatalogError(f"{path}: is no catalogue: {exc}") from exc
 
 
 def offered_items(catalog: Catalog, queues: Mapping[str, Queue]) -> dict[str, Item]:
