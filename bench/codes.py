@@ -60,11 +60,11 @@ def hard_page(chance: np.random.Generator, number: int) -> tuple[Picture, int, F
         noise=float(chance.uniform(2, 14)),
         quality=int(chance.integers(30, 90)),
     )
-    picture = _decode(scan(paper, dpi, width_mm=226, height_mm=313, color=False), "image/jpeg")
+    picture = _decode(scan(paper, dpi, width_mm=226, height_mm=313, color=False), "image/jpeg", dpi)
     return straightened(picture, find_lie(picture, dpi), dpi), dpi, set(texts)
 
 
-def zxing_alone(gray: Picture, dpi: int) -> Found:
+def zxing_alone(gray: Picture, _dpi: int) -> Found:
     formats = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode, zxingcpp.BarcodeFormat.Code128])
     return {
         ("qr" if b.format == zxingcpp.BarcodeFormat.QRCode else "code128", b.text)
@@ -72,7 +72,7 @@ def zxing_alone(gray: Picture, dpi: int) -> Found:
     }
 
 
-def zbar_alone(gray: Picture, dpi: int) -> Found:
+def zbar_alone(gray: Picture, _dpi: int) -> Found:
     symbols = [pyzbar.ZBarSymbol.QRCODE, pyzbar.ZBarSymbol.CODE128]
     return {
         ("qr" if b.type == "QRCODE" else "code128", b.data.decode("utf-8", "replace"))
