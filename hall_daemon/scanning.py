@@ -40,7 +40,6 @@ from hall_daemon.tickets import HallError, NotFound, NotSignedIn, ScreenOutOfDat
 
 _log = logging.getLogger("hall.scanning")
 
-SCAN_LIMIT_S = 180.0
 LARGEST_JOB_BYTES = 200 * 1024 * 1024
 """Disk that must be free beyond the reserve before paper is fed."""
 RESERVE = 0.10
@@ -238,12 +237,12 @@ class Scanning:
             original = spool(self._spool, page.data)
             loop.call_soon_threadsafe(
                 lambda: reading.append(
-                    group.create_task(self._read(job, page.number, original, page.media, profile.dpi))
+                    group.create_task(self._read(job, page.number, original, page.media, page.dpi or profile.dpi))
                 )
             )
 
         try:
-            await self._devices.call(job.device, _feeder(profile, keep), SCAN_LIMIT_S)
+            await self._devices.call(job.device, _feeder(profile, keep), self._limit_s(job.device))
         except Refused as exc:
             job.problem = _problem(exc.condition, len(reading) + 1)
         except (DeviceUnavailable, OutcomeUnknown) as exc:
@@ -280,6 +279,10 @@ class Scanning:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_end_with_parent)
         return self._pool
+
+    def _limit_s(self, device: str) -> float:
+        """A full feeder takes as long as its driver says."""
+        return self._hall.config.devices[device].driver_type.job_limit_s
 
     def _refuse_without_space(self) -> None:
         usage = shutil.disk_usage(self._spool)
@@ -350,6 +353,7 @@ _PROBLEMS = {
     Condition.FEEDER_JAM: "scan.feeder_jam",
     Condition.COVER_OPEN: "scan.cover_open",
     Condition.BUSY: "scan.busy",
+    Condition.PROFILE_UNSUITABLE: "scan.profile_unsuitable",
 }
 
 
@@ -372,4 +376,5 @@ def _sweep(folder: Path, known: set[str]) -> None:
 def _end_with_parent() -> None:
     """The imaging process must not outlive a daemon that was killed. Source: prctl(2), PR_SET_PDEATHSIG."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # one page at a time; threads of the library gained nothing
     signal.signal(signal.SIGINT, signal.SIG_IGN)

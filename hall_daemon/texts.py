@@ -80,6 +80,10 @@ _HALL: dict[str, tuple[str, str]] = {
     "scan.feeder_jam": ("扫描仪卡纸，请取出后从第 {page} 页继续。", "Paper jam. Clear it and go on from page {page}."),
     "scan.cover_open": ("扫描仪盖子开着，请盖好再扫。", "The scanner's cover is open. Close it and scan again."),
     "scan.busy": ("扫描仪正忙，请稍候再扫。", "The scanner is busy. Try again in a moment."),
+    "scan.profile_unsuitable": (
+        "这台扫描仪不能这样扫（没有进纸器、玻璃台或这种清晰度），请换一种方式。",
+        "This scanner cannot scan like that (no feeder, glass or resolution). Choose another way.",
+    ),
     "scan.no_answer": (
         "扫描仪没有回答，已保存的页不受影响，请重扫第 {page} 页。",
         "The scanner gave no answer. Rescan page {page}.",
