@@ -18,7 +18,18 @@ from sqlmodel import Session, col, select
 from drivers.base import CallText, Condition, Refused
 from hall_daemon.clock import rfc3339
 from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
-from hall_daemon.events import Event, OperatorActed, TicketCalled
+from hall_daemon.events import (
+    DayClosed,
+    Event,
+    NoShow,
+    OperatorActed,
+    ServingStarted,
+    TicketCalled,
+    TicketFinished,
+    TicketParked,
+    TicketResumed,
+    TicketTransferred,
+)  # fmt: skip
 from hall_daemon.hall import Hall
 from hall_daemon.protocol import CalledNumber, DeviceView, Text
 from hall_daemon.tables import EventRow
@@ -30,6 +41,11 @@ _log = logging.getLogger("hall.signage")
 
 SHOW_LIMIT_S = 8.0
 BOARD_CALLS = 12
+_AT_WINDOWS = (
+    TicketCalled, ServingStarted, TicketParked, TicketResumed, TicketTransferred, NoShow, TicketFinished, OperatorActed,
+    DayClosed,
+)  # fmt: skip
+"""Events after which a display may have to show something else."""
 
 
 class Signage:
@@ -68,8 +84,8 @@ class Signage:
         data = event.data
         if isinstance(data, TicketCalled):
             self.calls.appendleft(self._called(data, event.number, event.time))
-        # A ticket event may concern any window (transfer, resume): each display compares for itself.
-        if event.subject.startswith("ticket/") or isinstance(data, OperatorActed):
+        # A step at one window may concern another (transfer, resume): each display compares for itself.
+        if isinstance(data, _AT_WINDOWS):
             for due in self._due.values():
                 due.set()
 
