@@ -4,7 +4,7 @@ One thread per port, because displays share one line and the thread is its arbit
 mailbox; when there is none, it polls inputs and asks for conditions. It is the only place where threads and the event
 loop meet, and the only one that decides whether a device is there. Reconnects for ever.
 
-    DeviceUnavailable    offline, disabled, mailbox full, blocked by a condition: nothing was sent
+    DeviceUnavailable    offline, disabled, silent, mailbox full: nothing was sent
     OutcomeUnknown       sent, then the limit passed or the line died: it may have happened
 """
 
@@ -45,9 +45,12 @@ from hall_daemon.protocol import DeviceView
 
 T = TypeVar("T")
 
+_log = logging.getLogger("devices")
+
 MAILBOX = 64
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
 AFTER_A_BUG_S = 30.0
+CUT_LIMIT_S = 2.0
 SILENCES_UNTIL_OFFLINE = 3
 ASK_CONDITIONS_S = 2.0
 """Times the number of devices on the port: questions must not fill a shared line."""
@@ -65,7 +68,7 @@ class LinkState(StrEnum):
 
 
 class DeviceUnavailable(Exception):
-    """Nothing was sent; `condition` says why: offline, disabled, busy, or what the device reported."""
+    """Nothing was sent; `condition` says why: offline, disabled, busy, no_reply."""
 
     def __init__(self, device: str, condition: str) -> None:
         super().__init__(f"{device}: {condition}")
@@ -114,6 +117,7 @@ class _Slot:
     def __init__(self, config: DeviceConfig) -> None:
         self.config = config
         self.log = logging.getLogger(f"device.{config.name}")
+        self.told = LinkState.CONNECTING
         self.driver: Driver[Any, Any] | None = None
         self.disabled = False
         self.silences = 0
@@ -156,6 +160,12 @@ class _PortWorker:
             self._stopping = True
             self._news.notify()
 
+    def cut(self) -> None:
+        """Give the port back under the thread's feet: what it is doing ends with a LinkError."""
+        link = self._link
+        if link is not None:
+            link.close()
+
     def disable(self, device: str, *, disabled: bool) -> None:
         """Leave a device alone, or take it up again."""
         slot = self.slots[device]
@@ -171,14 +181,16 @@ class _PortWorker:
                 self._turn()
             except LinkError as exc:
                 self._lost_port(str(exc))
-            except Exception as exc:  # a bug of ours or of a driver: never ends the port's thread
-                logging.getLogger("devices").exception("bug on port %s", self.port)
+            except Exception as exc:  # noqa: BLE001 - a bug of ours or of a driver never ends the port's thread
+                if not self._stopping:
+                    _log.exception("bug on port %s", self.port)
                 self._lost_port(f"{type(exc).__name__} in the program", wait_s=AFTER_A_BUG_S)
         self._refuse_all()
         if self._link is not None:
             self._link.close()
 
     def _turn(self) -> None:
+        self._lay_aside_disabled()
         if self._link is None and not self._open():
             return
         for slot in self.slots.values():
@@ -188,6 +200,17 @@ class _PortWorker:
             self._do(job)
             return
         self._poll()
+
+    def _lay_aside_disabled(self) -> None:
+        """Leave disabled devices alone, and with the last of them their port."""
+        for slot in self.slots.values():
+            if slot.disabled and slot.told is not LinkState.DISABLED:
+                slot.driver = None
+                slot.log.info("disabled")
+                self._tell(slot, link=LinkState.DISABLED, conditions=frozenset())
+        if self._link is not None and all(slot.disabled for slot in self.slots.values()):
+            self._link.close()
+            self._link = None
 
     def _open(self) -> bool:
         """Open the port when it is time; else wait for that time, refusing jobs meanwhile."""
@@ -217,9 +240,6 @@ class _PortWorker:
 
     def _greet_if_due(self, slot: _Slot) -> None:
         if slot.disabled:
-            if slot.driver is not None:
-                slot.driver = None
-                self._tell(slot, link=LinkState.DISABLED, conditions=frozenset())
             return
         if slot.driver is None:
             slot.driver = slot.config.driver_type(slot.config.name, self._link, slot.config.options)
@@ -266,9 +286,7 @@ class _PortWorker:
             self._link = None
         for slot in self.slots.values():
             slot.driver = None
-            if slot.disabled:
-                self._tell(slot, link=LinkState.DISABLED, conditions=frozenset())
-            else:
+            if not slot.disabled:
                 self._gone(slot, sentence, wait_s)
         self._refuse_all()
 
@@ -310,6 +328,7 @@ class _PortWorker:
             _fail(job.answer, DeviceUnavailable(job.device, "no_reply"))
             self._silent(slot, str(exc))
         except Exception as exc:
+            self._finish(slot, failed=True)
             _fail(job.answer, OutcomeUnknown(job.device, f"{job.device}: {type(exc).__name__} in the program"))
             raise
         else:
@@ -332,6 +351,8 @@ class _PortWorker:
                 self._poll_input(slot)
             if self._online(slot) and time.monotonic() >= slot.ask_at:
                 self._ask_conditions(slot)
+                if self._mailbox:
+                    return  # on a line of twenty displays a call waits for one question, not for twenty
         if not polled:
             self._wait(self._time_to_next())
 
@@ -390,7 +411,8 @@ class _PortWorker:
             if not self._mailbox and not self._stopping:
                 self._news.wait(limit_s)
 
-    def _tell(self, slot: _Slot, **changes: object) -> None:
+    def _tell(self, slot: _Slot, **changes: Any) -> None:
+        slot.told = changes.get("link", slot.told)
         self._report(slot.config.name, changes=changes)
 
 
@@ -436,13 +458,21 @@ class Devices:
             worker.thread.start()
 
     async def stop(self, limit_s: float = 5.0) -> None:
-        """Let each port finish what it is doing, then give it back."""
+        """Let each port finish what it is doing, then give it back; who does not finish in time is cut off."""
         for worker in self._workers.values():
             worker.stop()
+        await self._wait_for_threads(limit_s)
+        for worker in self._workers.values():
+            if worker.thread.is_alive():
+                _log.warning("cut off what was being done on port %s", worker.port)
+                worker.cut()
+        await self._wait_for_threads(CUT_LIMIT_S)
+
+    async def _wait_for_threads(self, limit_s: float) -> None:
         deadline = time.monotonic() + limit_s
         for worker in self._workers.values():
             if worker.thread.is_alive():
-                await asyncio.to_thread(worker.thread.join, max(0.1, deadline - time.monotonic()))
+                await asyncio.to_thread(worker.thread.join, max(0.0, deadline - time.monotonic()))
 
     async def call(self, device: str, job: Callable[[Any], T], limit_s: float) -> T:
         """Do a job on the device's thread; limit_s covers waiting for the line and doing.
@@ -453,7 +483,7 @@ class Devices:
         if state is None:
             raise DeviceUnavailable(device, "offline")
         if state.link is not LinkState.ONLINE:
-            raise DeviceUnavailable(device, state.link.value)
+            raise DeviceUnavailable(device, "disabled" if state.link is LinkState.DISABLED else "offline")
         posted = _Job(device, job)
         if not self._workers[self.configs[device].port].post(posted):
             raise DeviceUnavailable(device, "busy")
