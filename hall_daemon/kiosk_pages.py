@@ -110,7 +110,7 @@ def draw(scene: Scene, screen: KioskScreen, *, revision: int, clock: str, second
     )
 
 
-def say(code: str, **facts: object) -> Text:
+def say(code: str, /, **facts: object) -> Text:
     """A sentence whose facts may themselves differ by language."""
     zh = {name: fact.zh if isinstance(fact, Text) else fact for name, fact in facts.items()}
     en = {name: (fact.en or fact.zh) if isinstance(fact, Text) else fact for name, fact in facts.items()}

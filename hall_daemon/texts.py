@@ -107,7 +107,7 @@ def _merge(*tables: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
 TEXTS = _merge(_HALL, texts_kiosk.TEXTS, texts_counter.TEXTS, texts_province.TEXTS)
 
 
-def text(code: str, **facts: object) -> Text:
+def text(code: str, /, **facts: object) -> Text:
     """The sentence of a code with its facts filled in. Raises KeyError for an unknown code or a missing fact."""
     zh, en = TEXTS[code]
     return Text(zh=zh.format(**facts), en=en.format(**facts))
