@@ -45,4 +45,4 @@ def allowed(path: str, authorization: str, tokens: Mapping[str, str]) -> bool:
     role = next((r for r, t in tokens.items() if hmac.compare_digest(t.encode(), token)), None)
     if role is None:
         return False
-    return Role(role) in next(roles for prefix, roles in _MAY if path.startswith(prefix))
+    return Role(role) in next((roles for prefix, roles in _MAY if path.startswith(prefix)), frozenset())
