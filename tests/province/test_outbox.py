@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from hall_daemon.outbox import State
-from hall_daemon.words import StreamReason
 from sim.province import Calls, ProvinceTwin
 from tests.province.reporting_hall import ZHANG, ReportingHall, Watched, same_on_both_sides
 from tests.waiting import until_async
@@ -259,34 +258,3 @@ async def test_a_province_that_forgot_the_stream_gets_it_from_the_start(twin: Pr
         await until_async(lambda: len(twin.ledger().tickets) == 41)
         await hall.all_acknowledged()
         await same_on_both_sides(hall)
-
-
-async def test_what_the_province_lost_without_noticing_is_found_by_the_days_comparison(
-    twin: ProvinceTwin, tmp_path: Path
-) -> None:
-    async with ReportingHall(tmp_path, twin) as hall:
-        await hall.emit_many(300)
-        await hall.issue(10)
-        await hall.all_acknowledged()
-        twin.lose_rows([5, 6, 280, 310])
-        await hall.close_day()
-        await until_async(hall.reconciled, 20.0)
-        ledger = await same_on_both_sides(hall)
-
-        assert ledger.lost == ()
-        assert [day.result for day in ledger.reconciliations] == ["mismatch", "match"]
-        assert hall.troubles() == set()
-
-
-async def test_a_day_of_two_streams_is_compared_in_two_parts(twin: ProvinceTwin, tmp_path: Path) -> None:
-    async with ReportingHall(tmp_path, twin) as hall:
-        await hall.issue(20)
-        await hall.all_acknowledged()
-        await hall.store.reset_stream(StreamReason.RESET)
-        await hall.issue(20)
-        await hall.all_acknowledged()
-        await hall.close_day()
-        await until_async(hall.reconciled, 20.0)
-        ledger = await same_on_both_sides(hall)
-
-        assert [day.result for day in ledger.reconciliations] == ["match", "match"]

@@ -210,7 +210,7 @@ async def test_a_whole_that_arrived_wrong_is_sent_once_more(twin: ProvinceTwin, 
 
 
 async def test_a_file_the_province_never_takes_makes_way_for_others(twin: ProvinceTwin, tmp_path: Path) -> None:
-    async with ReportingHall(tmp_path, twin, pace=Watched(scale=0.01)) as hall:
+    async with ReportingHall(tmp_path, twin) as hall:
         await hall.online()
         twin.limit(blob_bytes=1000)
         large = await hall.file_page(page(5000))
