@@ -56,7 +56,11 @@ class Daemon:
         self.devices = Devices(dict(config.devices), self.clock)
         self.signage = Signage(self.hall, self.devices)
         self.scanning = Scanning(self.hall, self.devices)
-        self.outbox = Outbox(config, self.store, self.hall, self.clock, config.blobs) if config.province_url else None
+        self.outbox = (
+            Outbox(config, self.store, self.hall, self.clock, config.blobs, devices=self.devices.views)
+            if config.province_url
+            else None
+        )
         self.inbox = Inbox(config, self.store, self.hall, self.outbox) if self.outbox else None
         self.screens = Screens(self.hall, self.devices, self.signage, self.scanning, self.outbox, self.clock)
         self.kiosks = {

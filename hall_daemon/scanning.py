@@ -196,7 +196,11 @@ class Scanning:
             raise ScreenOutOfDate()
         pages = [job.pages[no] for no in order.pages]
         for page in pages:
-            if tx.session.get(BlobRow, page.blob) is None:
+            kept = tx.session.get(BlobRow, page.blob)
+            if kept is not None and kept.state == "damaged":
+                kept.state = "pending"  # the same page was scanned again: its bytes are good now
+                tx.session.add(kept)
+            if kept is None:
                 tx.session.add(
                     BlobRow(blob=page.blob, sm3=page.sm3, bytes=page.bytes, media="image/jpeg", kept_ms=tx.now_ms)
                 )

@@ -72,6 +72,7 @@ class Hall:
     counters: list[sqlite3.Row]
     materials: list[sqlite3.Row]
     blobs: list[sqlite3.Row]
+    refused: list[sqlite3.Row]
 
     @staticmethod
     def read(database: Path) -> Hall:
@@ -91,6 +92,7 @@ class Hall:
                 counters=rows("SELECT * FROM counter"),
                 materials=rows("SELECT * FROM material"),
                 blobs=rows("SELECT * FROM blob"),
+                refused=rows("SELECT * FROM refused"),
             )
         finally:
             connection.close()
@@ -251,15 +253,24 @@ def _streams_are_whole(hall: Hall) -> Iterator[str]:
     for streamid, sequences in places.items():
         if sequences != list(range(1, len(sequences) + 1)):
             yield f"N3: stream {streamid} is not 1..{len(sequences)} in commit order"
+    yield from _places_are_whole(hall)
+
+
+def _places_are_whole(hall: Hall) -> Iterator[str]:
+    """A stream.opened that stands before repeated events may share a number with one of them; nothing else may."""
     steps: dict[str, list[int]] = defaultdict(list)
+    taken: dict[str, set[int]] = defaultdict(set)
     seen: set[str] = set()
     for row in hall.events:
-        if row["id"] not in seen:
-            seen.add(row["id"])
+        if row["id"] in seen:
+            continue
+        seen.add(row["id"])
+        taken[row["subject"]].add(row["aggseq"])
+        if row["type"] != "hall.stream.opened.v1":
             steps[row["subject"]].append(row["aggseq"])
-    for subject, numbers in steps.items():
-        if numbers != list(range(1, len(numbers) + 1)):
-            yield f"N5: aggseq of {subject} is {numbers[:20]}"
+    for subject, numbers in taken.items():
+        if numbers != set(range(1, len(numbers) + 1)) or steps[subject] != sorted(set(steps[subject])):
+            yield f"N5: aggseq of {subject} is {steps[subject][:20]}"
 
 
 # --- N4, N5, N7 -------------------------------------------------------------------------------------------------------
@@ -304,6 +315,8 @@ def _conserved(hall: Hall, ledger: LedgerView, *, everything_sent: bool) -> Iter
             yield f"N7: the hall believes {streamid}/{through} acknowledged, the province has {acked.get(streamid, 0)}"
         if everything_sent and stream["state"] == "open" and through != heads[streamid]:
             yield f"N7: stream {streamid}: {heads[streamid] - through} events were never acknowledged"
+    for row in hall.refused:
+        yield f"N7: event {row['id']} of {row['streamid']}/{row['sequence']} was refused alone: {row['code']}"
     for entry in ledger.quarantined:
         yield f"N7: {entry.type} {entry.streamid}/{entry.sequence} is in quarantine: {entry.code} {entry.detail}"
     for warning in ledger.warnings:

@@ -176,6 +176,9 @@ def test_the_hall_works_without_the_province_and_delivers_when_it_is_back(hall: 
     province = hall.bench.province
     assert province is not None
     province.be_unreachable()
+    # A daemon that starts without the province waits for it in small steps; one that had it waits up to two minutes.
+    hall.daemon.kill()
+    hall.daemon.start()
     clerk = hall.clerk("1", "c001")
     for _ in range(5):
         number = hall.issue()
