@@ -17,7 +17,7 @@ from typing import Annotated
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from fastapi.responses import FileResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
@@ -122,31 +122,41 @@ def build(services: Services, tokens: dict[str, str]) -> FastAPI:
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 
-def _problem(status: int, code: str, detail: str, sentence: Text) -> JSONResponse:
-    problem = Problem(code=code, detail=detail, text=sentence)
-    return JSONResponse(problem.model_dump(), status, media_type="application/problem+json")
+def _problem(status: int, code: str, detail: str, sentence: Text) -> Response:
+    problem = json.dumps(Problem(code=code, detail=detail, text=sentence).model_dump(), ensure_ascii=False)
+    # A refusal repeats what was asked, which need not be text that can be written.
+    return Response(problem.encode("utf-8", "replace"), status, media_type="application/problem+json")
+
+
+def _malformed(status: int, where: str, why: str) -> Response:
+    return _problem(status, "request.invalid", f"{where}: {why}", text("request.invalid", where=where, why=why))
 
 
 def _problems(app: FastAPI) -> None:
     @app.exception_handler(HallError)
-    async def refused(_request: Request, exc: HallError) -> JSONResponse:
+    async def refused(_request: Request, exc: HallError) -> Response:
         return _problem(404 if isinstance(exc, NotFound) else 409, exc.code, str(exc), exc.sentence)
 
     @app.exception_handler(RequestValidationError)
-    async def malformed(_request: Request, exc: RequestValidationError) -> JSONResponse:
+    async def malformed(_request: Request, exc: RequestValidationError) -> Response:
         first = exc.errors()[0]
-        where, why = ".".join(str(part) for part in first["loc"]), str(first["msg"])
-        return _problem(422, "request.invalid", f"{where}: {why}", text("request.invalid", where=where, why=why))
+        return _malformed(422, ".".join(str(part) for part in first["loc"]), str(first["msg"]))
 
     @app.exception_handler(HTTPException)
-    async def other(_request: Request, exc: HTTPException) -> JSONResponse:
-        code = "request.unknown_path" if exc.status_code in (404, 405) else "request.internal"
-        return _problem(exc.status_code, code, str(exc.detail), text(code))
+    async def other(_request: Request, exc: HTTPException) -> Response:
+        if exc.status_code in (404, 405):
+            return _problem(exc.status_code, "request.unknown_path", str(exc.detail), text("request.unknown_path"))
+        return _malformed(exc.status_code, "body", str(exc.detail))
 
     @app.exception_handler(DBAPIError)
-    async def storage(_request: Request, exc: DBAPIError) -> JSONResponse:
+    async def storage(_request: Request, exc: DBAPIError) -> Response:
         _log.error("storage refused a change: %s", type(exc.orig).__name__)
         return _problem(503, "storage_failed", type(exc.orig).__name__, text("hall.storage_failed"))
+
+    @app.exception_handler(Exception)
+    async def bug(_request: Request, exc: Exception) -> Response:
+        """Answers; that it is logged with its traceback is the server's doing."""
+        return _problem(500, "request.internal", type(exc).__name__, text("request.internal"))
 
 
 def _guard(app: FastAPI, tokens: dict[str, str]) -> None:
@@ -175,7 +185,7 @@ class _Wake:
         self._heard = bell.rings
 
     async def ring(self) -> bool:
-        """True after a ring, False when only the heartbeat is due. Raises StopAsyncIteration at the end."""
+        """True after a ring, False when only the heartbeat is due. Raises _DaemonEnds."""
         if self._stopping.rings:
             raise _DaemonEnds
         try:
@@ -385,7 +395,7 @@ def _streams(app: FastAPI, services: Services) -> None:
 
     @app.get("/events", response_model=FeedLine)
     async def events(
-        after: Annotated[int, Query(ge=0, description="number of the last event that is known")] = 0,
+        after: Annotated[int, Query(ge=0, lt=2**63, description="number of the last event that is known")] = 0,
         follow: Annotated[bool, Query(description="stay on the line for what comes")] = False,
     ) -> StreamingResponse:
         return _lines(_events(services, after, follow=follow))

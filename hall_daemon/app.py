@@ -109,11 +109,16 @@ class Daemon:
                 ready()
             waiting = group.create_task(ended.wait(), name="signals")
             await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
-            self._stopping.ring()
+            self._end_streams()
             server.should_exit = True
             await serving
             for task in (*tasks, waiting):
                 task.cancel()
+
+    def _end_streams(self) -> None:
+        """Open streams hear that the daemon stops now, not at their next heartbeat."""
+        for bell in (self._stopping, self.hall.changed, *(kiosk.changed for kiosk in self.kiosks.values())):
+            bell.ring()
 
     def _listen(self) -> socket.socket:
         try:

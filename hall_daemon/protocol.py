@@ -366,7 +366,7 @@ class KeyPressed(Frozen):
 class IssueAtCounter(Frozen):
     """A number issued by a clerk for somebody without a kiosk."""
 
-    item: str
+    item: str = Field(min_length=1, max_length=64)
     request_id: str = Field(min_length=8, max_length=64)
     priority: Priority = Priority.NORMAL
 
@@ -413,7 +413,7 @@ class Transfer(AboutCurrent):
 
     to_queue: QueueCode | None = None
     to_window: WindowCode | None = None
-    to_zone: str | None = None
+    to_zone: str | None = Field(default=None, max_length=8)
     keep_position: bool = True
     reason: str = Field(default="other", max_length=40)
 
