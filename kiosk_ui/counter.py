@@ -51,10 +51,10 @@ class CounterApp(App[Text]):
     .-narrow #alerts { max-height: 4; }
     .panel { height: auto; border: round $border-blurred; padding: 0 1; background: $surface;
              border-title-color: $accent; border-title-style: bold; border-subtitle-color: $foreground 70%; }
-    DataTable.panel { padding: 0; scrollbar-size-vertical: 1; }
-    DataTable:focus { border: round $border; }
-    DataTable > .datatable--cursor { background: $surface; color: $foreground; text-style: none; }
-    DataTable:focus > .datatable--cursor { background: $block-cursor-background; }
+    OptionList { scrollbar-size-vertical: 1; background: $surface; }
+    OptionList.panel:focus { border: round $border; }
+    .panel > .option-list--option-highlighted { background: $surface; color: $foreground; text-style: none; }
+    .panel:focus > .option-list--option-highlighted { background: $block-cursor-background; }
     #waiting { height: 1fr; min-height: 3; }
     #missed, #parked { max-height: 9; }
     .-narrow #main { layout: vertical; }
@@ -71,8 +71,8 @@ class CounterApp(App[Text]):
     #typed { background: $panel; margin-bottom: 1; }
     #matches { height: auto; max-height: 12; background: $surface; }
     #file-materials { margin-top: 1; }
-    .-plain DataTable, .-plain OptionList { scrollbar-size-vertical: 0; }
-    .-plain #current, .-plain .panel, .-plain .dialog, .-plain DataTable:focus { border: ascii $border; }
+    .-plain OptionList { scrollbar-size-vertical: 0; }
+    .-plain #current, .-plain .panel, .-plain .dialog, .-plain OptionList.panel:focus { border: ascii $border; }
     """
 
     def __init__(

@@ -29,6 +29,7 @@ _CAPS = {
     "minus": "-",
     "f4": "-",
 }
+_MOVES = {"down": "cursor_down", "up": "cursor_up", "pagedown": "page_down", "pageup": "page_up"}
 OTHER_MATERIAL = "other"
 
 
@@ -44,8 +45,6 @@ class Answer:
 
 class Choice(ModalScreen[str | None]):
     """One question, each answer on a key of its own; Enter is the first answer."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "back", say("key.back"), id="choice.back")]
 
     def __init__(self, title: str, answers: list[Answer], pen: Pen, note: str = "") -> None:
         super().__init__()
@@ -66,20 +65,14 @@ class Choice(ModalScreen[str | None]):
 
     def on_key(self, event: events.Key) -> None:
         """Take the answer whose key was pressed."""
-        if event.key == "escape":
-            return
         event.stop()
+        if event.key == "escape":
+            self.dismiss(None)
+            return
         cap = _CAPS.get(event.key, event.character or "")
-        for answer in self._answers:
-            if answer.key == cap:
-                self.dismiss(answer.value)
-                return
-        if cap == "Enter":
-            self.dismiss(self._answers[0].value)
-
-    def action_back(self) -> None:
-        """Answer nothing."""
-        self.dismiss(None)
+        values = {"Enter": self._answers[0].value} | {answer.key: answer.value for answer in self._answers}
+        if cap in values:
+            self.dismiss(values[cap])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,14 +97,6 @@ class Pick(ModalScreen[str | None]):
 
     With `free`, what was typed is an answer where nothing in the list matches.
     """
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", say("key.back"), id="pick.back"),
-        Binding("down", "move('cursor_down')", id="pick.down", show=False),
-        Binding("up", "move('cursor_up')", id="pick.up", show=False),
-        Binding("pagedown", "move('page_down')", id="pick.page_down", show=False),
-        Binding("pageup", "move('page_up')", id="pick.page_up", show=False),
-    ]
 
     def __init__(
         self, title: str, candidates: list[Candidate], pen: Pen, note: str = "", *, typed: str = "", free: bool = False
@@ -141,9 +126,16 @@ class Pick(ModalScreen[str | None]):
         self.set_focus(self.query_one("#typed", Input))
 
     @on(Input.Changed)
-    def narrow(self, event: Input.Changed) -> None:
+    def narrow(self) -> None:
         """Show what matches."""
-        self._show_matching(event.value)
+        self._keep_up()
+
+    def _keep_up(self) -> str:
+        """What is typed; the list shows it from now on."""
+        typed = self.query_one("#typed", Input).value
+        if typed != self._typed:
+            self._show_matching(typed)
+        return typed
 
     def _matching(self, typed: str) -> list[Candidate]:
         ranked = [(rank, place) for place, c in enumerate(self._candidates) if (rank := c.rank(typed)) is not None]
@@ -160,32 +152,27 @@ class Pick(ModalScreen[str | None]):
             matches.add_option(Option(say("pick.nothing"), disabled=True))
 
     def on_key(self, event: events.Key) -> None:
-        """Enter answers. A letter comes here only if it was faster than the input line, which gets it now."""
-        if event.key == "enter":
-            event.stop()
-            self._take()
+        """What the input line leaves: Enter, Esc, moving; and letters that were faster than its focus."""
+        # A key may come before the news of the letter before it.
+        typed = self._keep_up()
+        if event.key in _MOVES:
+            getattr(self.query_one("#matches", OptionList), f"action_{_MOVES[event.key]}")()
+        elif event.key == "enter":
+            self._take(typed)
+        elif event.key == "escape":
+            self.dismiss(None)
         elif event.is_printable and event.character:
-            event.stop()
             self.query_one("#typed", Input).insert_text_at_cursor(event.character)
+        else:
+            return
+        event.stop()
 
-    def _take(self) -> None:
-        typed, marked = self.query_one("#typed", Input).value, self.query_one("#matches", OptionList).highlighted
-        if typed != self._typed:
-            # Typed faster than the list was drawn: nobody has seen a mark.
-            self._show_matching(typed)
-            marked = 0
+    def _take(self, typed: str) -> None:
+        mark = self.query_one("#matches", OptionList).highlighted
         if self._shown:
-            self.dismiss(self._shown[marked or 0].value)
+            self.dismiss(self._shown[mark or 0].value)
         elif self._free and typed.strip():
             self.dismiss(typed.strip())
-
-    def action_move(self, step: str) -> None:
-        """Move the mark."""
-        getattr(self.query_one("#matches", OptionList), f"action_{step}")()
-
-    def action_back(self) -> None:
-        """Answer nothing."""
-        self.dismiss(None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,14 +185,14 @@ class FileOrder:
 
 
 class FilePagesDialog(ModalScreen[FileOrder | None]):
-    """Which pages to keep, and as which material; blank pages are left out until the clerk keeps them."""
+    """Which pages to keep, and as which material; blank and filed ones are left out until the clerk keeps them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", say("key.back"), id="file.back"),
-        Binding("down", "move(1)", id="file.down", show=False),
-        Binding("up", "move(-1)", id="file.up", show=False),
-        Binding("delete,space", "turn", id="file.turn", show=False),
-        Binding("f7", "again", say("key.scan"), id="file.again"),
+        Binding("escape", "back", say("key.back"), id="file.back", priority=True),
+        Binding("down", "move(1)", id="file.down", priority=True),
+        Binding("up", "move(-1)", id="file.up", priority=True),
+        Binding("delete,space", "turn", id="file.turn", priority=True),
+        Binding("f7", "again", say("key.scan"), id="file.again", priority=True),
     ]
 
     def __init__(self, number: str, scan: ScanJobView, materials: tuple[MaterialNeed, ...], picture: Picture) -> None:
@@ -214,7 +201,7 @@ class FilePagesDialog(ModalScreen[FileOrder | None]):
         self._scan = scan
         self._materials = materials
         self._picture = picture
-        self._dropped = {page.no for page in scan.pages if page.blank}
+        self._dropped = {page.no for page in scan.pages if page.blank or page.saved}
         self._marked = 0
         self._hint = scan.problem.zh if scan.problem else ""
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, TypeVar
 
-from textual import on
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
-from textual.widgets import DataTable
+from textual.widgets import OptionList
 
 from hall_daemon.protocol import CurrentTicket, FilePages, WindowView
 from hall_daemon.words import CancelReason, Outcome, ParkReason
 from kiosk_ui import counter_steps
 from kiosk_ui.counter_dialogs import Answer, Choice, FileOrder, FilePagesDialog, Help, Pick
-from kiosk_ui.counter_screen import WindowScreen
+from kiosk_ui.counter_screen import WindowScreen, marked
 from kiosk_ui.counter_view import Stage, say, scan_of, stage_of
 from kiosk_ui.theme import BAD
 
@@ -28,20 +27,30 @@ class CounterScreen(WindowScreen):
 
     # Letters are never shortcuts: an input method takes them. It also turns some signs of the main keyboard into
     # Chinese ones, which are bound too. A terminal reports Shift+F4 as F16, Shift+F5 as F17, Shift+F6 as F18.
+    # Priority: a key means what it means on the screen at its moment, however fast the next one follows.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("plus,fullwidth_plus_sign,f2", "call_next", say("key.next"), id="counter.next"),
-        Binding("asterisk,fullwidth_asterisk,f3", "recall", say("key.recall"), id="counter.recall"),
-        Binding("minus,fullwidth_hyphen_minus,f4", "no_show", say("key.no_show"), id="counter.no_show"),
-        Binding("slash,fullwidth_solidus,ideographic_comma,f5", "park", say("key.park"), id="counter.park"),
-        Binding("full_stop,ideographic_full_stop,f17,shift+f5", "resume", say("key.resume"), id="counter.resume"),
-        Binding("enter", "main", say("key.main"), id="counter.main"),
-        Binding("f16,shift+f4", "requeue", say("key.requeue"), id="counter.requeue"),
-        Binding("delete,f18,shift+f6", "cancel", say("key.cancel"), id="counter.cancel"),
-        Binding("f6", "transfer", say("key.transfer"), id="counter.transfer"),
-        Binding("f7", "scan", say("key.scan"), id="counter.scan"),
-        Binding("f12", "sign_out", say("key.sign_out"), id="counter.sign_out"),
-        Binding("question_mark,fullwidth_question_mark,f1", "help", say("key.help"), id="counter.help"),
-        Binding("escape", "leave_list", say("key.back"), id="counter.back"),
+        Binding(keys, action, say(f"key.{name}"), id=f"counter.{name}", priority=True)
+        for name, action, keys in (
+            ("next", "call_next", "plus,fullwidth_plus_sign,f2"),
+            ("recall", "recall", "asterisk,fullwidth_asterisk,f3"),
+            ("no_show", "no_show", "minus,fullwidth_hyphen_minus,f4"),
+            ("park", "park", "slash,fullwidth_solidus,ideographic_comma,f5"),
+            ("resume", "resume", "full_stop,ideographic_full_stop,f17,shift+f5"),
+            ("main", "main", "enter"),
+            ("requeue", "requeue", "f16,shift+f4"),
+            ("cancel", "cancel", "delete,f18,shift+f6"),
+            ("transfer", "transfer", "f6"),
+            ("scan", "scan", "f7"),
+            ("sign_out", "sign_out", "f12"),
+            ("help", "help", "question_mark,fullwidth_question_mark,f1"),
+            ("back", "leave_list", "escape"),
+            ("lists", "next_list", "tab"),
+            ("lists_back", "last_list", "shift+tab"),
+            ("down", "move('cursor_down')", "down"),
+            ("up", "move('cursor_up')", "up"),
+            ("page_down", "move('page_down')", "pagedown"),
+            ("page_up", "move('page_up')", "pageup"),
+        )
     ]
 
     def greet(self, view: WindowView) -> None:
@@ -119,9 +128,11 @@ class CounterScreen(WindowScreen):
             self._ask(question, lambda reason: self._send(self._steps.park(number, reason)))
 
     def action_main(self) -> None:
-        """What comes next in this state: sign in, call, serve, finish."""
+        """What comes next in this state: sign in, call, serve, finish; in a list, take the marked ticket."""
         stage = stage_of(self._view)
-        if stage is Stage.SIGNED_OUT:
+        if isinstance(self.focused, OptionList):
+            self._take_marked(self.focused)
+        elif stage is Stage.SIGNED_OUT:
             self._ask_clerk()
         elif stage is Stage.IDLE:
             self.action_call_next()
@@ -177,11 +188,11 @@ class CounterScreen(WindowScreen):
     def action_cancel(self) -> None:
         """Give up a number: the marked one of the waiting list, or one from a list."""
         rows = counter_steps.in_line(self._view.waiting if self._view else (), self._pen)
-        waiting = self.query_one("#waiting", DataTable)
+        waiting = self.query_one("#waiting", OptionList)
         if not rows:
             self._hint("none.waiting")
-        elif waiting.has_focus and waiting.is_valid_row_index(waiting.cursor_row):
-            self._ask_cancel(self._view.waiting[waiting.cursor_row].number if self._view else "")
+        elif self.focused is waiting and (number := marked(waiting)):
+            self._ask_cancel(number)
         else:
             self._ask(Pick(say("ask.cancel"), rows, self._pen), self._ask_cancel)
 
@@ -190,11 +201,24 @@ class CounterScreen(WindowScreen):
         question = self._choice("ask.cancel_reason", answers, number=number)
         self._ask(question, lambda reason: self._send(self._steps.cancel(number, reason)))
 
-    @on(DataTable.RowSelected)
-    def row_chosen(self, event: DataTable.RowSelected) -> None:
-        """Enter in a list: give up, put back, or take up the marked ticket."""
+    def _take_marked(self, tickets: OptionList) -> None:
+        """Give up, put back, or take up the marked ticket."""
         actions = {"waiting": self._ask_cancel, "missed": self._requeue, "parked": self._resume}
-        actions[str(event.data_table.id)](str(event.row_key.value))
+        if number := marked(tickets):
+            actions[str(tickets.id)](number)
+
+    def action_next_list(self) -> None:
+        """To the next list that is shown."""
+        self.focus_next(OptionList)
+
+    def action_last_list(self) -> None:
+        """To the list before."""
+        self.focus_previous(OptionList)
+
+    def action_move(self, step: str) -> None:
+        """Move the mark in the list."""
+        if isinstance(self.focused, OptionList):
+            getattr(self.focused, f"action_{step}")()
 
     def action_leave_list(self) -> None:
         """Back from a list, so that Enter is the main action again."""
@@ -217,15 +241,16 @@ class CounterScreen(WindowScreen):
         else:
             self._ask_scan(current.number)
 
-    def _ask_scan(self, number: str) -> None:
+    def _ask_scan(self, number: str, note: str = "") -> None:
         sources = ("platen", "feeder", "fine")
         answers = [Answer(key=str(n), label=say(f"scan.{s}"), value=s) for n, s in enumerate(sources, 1)]
-        question = self._choice("ask.scan", answers, number=number)
+        title = say("ask.scan", number=number)
+        question = Choice(title, answers, self._pen, f"{note}{say('dialog.enter_is_first')}")
         self._ask(question, lambda source: self._send(self._steps.scan(number, source)))
 
     def _file(self, number: str, job: str, order: FileOrder) -> None:
         if not order.pages:
-            self._ask_scan(number)
+            self._ask_scan(number, f"{say('scan.again_hint')}    ")
             return
         request = FilePages(material_code=order.code, material_name=order.name, pages=order.pages)
         self._send(self._steps.file(number, job, request))

@@ -19,10 +19,11 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import DataTable, Static
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
 
 from hall_daemon.client import HallClient, HallUnreachable, Link, LinkNews, RequestRefused
-from hall_daemon.protocol import Done, HallMap, WindowView
+from hall_daemon.protocol import Done, HallMap, ScanJobView, WindowView
 from hall_daemon.words import Outcome, ParkReason
 from kiosk_ui.counter_steps import Step, Steps
 from kiosk_ui.counter_view import Picture, filled, say, scan_of
@@ -109,15 +110,13 @@ class WindowScreen(Screen[None]):
                 yield Static(id="queues", classes="panel")
             with Vertical(id="lists"):
                 for name in ("waiting", "missed", "parked"):
-                    yield DataTable[Line](id=name, cursor_type="row", show_header=False, classes="panel")
+                    yield OptionList(id=name, classes="panel", markup=False, compact=True)
         yield Static(id="result")
         yield Static(id="status")
         yield Static(id="keys")
 
     def on_mount(self) -> None:
         """Begin to listen."""
-        for table in self.query(DataTable):
-            table.add_column("", key="line")
         self.query_one("#queues").border_title = say("queues")
         self.set_interval(1.0, self._draw)
         self.call_after_refresh(self._draw)
@@ -174,7 +173,7 @@ class WindowScreen(Screen[None]):
 
     def _draw_lists(self, picture: Picture) -> None:
         view = picture.view
-        waiting, missed, parked = (self.query_one(f"#{name}", DataTable) for name in ("waiting", "missed", "parked"))
+        waiting, missed, parked = (self.query_one(f"#{name}", OptionList) for name in ("waiting", "missed", "parked"))
         cells = max(24, waiting.size.width - 3)
         waiting.border_title = picture.waiting_title()
         missed.display = picture.wide and bool(view and view.missed)
@@ -243,13 +242,23 @@ class WindowScreen(Screen[None]):
     def view_arrived(self, message: ViewArrived) -> None:
         """Draw the new picture; a notice that was not there before beeps once."""
         known = set(self._view.notices) if self._view else set()
+        before, now = scan_of(self._view), scan_of(message.view)
         self._view = message.view
         self._arrived_s = time.monotonic()
         if set(message.view.notices) - known:
             self._fresh_until_s = time.monotonic() + FRESH_S
             self.app.bell()
+        if now is not None and before is not None and (now.job, before.state) == (before.job, "scanning"):
+            self._say_scan(now)
         self._draw()
         self._greet_once()
+
+    def _say_scan(self, scan: ScanJobView) -> None:
+        """The scanner has come to an end."""
+        if scan.state == "done":
+            self._say(self._picture().scan_line())
+        elif scan.state == "failed":
+            self._say(scan.problem.zh if scan.problem else say("scan_failed"), f"bold {BAD}")
 
     def _greet_once(self) -> None:
         if not self._greeted and self._view is not None and self._map is not None:
@@ -301,17 +310,21 @@ class WindowScreen(Screen[None]):
         self._say(message.sentence, OFF if message.quiet else f"bold {BAD}")
 
 
-def _fill(table: DataTable[Line], rows: dict[str, Line]) -> None:
+def marked(tickets: OptionList) -> str:
+    """Number of the marked ticket of a list; empty where the list is."""
+    return "" if tickets.highlighted is None else tickets.options[tickets.highlighted].id or ""
+
+
+def _fill(tickets: OptionList, rows: dict[str, Line]) -> None:
     """Show these rows; the mark stays on its ticket, or on its place where the ticket is gone."""
-    keys = [str(row.key.value) for row in table.ordered_rows]
-    if keys == list(rows):
-        for key, line in rows.items():
-            if table.get_cell(key, "line") != line:
-                table.update_cell(key, "line", line, update_width=True)
+    numbers = [option.id for option in tickets.options]
+    if numbers == list(rows):
+        for place, line in enumerate(rows.values()):
+            if tickets.options[place].prompt != line:
+                tickets.replace_option_prompt_at_index(place, line)
         return
-    place = table.cursor_row
-    marked = keys[place] if place < len(keys) else ""
-    table.clear()
-    for key, line in rows.items():
-        table.add_row(line, key=key)
-    table.move_cursor(row=list(rows).index(marked) if marked in rows else min(place, max(0, len(rows) - 1)))
+    place, mark = tickets.highlighted or 0, marked(tickets)
+    tickets.clear_options()
+    tickets.add_options([Option(line, id=number) for number, line in rows.items()])
+    if rows:
+        tickets.highlighted = list(rows).index(mark) if mark in rows else min(place, len(rows) - 1)

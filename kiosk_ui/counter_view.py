@@ -51,10 +51,10 @@ _KEYS: tuple[tuple[str, str, frozenset[Stage]], ...] = (
     ("+", "next", frozenset({Stage.IDLE, Stage.CALLING, Stage.SERVING})),
     ("*", "recall", frozenset({Stage.CALLING})),
     ("-", "no_show", frozenset({Stage.CALLING})),
-    ("/", "park", frozenset({Stage.CALLING, Stage.SERVING})),
+    ("/", "park", frozenset({Stage.SERVING})),
     (".", "resume", frozenset({Stage.IDLE})),
     ("Enter", "main", frozenset({Stage.SIGNED_OUT, Stage.IDLE, Stage.CALLING, Stage.SERVING})),
-    ("F6", "transfer", frozenset({Stage.CALLING, Stage.SERVING})),
+    ("F6", "transfer", frozenset({Stage.SERVING})),
     ("F7", "scan", frozenset({Stage.SERVING})),
     ("F12", "sign_out", frozenset({Stage.IDLE})),
     ("?", "help", frozenset(Stage)),
@@ -109,8 +109,6 @@ def page_marks(page: ScanPageView) -> tuple[Mark, str]:
         words.append(say("page.skewed", degrees=f"{abs(page.skew_mdeg) / 1000:.1f}"))
     if not page.edges_ok:
         words.append(say("page.cut"))
-    if not page.saved:
-        return Mark.BAD, " ".join([*words, say("page.unsaved")])
     return (Mark.WARN, " ".join(words)) if words else (Mark.OK, say("page.clear"))
 
 
@@ -277,7 +275,8 @@ class Picture:
         if scan.state == "failed":
             return scan.problem.zh if scan.problem else say("scan_failed")
         codes = {"scanning": "scanning", "done": "scan_done", "filed": "scan_filed"}
-        return say(codes[scan.state], n=len(scan.pages))
+        pages = [page for page in scan.pages if not page.saved] if scan.state == "done" else scan.pages
+        return say(codes[scan.state], n=len(pages))
 
     def pages(self, scan: ScanJobView, room: int) -> Text:
         """The scanned pages, at most `room` lines; the last ones if there are more."""
@@ -289,7 +288,8 @@ class Picture:
         """One scanned page with its marks and what its codes say."""
         mark, words = page_marks(page)
         line = Text(self.pen.fit(say("page", n=page.no), 8)).append_text(self.pen.mark(mark))
-        line.append_text(self.pen.text(f" {self.pen.fit(words, 22)}", FOREGROUND if mark is Mark.OK else WARN))
+        line.append_text(self.pen.text(f" {self.pen.fit(words, 18)}", FOREGROUND if mark is Mark.OK else WARN))
+        line.append(self.pen.fit(say("page.filed") if page.saved else "", 8), style=OK)
         return line.append_text(self.pen.text("  ".join(page.codes), OFF))
 
     def queues(self) -> Text:

@@ -61,10 +61,14 @@ async def test_serving_shows_time_and_filed_materials(size: tuple[int, int]) -> 
 
 async def test_scanned_pages_are_listed_with_their_marks() -> None:
     pages = scanned(
-        page(1), page(2, skew_mdeg=-2300, codes=("H018",)), page(3, blank=True), page(4, edges_ok=False, saved=False)
+        page(1),
+        page(2, skew_mdeg=-2300, codes=("H018",)),
+        page(3, blank=True),
+        page(4, edges_ok=False),
+        page(5, saved=True),
     )
     async with counter(serving(scan=pages)) as room:
-        await room.sees("扫描 4 页", "● 清楚", "▲ 歪斜 2.3°", "H018", "▲ 空白", "✖ 缺角 未保存，勿退原件")
+        await room.sees("扫描 5 页", "● 清楚", "▲ 歪斜 2.3°", "H018", "▲ 空白", "▲ 缺角", "已归档", "归档前勿退原件")
         await room.sees("扫好 4 页，按 F7 归档")
 
 
@@ -378,6 +382,22 @@ async def test_pages_are_filed_as_the_material_of_the_digit_without_blank_ones()
         filed = {"material_code": "m2", "material_name": "营业执照", "pages": [1, 2], "copy_kind": "original_seen"}
         await room.asks(("file", filed))
         assert room.hall.asked[-1].path == "/windows/3/scans/job-1/file"
+
+
+async def test_pages_that_are_filed_already_are_not_filed_again() -> None:
+    async with counter(serving(scan=scanned(page(1, saved=True), page(2)))) as room:
+        await room.press("f7")
+        await room.sees("H018 这些页归到哪一项材料？", "已归档")
+        await room.press("1")
+        filed = {"material_code": "m1", "material_name": "单位社会保险登记表", "pages": [2]}
+        await room.asks(("file", {**filed, "copy_kind": "original_seen"}))
+
+
+async def test_end_of_a_scan_is_said_once() -> None:
+    async with counter(serving(scan=scanned(state="scanning"))) as room:
+        room.hall.show(serving(scan=scanned(page(1))))
+        await room.sees("扫好 1 页，按 F7 归档")
+        assert "扫好 1 页" in room.lines()[-3]
 
 
 async def test_clerk_drops_and_keeps_pages() -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from hall_daemon.protocol import Text
+from hall_daemon.protocol import Text, WindowView
 from hall_daemon.words import ParkReason
 from tests.screens.scripted_hall import ScriptedHall
-from tests.screens.window_views import HALL, calling, parked, serving, window_view
+from tests.screens.window_views import HALL, calling, page, parked, scanned, serving, window_view
 from tests.waiting import until_async
 
 pytestmark = [
@@ -117,6 +117,31 @@ async def test_shifted_function_keys_arrive(terminal: Terminal, key: str, verb: 
             await terminal.sees("为什么弃号")
             terminal.press("Enter")
         await until_async(lambda: [verb for verb, _ in hall.verbs()] == [verb])
+
+
+@pytest.mark.parametrize(
+    ("view", "keys", "verbs"),
+    [
+        (serving(), ("F6", "1", "3", "Enter"), [("transfer", "to_window", "13")]),
+        (serving(), ("F6", "1", "Down", "Enter"), [("transfer", "to_window", "13")]),
+        (serving(), ("Enter", "3"), [("finish", "outcome", "supplement")]),
+        (calling(), ("+", "Enter"), [("no-show", "seen", "H018"), ("next", "seen", None)]),
+        (window_view(), ("+", "+"), [("next", "seen", None), ("next", "seen", None)]),
+        (window_view(), ("Tab", "Down", "DC", "3"), [("cancel", "ticket", "H019")]),
+        (serving(scan=scanned(page(1), page(2))), ("F7", "Down", "DC", "2"), [("file", "pages", [1])]),
+    ],
+)
+async def test_keys_that_arrive_in_one_burst_are_taken_in_order(
+    terminal: Terminal, view: WindowView, keys: tuple[str, ...], verbs: list[tuple[str, str, object]]
+) -> None:
+    async with ScriptedHall(HALL, view) as hall:
+        terminal.start((80, 24), "--hall", hall.url, "--window", "3")
+        await terminal.sees("在线", "等候 ")
+        terminal.press(*keys)
+        await until_async(lambda: len(hall.verbs()) >= len(verbs), limit_s=20, what=terminal.screen())
+        assert [
+            (verb, fact, body[fact]) for (verb, body), (_, fact, _) in zip(hall.verbs(), verbs, strict=True)
+        ] == verbs
 
 
 async def test_chinese_can_be_typed_to_find_where_to_transfer(terminal: Terminal) -> None:

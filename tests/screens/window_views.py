@@ -130,7 +130,7 @@ def page(no: int, **facts: Any) -> ScanPageView:
         "blur": 300,
         "edges_ok": True,
         "codes": (),
-        "saved": True,
+        "saved": False,
     }
     return ScanPageView(**(plain | facts))
 
