@@ -24,11 +24,10 @@ SHORT_OF_HEARING = replace(QUICK, heartbeat_s=1.0)
 LIMIT_S = 25.0
 
 
-@dataclass
-class Room:
-    """What a test works with."""
+@dataclass(kw_only=True)
+class Seat:
+    """Eyes and fingers at a counter screen."""
 
-    hall: ScriptedHall
     app: CounterApp
     pilot: Pilot[Text]
 
@@ -53,6 +52,13 @@ class Room:
         await self.pilot.press(*keys)
         await self.pilot.pause()
 
+
+@dataclass(kw_only=True)
+class Room(Seat):
+    """A seat in a hall that is played by a script."""
+
+    hall: ScriptedHall
+
     async def asks(self, *verbs: tuple[str, Any]) -> None:
         """Wait until the hall has been asked for exactly these, in this order."""
         await until_async(lambda: len(self.hall.verbs()) >= len(verbs), LIMIT_S, f"{verbs}, got {self.hall.verbs()}")
@@ -73,7 +79,7 @@ async def counter(
     async with ScriptedHall(HALL, view) as hall, HallClient(hall.url, limits=limits) as client:
         app = CounterApp(client, "3", clerk, plain=plain)
         async with app.run_test(size=size) as pilot:
-            room = Room(hall, app, pilot)
+            room = Room(hall=hall, app=app, pilot=pilot)
             await room.sees("在线" if view else "等主机回答")
             await until_async(lambda: any(a.path == "/hall" for a in hall.asked), LIMIT_S)
             await pilot.pause()
