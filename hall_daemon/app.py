@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable
@@ -126,7 +127,7 @@ class Daemon:
         except OSError as exc:
             raise ConfigError(
                 f"{self.config.file.name}: [hall] listen: {self.config.host}:{self.config.port} cannot be used "
-                f"({exc.strerror}); stop the program that has it, or choose another port"
+                f"({os.strerror(exc.errno or 0)}); stop the program that has it, or choose another port"
             ) from exc
 
     def _server(self) -> uvicorn.Server:

@@ -187,6 +187,14 @@ class Store:
 
     def open(self) -> None:
         """Open, check and migrate; begin a new stream if this is a new or an old copy. Raises StoreError."""
+        try:
+            self._open()
+        except OSError as exc:
+            raise StoreError(
+                f"{exc.filename or self.database} cannot be opened: {exc.strerror}; correct [hall] database"
+            ) from exc
+
+    def _open(self) -> None:
         self.database.parent.mkdir(parents=True, exist_ok=True)
         epoch = read_epoch(self.database)
         installed = self._epoch_path.exists() and self._epoch_path.stat().st_size > 0
