@@ -3,15 +3,15 @@
 TEXTS: dict[str, tuple[str, str]] = {
     # the client: what went wrong between a screen and the daemon
     "client.unreachable": (
-        "连不上大厅主机 {url}。请看网线和主机；程序会一直重试。",
+        "连不上大厅主机，一直在重试。请看网线和主机（{url}）。",
         "The hall at {url} cannot be reached. Check the cable and the machine; this program keeps trying.",
     ),
     "client.no_answer": (
-        "大厅主机 {url} 没有回答。请看屏幕上的号码，确认后再按。",
+        "大厅主机没有回答。请看屏幕上的号码，确认后再按（{url}）。",
         "The hall at {url} gave no answer. Look at the number on the screen before pressing again.",
     ),
     "client.silent": (
-        "大厅主机 {url} 没有声音了，正在重连。",
+        "大厅主机没有声音了，正在重连（{url}）。",
         "The hall at {url} has fallen silent; connecting again.",
     ),
     "client.not_the_hall": (
@@ -50,7 +50,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "与主机断开，这一步没有执行。请记下，连上后再按。",
         "Disconnected: nothing was done. Press again when the line is back.",
     ),
-    "counter.stale": ("画面停在 {minutes} 前", "Picture of {minutes} ago"),
+    "counter.stale": ("画面停在 {minutes}前", "Picture of {minutes} ago"),
     # states of a window
     "counter.state.signed_out": ("未上岗", "Signed out"),
     "counter.state.idle": ("空闲", "Free"),

@@ -89,7 +89,7 @@ class WindowScreen(Screen[None]):
         self._view: WindowView | None = None
         self._map = hall
         self._link = LinkNews(link=Link.CONNECTING)
-        self._arrived_s = self._fresh_until_s = self._result_until_s = 0.0
+        self._arrived_s = self._online_s = self._fresh_until_s = self._result_until_s = 0.0
         self._result = Line()
         self._order = asyncio.Lock()
         self._greeted = False
@@ -135,6 +135,7 @@ class WindowScreen(Screen[None]):
             width=self.size.width,
             hall_time_s=self._client.hall_time_s(),
             age_s=time.monotonic() - self._arrived_s if self._view else 0.0,
+            lost_s=time.monotonic() - self._online_s,
             fresh_notice=time.monotonic() < self._fresh_until_s,
         )
 
@@ -227,6 +228,8 @@ class WindowScreen(Screen[None]):
     @on(LinkChanged)
     def link_changed(self, message: LinkChanged) -> None:
         """Say so at once."""
+        if Link.ONLINE in {self._link.link, message.news.link}:
+            self._online_s = time.monotonic()
         self._link = message.news
         if message.news.link is Link.ONLINE:
             self.run_worker(self._fetch_map(), group="map", exclusive=True)

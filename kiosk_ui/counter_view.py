@@ -125,6 +125,8 @@ class Picture:
     """Seconds since 1970 by the hall's clock."""
     age_s: float
     """Since the view arrived."""
+    lost_s: float = 0.0
+    """Since the link was lost."""
     fresh_notice: bool = False
     stage: Stage = field(init=False)
 
@@ -217,7 +219,7 @@ class Picture:
         """What does not work and what to do, the link first; as many lines as there is room for."""
         lines: list[Text] = []
         if self.link.link is not Link.ONLINE and self.link.trouble is not None:
-            stale = f"  {say('stale', minutes=minutes(self.age_s))}" if self.view and self.age_s >= 60 else ""
+            stale = f"  {say('stale', minutes=minutes(self.lost_s))}" if self.view and self.lost_s >= 60 else ""
             lines.append(self._alert(Mark.BAD, self.link.trouble.zh + stale))
         notices = self.view.notices if self.view else ()
         lines += [self._alert(Mark.WARN, notice.zh) for notice in notices]

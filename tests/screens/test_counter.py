@@ -6,10 +6,13 @@ import unicodedata
 
 import pytest
 
+from hall_daemon.client import Link, LinkNews
 from hall_daemon.protocol import Text
+from hall_daemon.texts import text
 from hall_daemon.words import ParkReason, TicketState
 from kiosk_ui.counter_keys import CounterScreen
-from kiosk_ui.counter_view import stage_of
+from kiosk_ui.counter_view import Picture, stage_of
+from kiosk_ui.theme import Pen
 from tests.screens.counter_room import IMPATIENT, SHORT_OF_HEARING, Room, counter
 from tests.screens.scripted_hall import refusal
 from tests.screens.window_views import (
@@ -531,7 +534,7 @@ async def test_silent_daemon_is_noticed() -> None:
     async with counter(window_view(), limits=SHORT_OF_HEARING) as room:
         room.hall.view = None
         room.hall.heartbeat_s = 60.0
-        await room.sees("与主机断开", "没有声音了")
+        await room.sees("与主机断开", "大厅主机没有声音了")
         room.hall.heartbeat_s = 0.5
         room.hall.view = window_view()
         await room.sees("在线")
@@ -550,7 +553,7 @@ async def test_screen_works_on_while_a_verb_has_no_answer() -> None:
         await room.press("f1")
         await room.sees("按键一览")
         await room.press("escape")
-        await room.sees("没有回答。请看屏幕上的号码")
+        await room.sees("大厅主机没有回答。请看屏幕上的号码")
         room.hall.show(serving())
         await room.sees("办理中")
 
@@ -581,6 +584,15 @@ async def test_help_shows_all_keys_and_any_key_closes_it() -> None:
         await room.press("x")
         await room.sees("完成")
         assert not room.shows("按键一览")
+
+
+def test_picture_says_how_long_it_has_been_standing_still() -> None:
+    trouble = text("client.unreachable", url="http://hall")
+    picture = Picture(
+        window="3", view=window_view(), link=LinkNews(link=Link.OFFLINE, trouble=trouble), pen=Pen(), width=120,
+        hall_time_s=0.0, age_s=4000.0, lost_s=130.0,
+    )  # fmt: skip
+    assert picture.alerts().plain.strip() == f"✖ {trouble.zh}  画面停在 2 分前"
 
 
 def test_stage_follows_ticket_and_clerk() -> None:
