@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import uvicorn
 
+from drivers.base import Condition
 from hall_daemon import api, service_day
 from hall_daemon.clock import Clock
 from hall_daemon.config import ConfigError, HallConfig
@@ -163,6 +164,10 @@ class _Server(uvicorn.Server):
         yield
 
 
+_AS_IT_WAITS = {Condition.FEEDER_EMPTY.value}
+"""A scanner without paper in its feeder is as it should be."""
+
+
 def _condition(view: DeviceView) -> DeviceCondition | None:
     if view.link == "connecting":
         return None
@@ -170,7 +175,7 @@ def _condition(view: DeviceView) -> DeviceCondition | None:
         return DeviceCondition.REMOVED
     if view.link == "offline":
         return DeviceCondition.FAILED
-    return DeviceCondition.DEGRADED if view.conditions else DeviceCondition.OK
+    return DeviceCondition.DEGRADED if set(view.conditions) - _AS_IT_WAITS else DeviceCondition.OK
 
 
 async def _supervise(room: _Room) -> None:

@@ -296,9 +296,10 @@ class EventSender:
         await self._line.pace.pause(self._line.pace.rand(0, 1))
 
     async def _shrink_no_further(self, row: Row, exc: Rejected) -> None:
-        """One event is refused alone: twice, and while the province reads another one, it is the event's own fault."""
+        """One event is refused alone: twice, then once more after the province has read another one, and it is the
+        event's own fault. (The province may have been healed between the refusals and the other event.)"""
         self._refused_alone[row.id] = self._refused_alone.get(row.id, 0) + 1
-        if self._refused_alone[row.id] >= 2 and await self._reads_another():
+        if self._refused_alone[row.id] >= 2 and await self._reads_another() and not await self._reads([row]):
             _log.error("refused alone: sequence=%d id=%s %s; left out of a new stream", row.sequence, row.id, exc.code)
             await self._open_stream(
                 StreamReason.RESET, without=Refused(event_id=row.id, sequence=row.sequence, code=exc.code)
@@ -311,10 +312,12 @@ class EventSender:
     async def _reads_another(self) -> bool:
         """Whether the province reads an event that it has read before."""
         good = await self._read(1, after=self.acked - 1)
-        if not self.acked or not good:
-            return False
+        return bool(self.acked and good) and await self._reads(good)
+
+    async def _reads(self, rows: Sequence[Row]) -> bool:
+        """Whether the province takes these; what it acknowledges is found out by the next batch."""
         try:
-            await self._send(good)
+            await self._send(rows)
         except Rejected as exc:
             if exc.remedy is Remedy.SHRINK:
                 return False
