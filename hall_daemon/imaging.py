@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from hall_daemon.imaging_codes import Code, Reader, Symbology, in_order, read_codes, second_reader_problem, upright_turn
-from hall_daemon.imaging_lie import find_lie, straightened
+from hall_daemon.imaging_lie import SMALLEST_SKEW_DEG, find_lie, straightened
 from hall_daemon.imaging_marks import INCH_MM, Picture, blur_of, gray_of, ink_of, is_blank, shrunk
 
 MOST_PIXELS = 72_000_000
@@ -52,6 +52,11 @@ class PageResult:
     blank: bool
     codes: tuple[Code, ...] = field(repr=False)
     """From top to bottom, each once."""
+
+    @property
+    def skew_left_mdeg(self) -> int:
+        """What is left of the skew in `jpeg`."""
+        return self.skew_mdeg if abs(self.skew_mdeg) < SMALLEST_SKEW_DEG * 1000 else 0
 
 
 def process(data: bytes, media: str, dpi: int) -> PageResult:

@@ -22,6 +22,7 @@ from hall_daemon.tickets import AlreadyWaiting, HallClosed, Issued, IssueOrder, 
 from hall_daemon.words import OPEN_STATES, IdentityMode, Lane, SlipState, TicketState
 
 # Run for every number that is taken; the ORM costs ten times the SQL.
+_SAME = sql("SELECT id FROM ticket WHERE request_id = :request_id")
 _ARRIVE = sql(
     "UPDATE day SET open_ms = max(open_ms + 1, :now) WHERE bizdate = :bizdate AND closed_ms IS NULL RETURNING open_ms"
 )
@@ -51,8 +52,9 @@ def issue(
 ) -> Issued:
     """Create a ticket, or find the one that this very order has created. Raises HallClosed, AlreadyWaiting,
     NoMoreNumbers."""
-    same = tx.session.exec(select(TicketRow).where(TicketRow.request_id == order.request_id)).first()
-    if same is not None:
+    same_id = tx.session.connection().execute(_SAME, {"request_id": order.request_id}).scalar()
+    if same_id is not None:
+        same = tx.session.get_one(TicketRow, same_id)
         return _issued(profile, same, event=0, ahead=lookups.ahead_of(tx.session, same), repeated=True)
     item = profile.items[order.item]
     person = _person(order, secrets.match)

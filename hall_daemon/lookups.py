@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sqlalchemy import text as sql
 from sqlmodel import Session, col, func, select
 
 from hall_daemon import queueing
@@ -12,6 +13,12 @@ from hall_daemon.tables import DayRow, EventRow, MaterialRow, SessionRow, Ticket
 from hall_daemon.tickets import NotFound, Snapshot, TicketInfo
 from hall_daemon.words import OPEN_STATES, Hold, ParkReason, Priority, SlipState, TicketState
 
+LAST_ARRIVAL = 1 << 62
+# Asked for every number that is taken; the ORM costs ten times the SQL.
+_COUNT_WAITING = sql(
+    "SELECT count(*) FROM ticket "
+    "WHERE bizdate = :bizdate AND state = 'waiting' AND queue = :queue AND arrival_ms < :before"
+)
 AT_WINDOW = (TicketState.CALLED.value, TicketState.SERVING.value)
 
 
@@ -60,12 +67,8 @@ def waiting(session: Session, bizdate: str, now_ms: int) -> list[queueing.Waitin
 
 def count_waiting(session: Session, bizdate: str, queue: str, before_ms: int | None = None) -> int:
     """How many wait in a queue, in all or before a virtual arrival."""
-    question = select(func.count()).where(
-        TicketRow.bizdate == bizdate, TicketRow.state == TicketState.WAITING.value, TicketRow.queue == queue
-    )
-    if before_ms is not None:
-        question = question.where(TicketRow.arrival_ms < before_ms)
-    return session.exec(question).one()
+    asked = {"bizdate": bizdate, "queue": queue, "before": LAST_ARRIVAL if before_ms is None else before_ms}
+    return int(session.connection().execute(_COUNT_WAITING, asked).scalar_one())
 
 
 def ahead_of(session: Session, row: TicketRow) -> int:

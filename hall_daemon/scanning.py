@@ -309,7 +309,7 @@ def read_page(folder: Path, original: str, media: str, dpi: int, color: bool) ->
     name = spool(folder, result.jpeg)
     return ReadPage(
         blob=f"sha256:{name}", sm3=privacy.sm3_hex(result.jpeg), bytes=len(result.jpeg), width=result.width,
-        height=result.height, dpi=result.dpi, color=color, rotation=result.rotation, skew_mdeg=result.skew_mdeg,
+        height=result.height, dpi=result.dpi, color=color, rotation=result.rotation, skew_mdeg=result.skew_left_mdeg,
         blur=result.blur, edges_ok=result.edges_ok, blank=result.blank,
         codes=tuple(code.text for code in result.codes),
     )  # fmt: skip

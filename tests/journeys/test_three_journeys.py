@@ -7,6 +7,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from hall_daemon import imaging
 from sim import papers
 from sim.visits import REPRINT_MARK
 from tests.journeys.conftest import Hall
@@ -102,8 +103,10 @@ def test_a_scanned_page_is_filed_and_the_province_has_it_byte_for_byte(hall: Hal
     job = clerk.say("scans", ticket=number).json()["job"]
     view = clerk.view.until(lambda v: v["scan"] and v["scan"]["state"] == "done", 60)["scan"]
     assert view["pages"][0]["codes"] == ["https://hall.example/m/M05?v=3"]
-    assert abs(abs(view["pages"][0]["skew_mdeg"]) - 3000) < 300
+    assert abs(view["pages"][0]["skew_mdeg"]) < 100
     shown = httpx.get(f"{hall.bench.url}/windows/1/scans/{job}/pages/1", timeout=20, trust_env=False).content
+
+    assert abs(imaging.process(shown, "image/jpeg", 200).skew_mdeg) < 300, "the page is not straight"
 
     filed = clerk.say(f"scans/{job}/file", material_code="M05", material_name="申请表", pages=[1])
     assert filed.status_code == 200, filed.text
