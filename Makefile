@@ -40,9 +40,9 @@ format: $(VENV)/.dev
 lock: $(VENV)/.dev
 	$(PY) -m pip install -q uv
 	$(VENV)/bin/uv pip compile pyproject.toml --extra hall --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header -q -o requirements.lock
+		--no-header -q -o requirements.lock
 	$(VENV)/bin/uv pip compile pyproject.toml --extra hall --extra dev -c requirements.lock --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-header -q -o requirements-dev.lock
+		--generate-hashes --no-header -q -o requirements-dev.lock
 
 setup: $(VENV)/.demo
 setup-dev: $(VENV)/.dev
