@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from sim.bench import Bench, DaemonProcess
@@ -67,8 +68,12 @@ class Prompt:
             return f"no command '{words[0]}'; try help"
         try:
             return verb(words[1:]) or "done"
-        except (KeyError, IndexError, AttributeError, TypeError, ValueError, RuntimeError) as exc:
-            return f"{words[0]}: {type(exc).__name__}: {exc}"
+        except IndexError:
+            return f"{words[0]}: something is missing; see help"
+        except KeyError as exc:
+            return f"{words[0]}: there is no {exc}; devices: {', '.join(self.bench.twins)}"
+        except (AttributeError, TypeError, ValueError, RuntimeError, OSError) as exc:
+            return f"{words[0]}: {exc}; see help, or `verbs DEVICE`"
 
     def _carrier(self, device: str) -> Any:
         return self.bench.lines.get(device) or self.bench[device]
@@ -97,7 +102,7 @@ class Prompt:
         slips = self.bench[words[0]].printed
         if not slips:
             return "nothing printed yet"
-        slips[-1].save(words[1])
+        slips[-1].save(Path(words[1]))
         return f"{words[1]} written"
 
     def _shown(self, _: list[str]) -> str:
