@@ -6,23 +6,33 @@ screens are computed from is what the database says. `HALL_STORIES` sets how man
 
 import asyncio
 import os
+import random
 import shutil
 import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+)
 
 from hall_daemon import lookups, service_day, store
 from hall_daemon.queueing import may_call
 from hall_daemon.tickets import HallError
-from hall_daemon.words import CancelReason, Hold, Outcome, ParkReason, PrintResult, RequeuedBy
+from hall_daemon.words import CancelReason, Hold, Outcome, ParkReason, PrintResult, RequeuedBy, TicketState
 from sim import oracle
 from tests.rules.hall_room import PENSION, RETIRED, START_UP, HallRoom, StandingClock, card, write_hall
 
@@ -54,7 +64,9 @@ class HallStory(RuleBasedStateMachine):
         self.clock = StandingClock()
         self.room = HallRoom(self.folder, self.clock)
         self.do(self.room.start())
-        self.do(self.room.sign_in(w1="c001", w2="c002"))
+        self.quiet_since = 0
+        self.do(self.room.sign_in(w1="c001", w2="c002", w3="c003"))
+        self.do(self.room.numbers(2, PENSION))
 
     def teardown(self) -> None:
         if not hasattr(self, "room"):
@@ -102,14 +114,14 @@ class HallStory(RuleBasedStateMachine):
 
     @rule(
         target=tickets,
-        item=st.sampled_from([START_UP, PENSION, RETIRED, "queue:D"]),
+        items=st.lists(st.sampled_from([START_UP, PENSION, RETIRED, "queue:D"]), min_size=1, max_size=3),
         person=st.sampled_from(PEOPLE),
         phone=st.sampled_from(["", "", "13900000000"]),
     )
-    def take(self, item: str, person: str | None, phone: str) -> Any:
+    def take(self, items: list[str], person: str | None, phone: str) -> Any:
         who = card(number=person) if person else None
-        issued = self.attempt(self.room.issue(item, card=who, phone=phone))
-        return multiple() if issued is None else issued.number
+        issued = [self.attempt(self.room.issue(item, card=who, phone=phone)) for item in items]
+        return multiple(*(one.number for one in issued if one is not None))
 
     @rule(target=orders, number=st.integers(0, 10**6))
     def prepare(self, number: int) -> str:
@@ -136,13 +148,10 @@ class HallStory(RuleBasedStateMachine):
 
     # --- clerks -------------------------------------------------------------------------------------------------------
 
-    @rule(window=WINDOWS, clerk=CLERKS)
-    def sign_in(self, window: str, clerk: str) -> None:
-        self.attempt(self.room.hall.sign_in(window, clerk))
-
-    @rule(window=WINDOWS)
-    def sign_out(self, window: str) -> None:
-        self.attempt(self.room.hall.sign_out(window))
+    @rule(window=WINDOWS, clerk=st.one_of(CLERKS, st.none()))
+    def sign_in_or_out(self, window: str, clerk: str | None) -> None:
+        hall = self.room.hall
+        self.attempt(hall.sign_in(window, clerk) if clerk else hall.sign_out(window))
 
     @rule(window=WINDOWS, presses=st.integers(1, 2))
     def call_next(self, window: str, presses: int) -> None:
@@ -166,41 +175,41 @@ class HallStory(RuleBasedStateMachine):
         return next((row[0] for row in self.rows(f"SELECT number FROM ticket WHERE id = '{first}'")), None)
 
     @rule(window=WINDOWS)
-    def serve(self, window: str) -> None:
-        self.attempt(self.room.hall.serve(window, self.shown(window) or "A001", identity_rechecked=True))
-
-    @rule(window=WINDOWS)
     def call_and_serve(self, window: str) -> None:
         if self.attempt(self.room.hall.call_next(window, self.shown(window))) is not None:
-            self.serve(window)
+            self.attempt(self.about(window, "serve"))
 
-    @rule(window=WINDOWS)
-    def recall(self, window: str) -> None:
-        self.attempt(self.room.hall.recall(window, self.shown(window) or "A001"))
+    @rule(window=WINDOWS, verb=st.sampled_from(["recall", "serve", "no_show", "park", "finish"]))
+    def go_on(self, window: str, verb: str) -> None:
+        self.attempt(self.about(window, verb))
 
-    @rule(window=WINDOWS)
-    def no_show(self, window: str) -> None:
-        self.attempt(self.room.hall.no_show(window, self.shown(window) or "A001"))
-
-    @rule(window=WINDOWS, hold=st.sampled_from(list(Hold)))
-    def park(self, window: str, hold: Hold) -> None:
-        self.attempt(self.room.hall.park(window, self.shown(window) or "A001", ParkReason.COPY, hold))
-
-    @rule(window=WINDOWS, outcome=st.sampled_from(list(Outcome)))
-    def finish(self, window: str, outcome: Outcome) -> None:
-        self.attempt(self.room.hall.finish(window, self.shown(window) or "A001", outcome))
+    def about(self, window: str, verb: str) -> Awaitable[object]:
+        """A verb about the ticket on the clerk's screen, legal or not."""
+        hall, number = self.room.hall, self.shown(window) or "A001"
+        deeds: dict[str, Callable[[], Awaitable[object]]] = {
+            "recall": lambda: hall.recall(window, number),
+            "serve": lambda: hall.serve(window, number, identity_rechecked=True),
+            "no_show": lambda: hall.no_show(window, number),
+            "park": lambda: hall.park(window, number, ParkReason.COPY, Hold.OPEN if window == "1" else Hold.HERE),
+            "finish": lambda: hall.finish(window, number, Outcome.RECEIVED),
+        }
+        return deeds[verb]()
 
     @rule(window=WINDOWS, to=TARGETS, keep=st.booleans())
     def transfer(self, window: str, to: dict[str, Any], keep: bool) -> None:
         self.attempt(self.room.transfer(window, self.shown(window) or "A001", keep_position=keep, **to))
 
-    @rule(window=WINDOWS, number=tickets)
-    def resume(self, window: str, number: str) -> None:
-        self.attempt(self.room.hall.resume(window, number))
+    @rule(window=WINDOWS, number=st.one_of(tickets, st.none()))
+    def resume(self, window: str, number: str | None) -> None:
+        self.attempt(self.room.hall.resume(window, number or self.one_that_is(TicketState.PARKED)))
 
-    @rule(number=tickets)
-    def requeue(self, number: str) -> None:
-        self.attempt(self.room.hall.requeue(number, RequeuedBy.CLERK))
+    @rule(number=st.one_of(tickets, st.none()))
+    def requeue(self, number: str | None) -> None:
+        self.attempt(self.room.hall.requeue(number or self.one_that_is(TicketState.NO_SHOW), RequeuedBy.CLERK))
+
+    def one_that_is(self, state: TicketState) -> str:
+        tickets = self.do(self.room.hall.snapshot()).tickets
+        return next((t.number for t in tickets if t.state is state), "A001")
 
     @rule(number=consumes(tickets))
     def cancel(self, number: str) -> None:
@@ -213,17 +222,25 @@ class HallStory(RuleBasedStateMachine):
 
     # --- technician ---------------------------------------------------------------------------------------------------
 
+    def has_been_quiet(self) -> bool:
+        """Whether the hall has lived for a while since the last great change, so that there is something to change."""
+        return len(self.rows("SELECT 1 FROM event")) > self.quiet_since + 15
+
+    @precondition(lambda self: self.has_been_quiet())
     @rule()
     def restart(self) -> None:
         self.do(self.room.stop())
         self.room = HallRoom(self.folder, self.clock)
         self.do(self.room.start())
+        self.quiet_since = len(self.rows("SELECT 1 FROM event"))
 
+    @precondition(lambda self: self.has_been_quiet())
     @rule()
     def close_and_open_the_next_day(self) -> None:
         self.attempt(service_day.close(self.room.hall))
         self.clock.pass_ms(EVENING_MS)
         self.attempt(service_day.open_day(self.room.hall))
+        self.quiet_since = len(self.rows("SELECT 1 FROM event"))
 
     # --- what is always true ------------------------------------------------------------------------------------------
 
@@ -263,3 +280,64 @@ TestHallStory.settings = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )  # fmt: skip
 pytestmark = pytest.mark.timeout(0)  # the number of examples is the limit
+
+LEGAL = {
+    None: ["call_and_serve", "call_and_serve", "call", "resume"],
+    TicketState.CALLED: ["serve", "serve", "recall", "no_show"],
+    TicketState.SERVING: ["finish", "call_and_serve", "park", "transfer"],
+}
+"""What a clerk does, by the state of the ticket at the window; rarely something else."""
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_long_week_of_people_who_mostly_know_what_they_do(seed: int) -> None:
+    chance, story, done = random.Random(seed), HallStory(), Counter[str]()
+    story.begin()
+    try:
+        for step in range(200):
+            one_deed(story, chance)
+            if step % 50 == 49:
+                chance.choice([story.restart, story.close_and_open_the_next_day])()
+            for truth in (
+                story.the_oracle_finds_nothing, story.nobody_is_at_two_windows_and_no_window_has_two,
+                story.screens_see_what_the_database_says,
+            ):  # fmt: skip
+                truth()
+        done.update(row[0].split(".")[-2] for row in story.rows("SELECT type FROM event"))
+    finally:
+        story.teardown()
+    assert {"parked", "resumed", "transferred", "no_show", "requeued", "cancelled", "finished"} <= done.keys()
+    assert done["called"] > 20
+
+
+def one_deed(story: HallStory, chance: random.Random) -> None:
+    """Somebody comes, or a clerk goes on."""
+    story.wait(ms=chance.choice([1, 1000, 60_000]))
+    whim, window = chance.random(), chance.choice(["1", "2", "3"])
+    if whim < 0.35:
+        items = chance.choices([START_UP, PENSION, RETIRED, "queue:D"], k=chance.randint(1, 2))
+        story.take(items=items, person=chance.choice([None, None, *PEOPLE]), phone="")
+    elif whim < 0.38:
+        story.attempt(story.room.hall.cancel(story.one_that_is(TicketState.WAITING), CancelReason.OTHER, None))
+    elif whim < 0.45:
+        story.requeue(number=None)
+    elif whim < 0.50:
+        story.sign_in_or_out(window=window, clerk=chance.choice(["c001", "c002", "c003", None]))
+    else:
+        at_window(story, chance, window)
+
+
+def at_window(story: HallStory, chance: random.Random, window: str) -> None:
+    ticket = story.do(story.room.hall.snapshot()).at_window(window)
+    verb = chance.choice(LEGAL[ticket.state if ticket else None])
+    if verb == "call":
+        story.call_next(window=window, presses=chance.randint(1, 2))
+    elif verb == "call_and_serve":
+        story.call_and_serve(window=window)
+    elif verb == "resume":
+        story.resume(window=window, number=None)
+    elif verb == "transfer":
+        to = chance.choice([{"to_queue": "H"}, {"to_window": "2"}, {"to_zone": "D"}])
+        story.transfer(window=window, to=to, keep=chance.random() < 0.5)
+    else:
+        story.go_on(window=window, verb=verb)
