@@ -540,7 +540,7 @@ async def test_stopping_lets_a_job_finish(bench: Bench) -> None:
 async def test_a_job_that_does_not_end_in_time_is_cut_off(bench: Bench, tcp: bool) -> None:
     printer = add_printer(bench, tcp=tcp)
     await bench.start()
-    printer.go_mute_after(bytes_received=60)
+    printer.stall()
     took_s = await stop_while(bench, bench.print)
 
     assert port_threads() == []
