@@ -402,8 +402,13 @@ def _streams(app: FastAPI, services: Services) -> None:
 
 
 def _technician(app: FastAPI, services: Services) -> None:
-    hall, devices = services.hall, services.devices
+    _map(app, services.hall)
+    _devices(app, services.devices)
+    _day(app, services.hall)
+    _monitoring(app, services)
 
+
+def _map(app: FastAPI, hall: Hall) -> None:
     @app.get("/hall")
     async def hall_map() -> HallMap:
         known = hall.profile
@@ -417,6 +422,8 @@ def _technician(app: FastAPI, services: Services) -> None:
             items=tuple(ItemName(code=i.code, name=i.name, queue=i.queue) for i in known.items.values()),
         )
 
+
+def _devices(app: FastAPI, devices: Devices) -> None:
     @app.get("/devices")
     async def all_devices() -> tuple[DeviceView, ...]:
         return devices.views()
@@ -427,6 +434,8 @@ def _technician(app: FastAPI, services: Services) -> None:
             raise NotFound(what=f"{device}/{deed}")
         devices.enable(device, enabled=deed == "enable")
 
+
+def _day(app: FastAPI, hall: Hall) -> None:
     @app.post("/day/close")
     async def close_day() -> Done:
         return Done(event=await service_day.close(hall))
@@ -435,13 +444,15 @@ def _technician(app: FastAPI, services: Services) -> None:
     async def open_day() -> Done:
         return Done(event=await service_day.open_day(hall))
 
+
+def _monitoring(app: FastAPI, services: Services) -> None:
     @app.get("/healthz")
     async def health(response: Response) -> Health:
         writable = await services.store.writable()
         if not writable:
             response.status_code = 503
         return Health(
-            alive=True, store_writable=writable, day_open=hall.day_open, stream=services.store.streamid,
+            alive=True, store_writable=writable, day_open=services.hall.day_open, stream=services.store.streamid,
             last_event=services.store.last_sequence,
         )  # fmt: skip
 

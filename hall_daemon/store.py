@@ -114,29 +114,13 @@ class Tx:
         self, wire_type: str, subject: str, data: dict[str, Any], model: EventData | None, *,
         event_id: str | None = None, bizdate: str | None = None, aggseq: int | None = None, time: str | None = None,
     ) -> int:  # fmt: skip
-        store, head = self._store, self._head
-        recorded = rfc3339(self.now_ms)
+        head = self._head
         if aggseq is None:
             found = self.session.connection().execute(_LAST_OF_SUBJECT, {"subject": subject}).scalar()
             aggseq = (found or 0) + 1
-        envelope: dict[str, Any] = {
-            "specversion": "1.0",
-            "id": event_id or store.clock.new_id(),
-            "source": f"/halls/{store.hall_code}",
-            "type": wire_type,
-            "subject": subject,
-            "time": time or recorded,
-            "recordedtime": recorded,
-            "datacontenttype": "application/json",
-            "streamid": head.streamid,
-            "sequence": f"{head.sequence + 1:016d}",
-            "aggseq": aggseq,
-            "bizdate": bizdate or self.bizdate,
-            "catver": store.catalog_version,
-            "clkstate": store.clock.state.value,
-            "clkoffms": store.clock.offset_ms,
-            "data": data,
-        }
+        envelope = self._envelope(event_id, wire_type, subject, time) | {
+            "aggseq": aggseq, "bizdate": bizdate or self.bizdate, "data": data,
+        }  # fmt: skip
         this_leaf = leaf(envelope)
         head.sequence += 1
         head.chain = chain(head.chain, this_leaf)
@@ -155,6 +139,25 @@ class Tx:
                 )
             )  # fmt: skip
         return number
+
+    def _envelope(self, event_id: str | None, wire_type: str, subject: str, time: str | None) -> dict[str, Any]:
+        """What says where and when, of the next event. Any: its members are of every JSON type."""
+        store, recorded = self._store, rfc3339(self.now_ms)
+        return {
+            "specversion": "1.0",
+            "id": event_id or store.clock.new_id(),
+            "source": f"/halls/{store.hall_code}",
+            "type": wire_type,
+            "subject": subject,
+            "time": time or recorded,
+            "recordedtime": recorded,
+            "datacontenttype": "application/json",
+            "streamid": self._head.streamid,
+            "sequence": f"{self.next_sequence:016d}",
+            "catver": store.catalog_version,
+            "clkstate": store.clock.state.value,
+            "clkoffms": store.clock.offset_ms,
+        }
 
 
 @dataclass
