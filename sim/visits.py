@@ -171,6 +171,8 @@ class Clerk:
     clerk: str
     seed: int
     scanner_lock: threading.Lock = field(default_factory=threading.Lock)
+    scan_share: float = 0.4
+    """How many of those served bring a paper."""
     finished: list[str] = field(default_factory=list)
     interrupted: set[str] = field(default_factory=set)
     pages: int = 0
@@ -238,7 +240,7 @@ class Clerk:
         if chance < 0.1 and number not in self.interrupted:
             self.interrupted.add(number)
             return self._try("park", seen=number, reason="copy", hold="here")
-        if chance > 0.6 and self.bench.tables["window"][self.window].get("scanner"):
+        if chance > 1 - self.scan_share and self.bench.tables["window"][self.window].get("scanner"):
             self.scan(number)
         done = self._try("finish", seen=number, outcome="completed")
         if done:

@@ -35,7 +35,8 @@ class People:
         """Set when a number has just been asked for."""
         self.called = threading.Event()
         self.kiosk = Kiosk(bench, "k1", SEED)
-        self.clerks = [Clerk(bench, w, c, SEED + n) for n, (w, c) in enumerate((("1", "c001"), ("2", "c002")))]
+        places = (("1", "c001"), ("2", "c002"))
+        self.clerks = [Clerk(bench, w, c, SEED + n, scan_share=0.9) for n, (w, c) in enumerate(places)]
         self._threads = [
             threading.Thread(target=self._visit, name="residents"),
             *(threading.Thread(target=self._serve, args=(c,), name=f"clerk {c.window}") for c in self.clerks),
@@ -83,8 +84,12 @@ def _grown(measure: Callable[[], int], stop_at_s: float) -> bool:
     return False
 
 
-def _moments(bench: Bench, people: People) -> dict[str, Callable[[], bool]]:
-    """Name → waits until the daemon is just doing that."""
+WAIT_S = 5.0
+"""For a moment to come; after that the kill strikes whatever is going on."""
+
+
+def _moments(bench: Bench, people: People) -> dict[str, tuple[Callable[[], bool], float]]:
+    """Name → waits until the daemon is just doing that; and how long it goes on doing it, seconds at most."""
     printer: Any = bench.lines["PRN-01"]
     display: Any = bench.lines["DSP-01"]
     scanner: Any = bench.lines["SCN-01"]
@@ -93,20 +98,24 @@ def _moments(bench: Bench, people: People) -> dict[str, Callable[[], bool]]:
         return lambda: sum(len(p.data) for p in line.transcript[-400:] if p.direction == ">" and len(p.data) > 20)
 
     def confirm() -> bool:
-        end = time.monotonic() + 4
+        end = time.monotonic() + WAIT_S
         while time.monotonic() < end:
             if people.kiosk.screen.view.get("screen") in ("confirm", "printing"):
                 return True
             time.sleep(0.002)
         return False
 
+    def spooled() -> int:
+        return sum(1 for _ in bench.database.with_name("blobs").iterdir())
+
     return {
-        "issue": confirm,
-        "print": lambda: _grown(bytes_to(printer), 4),
-        "call": lambda: _grown(bytes_to(display), 4),
-        "scan": lambda: _grown(lambda: len(scanner.transcript), 4),
-        "send": lambda: _grown(lambda: _ledger_size(bench), 4),
-        "any": lambda: True,
+        "issue": (confirm, 0.3),
+        "print": (lambda: _grown(bytes_to(printer), WAIT_S), 0.03),
+        "call": (lambda: _grown(bytes_to(display), WAIT_S), 0.03),
+        "scan": (lambda: _grown(lambda: sum("NextDocument" in t for t in scanner.transcript), WAIT_S), 2.0),
+        "file": (lambda: _grown(spooled, WAIT_S), 1.0),
+        "send": (lambda: _grown(lambda: _ledger_size(bench), WAIT_S), 0.03),
+        "any": (lambda: True, 4.0),
     }
 
 
@@ -128,9 +137,9 @@ def test_nothing_is_lost_whenever_the_daemon_is_killed(tmp_path: Path, capsys: p
             moments = _moments(bench, people)
             for _ in range(KILLS):
                 name = chance.choice(list(moments))
-                reached = moments[name]()
-                hit[name if reached else "any"] += 1
-                time.sleep(chance.choice((0.0, chance.uniform(0, 0.02), chance.uniform(0, 0.6))))
+                comes, lasts_s = moments[name]
+                hit[name if comes() else "any"] += 1
+                time.sleep(chance.uniform(0, lasts_s))
                 daemon.kill()
                 daemon.start()
                 restarts.append(daemon.ready_after_s)
@@ -162,7 +171,8 @@ def test_nothing_is_lost_whenever_the_daemon_is_killed(tmp_path: Path, capsys: p
 
 def _serve_who_waits(bench: Bench) -> None:
     """Everybody who is still there is served, so that the day can be told whole."""
-    clerks = [Clerk(bench, w, c, SEED) for w, c in (("1", "c001"), ("2", "c002"), ("3", "c003"))]
+    places = (("1", "c001"), ("2", "c002"), ("3", "c003"))
+    clerks = [Clerk(bench, w, c, SEED, scan_share=0.1) for w, c in places]
     try:
         for clerk in clerks:
             clerk.sign_in()
@@ -173,7 +183,7 @@ def _serve_who_waits(bench: Bench) -> None:
             rows = oracle.Hall.read(bench.database).tickets
             return all(t["state"] in ("finished", "cancelled", "expired") for t in rows)
 
-        until(nobody_left, 120, "everybody served")
+        until(nobody_left, 240, "everybody served")
     finally:
         for clerk in clerks:
             clerk.close()
