@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -426,8 +426,16 @@ def shaped(schema: dict[str, Any], whole: dict[str, Any], data: st.DataObject) -
     return data.draw(WORDS)
 
 
-def test_no_garbage_makes_the_api_stumble(start_hall: Callable[[], Hall]) -> None:
-    hall = start_hall()
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hall]:
+    """One hall for all who only talk nonsense to it; without a province."""
+    bench = Bench(HALLS / "small", tmp_path_factory.mktemp("standing"), province=None)
+    with bench, DaemonProcess(bench) as daemon:
+        yield Hall(bench, daemon, judged=False)
+
+
+def test_no_garbage_makes_the_api_stumble(standing: Hall) -> None:
+    hall = standing
     hall.post("/windows/1/sign-in", clerk="c001")
     hall.issue()
     hall.post("/windows/1/next", seen=None)
@@ -471,8 +479,8 @@ BODIES = [
 ]  # fmt: skip
 
 
-def test_bodies_that_are_no_requests_are_refused_in_one_sentence(start_hall: Callable[[], Hall]) -> None:
-    hall = start_hall()
+def test_bodies_that_are_no_requests_are_refused_in_one_sentence(standing: Hall) -> None:
+    hall = standing
     client = Client(hall.bench.url)
     posts = [
         path for path, methods in hall.get("/openapi.json")["paths"].items() if "requestBody" in methods.get("post", {})
@@ -502,8 +510,8 @@ def test_bodies_that_are_no_requests_are_refused_in_one_sentence(start_hall: Cal
     assert hall.get("/healthz")["store_writable"] is True
 
 
-def test_what_comes_in_a_wrong_form_says_where(start_hall: Callable[[], Hall]) -> None:
-    hall = start_hall()
+def test_what_comes_in_a_wrong_form_says_where(standing: Hall) -> None:
+    hall = standing
     for path, body, where in (
         ("/windows/1/sign-in", {}, "body.clerk"),
         ("/windows/1/transfer", {"seen": "A001", "to_queue": "H", "to_window": "2"}, "exactly one of"),
