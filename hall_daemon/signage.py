@@ -16,10 +16,10 @@ from collections.abc import Callable
 from sqlmodel import Session, col, select
 
 from drivers.base import CallText, Condition, Refused
-from hall_daemon.clock import rfc3339
 from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
 from hall_daemon.events import (
     DayClosed,
+    DayOpened,
     Event,
     NoShow,
     OperatorActed,
@@ -58,6 +58,8 @@ class Signage:
         self._devices = devices
         self._displays = {w.display: w.code for w in hall.profile.windows.values() if w.display}
         self._shown: dict[str, CallText | None] = dict.fromkeys(self._displays)
+        self._changes: dict[str, int] = dict.fromkeys(self._displays, 0)
+        """How often a display has come or gone, or lost its text."""
         self._failed: set[str] = set()
         self._due: dict[str, asyncio.Event] = {display: asyncio.Event() for display in self._displays}
         hall.on_event(self._heard)
@@ -84,6 +86,9 @@ class Signage:
         data = event.data
         if isinstance(data, TicketCalled):
             self.calls.appendleft(self._called(data, event.number, event.time))
+        elif isinstance(data, DayOpened):
+            self.calls.clear()
+            self._hall.changed.ring()
         # A step at one window may concern another (transfer, resume): each display compares for itself.
         if isinstance(data, _AT_WINDOWS):
             for due in self._due.values():
@@ -92,6 +97,7 @@ class Signage:
     def _device_changed(self, view: DeviceView) -> None:
         if view.device in self._due:
             self._shown[view.device] = None  # whatever it showed may be lost
+            self._changes[view.device] += 1
             self._due[view.device].set()
 
     async def _keep_shown(self, display: str, window: str) -> None:
@@ -101,43 +107,47 @@ class Signage:
             due.clear()
             if self._devices.view(display).link != "online":
                 continue
-            wanted = self._wanted(await self._hall.snapshot(), window)
-            if wanted != self._shown[display]:
-                await self._show(display, window, wanted)
+            forms = self._wanted(await self._hall.snapshot(), window)
+            if forms[0] != self._shown[display]:
+                await self._show(display, window, forms)
 
-    async def _show(self, display: str, window: str, wanted: CallText) -> None:
+    async def _show(self, display: str, window: str, forms: tuple[CallText, ...]) -> None:
+        changes = self._changes[display]
         try:
-            await self._show_or_shorten(display, wanted)
+            await self._show_what_fits(display, forms)
         except (DeviceUnavailable, OutcomeUnknown, Refused) as exc:
             self._failed.add(display)
             self._shown[display] = None
             _log.warning("not shown window=%s display=%s: %s", window, display, exc)
             self._hall.changed.ring()
             return
-        self._shown[display] = wanted
+        if changes == self._changes[display]:
+            self._shown[display] = forms[0]
         if display in self._failed:
             self._failed.discard(display)
             self._hall.changed.ring()
 
-    async def _show_or_shorten(self, display: str, wanted: CallText) -> None:
-        try:
-            await self._devices.call(display, _shower(wanted), SHOW_LIMIT_S)
-        except Refused as exc:
-            if exc.condition is not Condition.TEXT_UNSUITABLE:
-                raise
-            number = wanted.text.partition("到")[0].removeprefix("请")
-            short = CallText(text=text("call.display_short", number=number).zh, attention=wanted.attention)
-            await self._devices.call(display, _shower(short), SHOW_LIMIT_S)
+    async def _show_what_fits(self, display: str, forms: tuple[CallText, ...]) -> None:
+        for form in forms:
+            try:
+                await self._devices.call(display, _shower(form), SHOW_LIMIT_S)
+            except Refused as exc:
+                if exc.condition is not Condition.TEXT_UNSUITABLE or form is forms[-1]:
+                    raise
+            else:
+                return
 
-    def _wanted(self, snapshot: Snapshot, window: str) -> CallText:
+    def _wanted(self, snapshot: Snapshot, window: str) -> tuple[CallText, ...]:
+        """What belongs on the display, then what will do where that is too long."""
         if window not in snapshot.sessions:
-            return CallText(text=text("window.closed", window=window).zh)
+            return (CallText(text=text("window.closed", window=window).zh),)
         ticket = snapshot.at_window(window)
         if ticket is None:
-            return CallText(text=text("window.idle", window=window).zh)
-        if ticket.state is TicketState.CALLED:
-            return CallText(text=text("call.display", number=ticket.number, window=window).zh, attention=True)
-        return CallText(text=text("window.serving", number=ticket.number).zh)
+            return (CallText(text=text("window.idle", window=window).zh),)
+        called = ticket.state is TicketState.CALLED
+        codes = ("call.display", "call.display_short") if called else ("window.serving",)
+        sentences = [text(code, number=ticket.number, window=window).zh for code in codes]
+        return tuple(CallText(text=sentence, attention=called) for sentence in (*sentences, ticket.number))
 
     def _called(self, data: TicketCalled, number: int, time: str) -> CalledNumber:
         window = self._hall.profile.windows.get(data.window_code)
@@ -152,24 +162,24 @@ class Signage:
         )
 
     async def _recall_board(self) -> None:
-        """After a restart the board shows the calls of the day again."""
+        """After a restart the board shows the calls of the service day again."""
 
-        def question(session: Session) -> list[tuple[TicketCalled, int, str]]:
+        def question(session: Session) -> list[CalledNumber]:
             rows = session.exec(
                 select(EventRow)
-                .where(EventRow.type == TicketCalled.wire_type)
+                .where(EventRow.type == TicketCalled.wire_type, EventRow.bizdate == self._hall.store.bizdate(session))
                 .order_by(col(EventRow.number).desc())
                 .limit(BOARD_CALLS)
             )
+            # An event that is said again in a later stream is the same call.
+            first = {row.id: row for row in rows}
             return [
-                (TicketCalled.model_validate(json.loads(row.body)["data"]), row.number or 0, row.time) for row in rows
+                self._called(TicketCalled.model_validate(json.loads(row.body)["data"]), row.number or 0, row.time)
+                for row in first.values()
             ]
 
-        today = rfc3339(self._hall.clock.now_ms())[:10]
         known = {call.event for call in self.calls}
-        for data, number, time in await self._hall.store.read(question):
-            if number not in known and time.startswith(today):
-                self.calls.append(self._called(data, number, time))
+        self.calls.extend(call for call in await self._hall.store.read(question) if call.event not in known)
 
 
 def _shower(wanted: CallText) -> Callable[[object], None]:
