@@ -436,7 +436,12 @@ class WebDevice(Link):
             raise LinkError(f"cannot reach {target}: {exc or type(exc).__name__}") from exc
         except httpx.TimeoutException as exc:
             raise NoReply(f"{method} {target}: no complete answer within {limit_s:.1f} s") from exc
-        except (httpx.HTTPError, OSError) as exc:
+        except (httpx.HTTPError, OSError, RuntimeError) as exc:
+            # RuntimeError is httpx's word for a client that was closed; so is an error of a socket that we closed.
+            if self._closed.is_set():
+                raise LinkError(f"{self.port}: closed while waiting for the device") from exc
+            if isinstance(exc, RuntimeError):
+                raise
             raise BadReply(f"{method} {target}: {type(exc).__name__}: {exc}") from exc
         self._trace("<", f"{reply.status} {reply.headers.get('content-type', '')} {len(content)} bytes".encode())
         return reply
