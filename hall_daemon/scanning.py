@@ -151,7 +151,8 @@ class Scanning:
         if not device:
             raise ScanRefused(text("scan.no_scanner"), "scan_no_scanner")
         running = self._jobs.get(window)
-        if running is not None and running.state == "scanning":
+        group = self._group
+        if group is None or (running is not None and running.state == "scanning"):
             raise ScanRefused(text("scan.busy"), "scan_busy")
         self._refuse_without_space()
         job = _Job(
@@ -162,8 +163,7 @@ class Scanning:
         profile = ScanProfile(
             source=PageSource(order.source), dpi=order.dpi, color=ColorMode.COLOR if order.color else ColorMode.GRAY
         )
-        assert self._group is not None
-        self._group.create_task(self._scan(job, profile), name=f"scan {window}")
+        group.create_task(self._scan(job, profile), name=f"scan {window}")
         self._hall.changed.ring()
         return job.job
 
