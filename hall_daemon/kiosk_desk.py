@@ -95,7 +95,7 @@ class Desk:
         """Write down what became of the slip. A slip that cannot be recorded is offered again after a restart."""
         by = f"kiosk/{self.kiosk.code}" if reprint else None
         try:
-            await self.hall.record_print(ticket.ticket_id, self.kiosk.printer or self.kiosk.code, result, reason, by)
+            await self.hall.record_print(ticket.ticket_id, self.kiosk.device_id, result, reason, by)
         except HallError as exc:
             self._log.warning("slip of %s not recorded: %s", ticket.number, exc.code)
             return

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 from drivers.base import Key
 from hall_daemon import service_day
-from hall_daemon.kiosk_visit import KioskTimes
+from hall_daemon.kiosk_desk import Desk
+from hall_daemon.kiosk_visit import KioskTimes, Visit
 from hall_daemon.profile import Kiosk
 from hall_daemon.protocol import KioskScreen
 from sim.bench import Bench
@@ -42,6 +45,19 @@ async def test_a_card_becomes_a_number_on_paper(tmp_path: Path) -> None:
         await until_async(lambda: room.events("hall.ticket.printed.v1"))
         (printed,) = await room.events("hall.ticket.printed.v1")
         assert (printed["result"], printed["print_no"]) == ("ok", 1)
+
+
+async def test_a_kiosk_without_a_printer_has_a_device_name_that_the_province_takes(tmp_path: Path) -> None:
+    async with kiosk_room(tmp_path) as room:
+        bare = replace(room.config.profile.kiosks["k1"], printer="")
+        desk = Desk(bare, room.hall, room.devices, room.clock, KioskTimes())
+        item = next(i for i in room.hall.profile.items.values() if not i.suspended)
+        ticket = await desk.take(Visit(item=item))
+        result, reason = await desk.print_slip(ticket, reprint=False)
+        await desk.record(ticket, result, reason, reprint=False)
+
+        told = [*await room.events("hall.ticket.issued.v1"), *await room.events("hall.ticket.printed.v1")]
+        assert [bool(re.fullmatch(r"[A-Z]{2,4}-[0-9]{2,3}", event["device_id"])) for event in told] == [True, True]
 
 
 async def test_every_step_works_with_the_keypad_alone(tmp_path: Path) -> None:
