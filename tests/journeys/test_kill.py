@@ -80,12 +80,13 @@ def _grown(measure: Callable[[], int], stop_at_s: float) -> bool:
     while time.monotonic() < end:
         if measure() > start:
             return True
-        time.sleep(0.0005)
+        time.sleep(0.001)
     return False
 
 
-WAIT_S = 5.0
-"""For a moment to come; after that the kill strikes whatever is going on."""
+WAIT_S, FILING_WAIT_S = 5.0, 20.0
+"""For a moment to come; after that the kill strikes whatever is going on. A page takes longer to come and to be filed
+than a number, and after each start the image process has to load first."""
 
 
 def _moments(bench: Bench, people: People) -> dict[str, tuple[Callable[[], bool], float]]:
@@ -108,12 +109,19 @@ def _moments(bench: Bench, people: People) -> dict[str, tuple[Callable[[], bool]
     def spooled() -> int:
         return sum(1 for _ in bench.database.with_name("blobs").iterdir())
 
+    def pages_asked() -> int:
+        return sum("NextDocument" in t for t in scanner.transcript)
+
+    def filed() -> int:
+        return len(oracle.Hall.read(bench.database).materials)
+
     return {
         "issue": (confirm, 0.3),
         "print": (lambda: _grown(bytes_to(printer), WAIT_S), 0.03),
         "call": (lambda: _grown(bytes_to(display), WAIT_S), 0.03),
-        "scan": (lambda: _grown(lambda: sum("NextDocument" in t for t in scanner.transcript), WAIT_S), 2.0),
-        "file": (lambda: _grown(spooled, WAIT_S), 1.0),
+        "scan": (lambda: _grown(pages_asked, FILING_WAIT_S), 2.0),
+        "spool": (lambda: _grown(spooled, FILING_WAIT_S), 1.0),
+        "file": (lambda: _grown(filed, FILING_WAIT_S), 0.1),
         "send": (lambda: _grown(lambda: _ledger_size(bench), WAIT_S), 0.03),
         "any": (lambda: True, 4.0),
     }
@@ -135,8 +143,9 @@ def test_nothing_is_lost_whenever_the_daemon_is_killed(tmp_path: Path, capsys: p
         people = People(bench)
         try:
             moments = _moments(bench, people)
-            for _ in range(KILLS):
-                name = chance.choice(list(moments))
+            names = list(moments) * (KILLS // len(moments) + 1)
+            chance.shuffle(names)
+            for name in names[:KILLS]:
                 comes, lasts_s = moments[name]
                 hit[name if comes() else "any"] += 1
                 time.sleep(chance.uniform(0, lasts_s))
