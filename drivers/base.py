@@ -18,7 +18,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from enum import Enum, StrEnum
+from enum import Enum, IntEnum, StrEnum
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -48,6 +48,10 @@ class Condition(StrEnum):
     TEXT_UNSUITABLE = "text_unsuitable"
     TEXT_LOST = "text_lost"
     PROFILE_UNSUITABLE = "profile_unsuitable"
+    SILENCED = "silenced"
+    """A loudspeaker whose volume is zero or that is muted."""
+    LENS_DARK = "lens_dark"
+    """A camera that gives black pictures: covered, or its lamp is off."""
 
     @property
     def blocks(self) -> bool:
@@ -129,7 +133,7 @@ class Driver(ABC, Generic[LinkT, OptionsT]):
     Options: ClassVar[type[DeviceOptions]]
     Transport: ClassVar[type[Link]]
     kind: ClassVar[str]
-    """Family as the province spells it: card_reader, keypad, printer, display, scanner."""
+    """Family: card_reader, keypad, caller, evaluator, printer, display, announcer, scanner, camera, code_reader."""
     proven: ClassVar[Proven] = Proven.SIMULATOR
     job_limit_s: ClassVar[float] = 4.0
 
@@ -256,6 +260,108 @@ class Keypad(Driver[LinkT, OptionsT]):
         """Wait at most limit_s for the next key press."""
 
 
+class CallerKey(StrEnum):
+    """What a physical caller asks for; the clerk's verbs."""
+
+    NEXT = "next"
+    RECALL = "recall"
+    SERVE = "serve"
+    FINISH = "finish"
+    NO_SHOW = "no_show"
+    SIGN_IN = "sign_in"
+    SIGN_OUT = "sign_out"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallerPress:
+    """A key of a physical caller; `staff` is the staff number typed with SIGN_IN, digits."""
+
+    key: CallerKey
+    staff: str = ""
+
+
+class Caller(Driver[LinkT, OptionsT]):
+    """A physical caller (物理呼叫器) on a clerk's desk: keys, and a small display for the clerk."""
+
+    kind = "caller"
+
+    @abstractmethod
+    def poll_press(self, limit_s: float) -> CallerPress | None:
+        """Wait at most limit_s for the next key press."""
+
+    @abstractmethod
+    def show_ticket(self, number: str) -> None:
+        """Show a number ("A017"), as far as the caller's display can; "" clears it."""
+
+    @abstractmethod
+    def show_waiting(self, count: int) -> None:
+        """Show how many wait."""
+
+    @abstractmethod
+    def answer_sign_in(self, *, accepted: bool) -> None:
+        """Tell the caller what became of SIGN_IN, or that somebody was signed out."""
+
+
+class Grade(IntEnum):
+    """What a resident thinks of the service: the five grades of the national rules, in their order.
+
+    The province counts the other way round (5 is 非常满意, province.md §8): turning it is the hall's business.
+    """
+
+    VERY_SATISFIED = 1
+    SATISFIED = 2
+    NEUTRAL = 3
+    DISSATISFIED = 4
+    VERY_DISSATISFIED = 5
+
+
+@dataclass(frozen=True)
+class GradeGiven:
+    """A resident pressed a grade."""
+
+    grade: Grade
+
+
+class Evaluator(Driver[LinkT, OptionsT]):
+    """An evaluation device (评价器) in front of a resident. No answer is no grade, never an invented one."""
+
+    kind = "evaluator"
+
+    @abstractmethod
+    def ask_grade(self) -> None:
+        """Ask the resident for a grade; returns at once."""
+
+    @abstractmethod
+    def poll_grade(self, limit_s: float) -> GradeGiven | None:
+        """Wait at most limit_s for a grade that was asked for; one that nobody asked for is dropped."""
+
+    @abstractmethod
+    def stop_asking(self) -> None:
+        """The time is over: back to the welcome text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodeRead:
+    """A code that was held before a reader. May be personal (an ID number, an e-card): `repr` shows its length."""
+
+    text: str = field(repr=False)
+    symbology: str = ""
+    """AIM identifier without its bracket, like "Q1"; empty where the gun does not say."""
+
+    def __str__(self) -> str:
+        return f"{len(self.text)} characters{' ' + self.symbology if self.symbology else ''}"
+
+
+class CodeReader(Driver[LinkT, OptionsT]):
+    """A barcode gun or built-in reader."""
+
+    kind = "code_reader"
+
+    @abstractmethod
+    def poll_code(self, limit_s: float) -> CodeRead | None:
+        """Wait at most limit_s for the next code; the same code again within 2 s is the same reading."""
+
+
 class Align(StrEnum):
     """Where a line stands on the slip."""
 
@@ -335,6 +441,25 @@ class CallDisplay(Driver[LinkT, OptionsT]):
     @abstractmethod
     def show(self, text: CallText) -> None:
         """Show; returns when the display has acknowledged. Raises Refused(TEXT_UNSUITABLE) if it cannot fit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Announcement:
+    """What is to be said aloud in a zone; Chinese first, then English where there is any."""
+
+    text: str
+    text_en: str = ""
+
+
+class Announcer(Driver[LinkT, OptionsT]):
+    """Says one announcement after the other."""
+
+    kind = "announcer"
+    job_limit_s = 30.0
+
+    @abstractmethod
+    def speak(self, announcement: Announcement) -> None:
+        """Say it; returns when it is silent again. Raises Refused(TEXT_UNSUITABLE | SILENCED | DEVICE_FAULT)."""
 
 
 class PageSource(StrEnum):

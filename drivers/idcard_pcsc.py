@@ -50,7 +50,7 @@ from drivers.idcard_sam import (
     take_frame,
 )
 from drivers.idcard_text import decode_text
-from drivers.transport import CardSlot
+from drivers.transport_pcsc import CardSlot
 
 _CARD_LIMIT_S = 3.0
 """Everything with one card together."""

@@ -44,7 +44,7 @@ from drivers.base import (
     Refused,
     ScanProfile,
 )
-from drivers.transport import WebDevice, WebReply
+from drivers.transport_web import WebDevice, WebReply
 
 T = TypeVar("T")
 

@@ -21,8 +21,20 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 import drivers
-from drivers.base import DeviceOptions, Driver, SerialOptions
-from drivers.transport import ByteStream, CardSlot, WebDevice, link_type
+from drivers.base import (
+    Announcer,
+    CallDisplay,
+    Caller,
+    CardReader,
+    DeviceOptions,
+    Driver,
+    Evaluator,
+    Keypad,
+    PageScanner,
+    SerialOptions,
+    SlipPrinter,
+)
+from drivers.transport import link_type
 from hall_daemon.privacy import Key
 from hall_daemon.profile import (
     CatalogError,
@@ -200,9 +212,9 @@ class _Loader:
         code = hall.text("code", pattern=r"[0-9]{12}-[0-9]{2}", example="990000000000-01")
         hall.text("timezone", "Asia/Shanghai", r"Asia/Shanghai", "Asia/Shanghai")
         host, port = self._listen(hall)
-        zones = self._each("zone", self._zone)
-        queues = self._each("queue", lambda key, t: self._queue(key, t, zones))
         devices = self._each("device", self._device)
+        zones = self._each("zone", lambda key, t: self._zone(key, t, devices))
+        queues = self._each("queue", lambda key, t: self._queue(key, t, zones))
         windows = self._each("window", lambda key, t: self._window(key, t, zones, queues, devices))
         kiosks = self._each("kiosk", lambda key, t: self._kiosk(key, t, queues, devices))
         clerks = self._each("clerk", self._clerk)
@@ -264,9 +276,9 @@ class _Loader:
         table.done()
         return url.rstrip("/")
 
-    def _zone(self, key: str, table: _Table) -> Zone:
+    def _zone(self, key: str, table: _Table, devices: Mapping[str, DeviceConfig]) -> Zone:
         self._check_name("zone", key, 8)
-        return Zone(code=key, name=table.name_pair())
+        return Zone(code=key, name=table.name_pair(), announcer=_device_for(table, "announcer", devices, Announcer))
 
     def _clerk(self, key: str, table: _Table) -> Clerk:
         self._check_name("clerk", key, 32)
@@ -298,8 +310,10 @@ class _Loader:
             zone=table.reference("zone", zones, "zone"),
             counter_kind=CounterKind(kind),
             queues=table.references("queues", queues, "queue"),
-            display=self._of_kind(table, "display", devices, "display"),
-            scanner=self._of_kind(table, "scanner", devices, "scanner"),
+            display=_device_for(table, "display", devices, CallDisplay),
+            scanner=_device_for(table, "scanner", devices, PageScanner),
+            caller=_device_for(table, "caller", devices, Caller),
+            evaluator=_device_for(table, "evaluator", devices, Evaluator),
         )
 
     def _kiosk(
@@ -308,25 +322,15 @@ class _Loader:
         self._check_name("kiosk", key, 16)
         readers = table.references("card_readers", devices, "device", [])
         for reader in readers:
-            self._check_kind(table, "card_readers", devices[reader], "card_reader")
+            _check_capability(table, "card_readers", devices[reader], CardReader)
         return Kiosk(
             code=key,
             name=table.name_pair(),
             card_readers=readers,
-            keypad=self._of_kind(table, "keypad", devices, "keypad"),
-            printer=self._of_kind(table, "printer", devices, "printer"),
+            keypad=_device_for(table, "keypad", devices, Keypad),
+            printer=_device_for(table, "printer", devices, SlipPrinter),
             queues=table.references("queues", queues, "queue"),
         )
-
-    def _of_kind(self, table: _Table, key: str, devices: Mapping[str, DeviceConfig], kind: str) -> str:
-        name = table.reference(key, devices, "device", "")
-        if name:
-            self._check_kind(table, key, devices[name], kind)
-        return name
-
-    def _check_kind(self, table: _Table, key: str, device: DeviceConfig, kind: str) -> None:
-        if device.driver_type.kind != kind:
-            raise table.wrong(key, f"{device.name} is a {device.driver_type.kind} ({device.driver}), not a {kind}")
 
     def _device(self, key: str, table: _Table) -> DeviceConfig:
         if not re.fullmatch(r"[A-Z]{2,4}-[0-9]{2,3}", key):
@@ -336,9 +340,7 @@ class _Loader:
         port = table.text("port")
         kind = link_type(port)
         if kind is None or not issubclass(kind, driver_type.Transport) or not _complete(port):
-            raise table.wrong(
-                "port", f"'{port}' is no port for {driver}; it needs {_PORT_FORMS[driver_type.Transport]}"
-            )
+            raise table.wrong("port", f"'{port}' is no port for {driver}; it needs {driver_type.Transport.port_form}")
         options = _read_options(table, driver_type.Options)
         return DeviceConfig(name=key, driver=driver, driver_type=driver_type, port=port, options=options)
 
@@ -366,7 +368,9 @@ class _Loader:
 
     def _check_single_use(self, windows: Mapping[str, Window], kiosks: Mapping[str, Kiosk]) -> None:
         """A scanner may stand between windows; what shows, reads or is typed on belongs to one place."""
-        users = [(w.display, f"window.{w.code}") for w in windows.values()]
+        users = [
+            (device, f"window.{w.code}") for w in windows.values() for device in (w.display, w.caller, w.evaluator)
+        ]
         for kiosk in kiosks.values():
             users += [(device, f"kiosk.{kiosk.code}") for device in (*kiosk.card_readers, kiosk.keypad)]
         seen: dict[str, str] = {}
@@ -407,6 +411,22 @@ class _Loader:
                     raise ConfigError(f"{table} '{code}' stands in queue {queue_of[code]} too; an item has one queue")
 
 
+def _device_for(
+    table: _Table, key: str, devices: Mapping[str, DeviceConfig], capability: type[Driver[Any, Any]]
+) -> str:
+    """The device that a place names for a purpose, or ""."""
+    name = table.reference(key, devices, "device", "")
+    if name:
+        _check_capability(table, key, devices[name], capability)
+    return name
+
+
+def _check_capability(table: _Table, key: str, device: DeviceConfig, capability: type[Driver[Any, Any]]) -> None:
+    if not issubclass(device.driver_type, capability):
+        kind = device.driver_type.kind
+        raise table.wrong(key, f"{device.name} is a {kind} ({device.driver}), not a {capability.kind}")
+
+
 def _address(device: DeviceConfig) -> object:
     """Its address on a shared line; None where its driver knows no addresses."""
     return getattr(device.options, "address", None)
@@ -422,13 +442,6 @@ def _complete(port: str) -> bool:
         return bool(address.hostname) and (bool(address.port) or scheme in ("http", "https"))
     except ValueError:
         return False
-
-
-_PORT_FORMS: dict[object, str] = {
-    ByteStream: "/dev/..., socket://host:port or rfc2217://host:port",
-    CardSlot: "pcsc:<reader name>",
-    WebDevice: "http://host:port/path",
-}
 
 
 def driver_names() -> list[str]:

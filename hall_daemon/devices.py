@@ -25,12 +25,18 @@ from typing import Any, TypeVar
 
 from drivers.base import (
     POLL_LIMIT_S,
+    Caller,
+    CallerPress,
     CardGone,
     CardRead,
     CardReader,
+    CodeRead,
+    CodeReader,
     Condition,
     DeviceError,
     Driver,
+    Evaluator,
+    GradeGiven,
     Identity,
     Key,
     Keypad,
@@ -90,7 +96,23 @@ class CardTrouble:
     condition: Condition
 
 
-Input = CardRead | CardGone | CardTrouble | Key
+Input = CardRead | CardGone | CardTrouble | Key | CallerPress | GradeGiven | CodeRead
+
+
+def _polls(driver: Driver[Any, Any]) -> list[Callable[[float], Input | None]]:
+    """How a driver is asked for news of people; empty for one that nobody touches."""
+    polls: list[Callable[[float], Input | None]] = []
+    if isinstance(driver, CardReader):
+        polls.append(driver.poll_card)
+    if isinstance(driver, Keypad):
+        polls.append(driver.poll_key)
+    if isinstance(driver, Caller):
+        polls.append(driver.poll_press)
+    if isinstance(driver, Evaluator):
+        polls.append(driver.poll_grade)
+    if isinstance(driver, CodeReader):
+        polls.append(driver.poll_code)
+    return polls
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -342,29 +364,25 @@ class _PortWorker:
     # --- polls ------------------------------------------------------------------------------------------------------
 
     def _poll(self) -> None:
-        polled = False
+        # Devices on one line share the time of a poll: the last of twenty callers is heard as soon as the first.
+        asks = [
+            (s, p) for s in self.slots.values() if self._online(s) and s.driver is not None for p in _polls(s.driver)
+        ]
+        for slot, poll in asks:
+            if self._online(slot):
+                self._poll_input(slot, poll, POLL_LIMIT_S / len(asks))
         for slot in self.slots.values():
-            if not self._online(slot) or slot.driver is None:
-                continue
-            if isinstance(slot.driver, CardReader | Keypad):
-                polled = True
-                self._poll_input(slot)
             if self._online(slot) and time.monotonic() >= slot.ask_at:
                 self._ask_conditions(slot)
                 if self._mailbox:
                     return  # on a line of twenty displays a call waits for one question, not for twenty
-        if not polled:
+        if not asks:
             self._wait(self._time_to_next())
 
-    def _poll_input(self, slot: _Slot) -> None:
-        driver = slot.driver
+    def _poll_input(self, slot: _Slot, poll: Callable[[float], Input | None], limit_s: float) -> None:
+        found: Input | None
         try:
-            found: Input | None
-            if isinstance(driver, CardReader):
-                found = driver.poll_card(POLL_LIMIT_S)
-            else:
-                assert isinstance(driver, Keypad)
-                found = driver.poll_key(POLL_LIMIT_S)
+            found = poll(limit_s)
         except Refused as exc:
             found = CardTrouble(exc.condition)
         except LinkError:
@@ -373,7 +391,7 @@ class _PortWorker:
             self._silent(slot, str(exc))
             return
         # A keypad on which nobody types says nothing; that it is there is asked for by conditions().
-        if found is not None or isinstance(driver, CardReader):
+        if found is not None or isinstance(slot.driver, CardReader):
             slot.silences = 0
         if found is not None:
             self._report(slot.config.name, heard=found)

@@ -25,6 +25,8 @@ class Zone:
 
     code: str
     name: Text
+    announcer: str = ""
+    """Device that speaks its calls."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,8 @@ class Window:
     queues: tuple[str, ...]
     display: str = ""
     scanner: str = ""
+    caller: str = ""
+    evaluator: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ import pytest
 from drivers.base import CardDoubt, CardGone, CardKind, CardRead, Condition, Identity, LinkError, Refused
 from drivers.idcard_pcsc import PcscOptions, PcscReader, decode_wrapped, encode_read_binary, encode_wrapped
 from drivers.idcard_sam import Reply
-from drivers.transport import CardSlot
+from drivers.transport_pcsc import CardSlot
 from sim.idcard_module import answer_frame
 from sim.idcard_records import RESIDENTS
 from sim.pcsc import VirtualPcsc, available

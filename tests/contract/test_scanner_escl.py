@@ -25,7 +25,7 @@ from drivers.base import (
     Refused,
     ScanProfile,
 )
-from drivers.transport import WebDevice, WebReply
+from drivers.transport_web import WebDevice, WebReply
 from sim import papers
 from sim.carriers import HttpPort
 from sim.scanner_escl import TWIN, JobState

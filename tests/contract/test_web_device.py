@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from drivers.base import BadReply, NoReply
-from drivers.transport import WebDevice
+from drivers.transport_web import WebDevice
 
 
 @pytest.fixture
