@@ -16,6 +16,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -24,8 +25,23 @@ import serial
 from drivers.base import BadReply, LinkError, NoReply
 
 Direction = Literal[">", "<"]
-Tap = Callable[[Direction, bytes], None]
-"""Sees traffic: '>' towards the device, '<' from it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traffic:
+    """Some bytes that passed: '>' towards the device, '<' from it. Of personal bytes only their number is told."""
+
+    direction: Direction
+    data: bytes
+    personal: int = 0
+    """How many bytes were left out because they are personal; `data` is empty then."""
+
+    def __str__(self) -> str:
+        return f"{self.direction} " + (f"[{self.personal} personal bytes]" if self.personal else self.data.hex(" "))
+
+
+Tap = Callable[[Traffic], None]
+"""Sees all traffic of a link, on the thread that causes it."""
 
 # What pyserial and termios raise once the other end of a port is gone; TypeError is its close() during a read.
 _PORT_GONE = (serial.SerialException, OSError, termios.error, TypeError)
@@ -74,8 +90,9 @@ class Link(ABC):
         if self.tap is None:
             return
         if self._private and direction == "<":
-            data = f"[{len(data)} personal bytes]".encode()
-        self.tap(direction, data)
+            self.tap(Traffic(direction=direction, data=b"", personal=len(data)))
+        else:
+            self.tap(Traffic(direction=direction, data=data))
 
     @abstractmethod
     def close(self) -> None:

@@ -16,8 +16,9 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, InvalidStateError
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -44,7 +45,7 @@ from drivers.base import (
     Refused,
     Unconfirmed,
 )  # fmt: skip
-from drivers.transport import Link, open_link
+from drivers.transport import Link, Traffic, open_link
 from hall_daemon.clock import Clock, rfc3339
 from hall_daemon.config import DeviceConfig
 from hall_daemon.protocol import DeviceView
@@ -52,6 +53,7 @@ from hall_daemon.protocol import DeviceView
 T = TypeVar("T")
 
 _log = logging.getLogger("devices")
+_wire = logging.getLogger("wire")
 
 MAILBOX = 64
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
@@ -116,6 +118,14 @@ def _polls(driver: Driver[Any, Any]) -> list[Callable[[float], Input | None]]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Passed:
+    """Traffic of a device; monotonic seconds."""
+
+    at_s: float
+    traffic: Traffic
+
+
+@dataclass(frozen=True, kw_only=True)
 class _State:
     link: LinkState = LinkState.CONNECTING
     conditions: frozenset[Condition] = frozenset()
@@ -163,6 +173,9 @@ class _PortWorker:
         self._news = threading.Condition()
         self._stopping = False
         self._port_was_there = True
+        self._spoken_with = next(iter(self.slots))
+        self.traced: frozenset[str] = frozenset()
+        """Devices whose traffic somebody wants to see; replaced as a whole by the event loop."""
         self.thread = threading.Thread(target=self._run, name=f"port {port}", daemon=True)
 
     # --- called from the event loop ---------------------------------------------------------------------------------
@@ -245,13 +258,19 @@ class _PortWorker:
             return False
         config = next(iter(self.slots.values())).config
         self._link = open_link(self.port, config.baud or 9600)
-        if logging.getLogger("wire").isEnabledFor(logging.DEBUG):
-            wire = logging.getLogger(f"wire.{config.name}")
-            self._link.tap = lambda direction, data: wire.debug("%s %s", direction, data.hex(" "))
+        self._link.tap = self._passed
         for slot in self.slots.values():
             slot.driver = slot.config.driver_type(slot.config.name, self._link, slot.config.options)
             slot.try_at = 0.0
         return True
+
+    def _passed(self, traffic: Traffic) -> None:
+        """What passes belongs to the device that is being spoken with, also on a shared line."""
+        device = self._spoken_with
+        if _wire.isEnabledFor(logging.DEBUG):
+            logging.getLogger(f"wire.{device}").debug("%s", traffic)
+        if device in self.traced:
+            self._report(device, passed=Passed(at_s=time.monotonic(), traffic=traffic))
 
     def _port_came_back(self) -> bool:
         if not self.port.startswith("/"):
@@ -268,6 +287,7 @@ class _PortWorker:
             slot.try_at = 0.0
         if self._online(slot) or time.monotonic() < slot.try_at:
             return
+        self._spoken_with = slot.config.name
         try:
             identity = slot.driver.hello()
             conditions = slot.driver.conditions()
@@ -329,6 +349,7 @@ class _PortWorker:
             return
         if not job.answer.set_running_or_notify_cancel():
             return
+        self._spoken_with = job.device
         try:
             result = job.do(slot.driver)
         except Refused as exc:
@@ -381,6 +402,7 @@ class _PortWorker:
 
     def _poll_input(self, slot: _Slot, poll: Callable[[float], Input | None], limit_s: float) -> None:
         found: Input | None
+        self._spoken_with = slot.config.name
         try:
             found = poll(limit_s)
         except Refused as exc:
@@ -398,6 +420,7 @@ class _PortWorker:
 
     def _ask_conditions(self, slot: _Slot) -> None:
         assert slot.driver is not None
+        self._spoken_with = slot.config.name
         slot.ask_at = time.monotonic() + self._ask_every_s
         try:
             conditions = slot.driver.conditions()
@@ -468,6 +491,7 @@ class Devices:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._inputs: dict[str, list[Callable[[Input], None]]] = {}
         self._changes: list[Callable[[DeviceView], None]] = []
+        self._traces: dict[str, list[Callable[[Passed], None]]] = {}
 
     def start(self) -> None:
         """Start a thread per port; what they report arrives on this event loop."""
@@ -549,6 +573,20 @@ class Devices:
         """Hear keys and cards of a device, on the event loop."""
         self._inputs.setdefault(device, []).append(hear)
 
+    @contextmanager
+    def trace(self, device: str, hear: Callable[[Passed], None]) -> Iterator[None]:
+        """While inside, hear what passes between a device and its driver, on the event loop. Raises KeyError."""
+        worker = self._workers[self.configs[device].port]
+        hearers = self._traces.setdefault(device, [])
+        hearers.append(hear)
+        worker.traced |= {device}
+        try:
+            yield
+        finally:
+            hearers.remove(hear)
+            if not hearers:
+                worker.traced -= {device}
+
     def on_change(self, hear: Callable[[DeviceView], None]) -> None:
         """Hear when a device's link or conditions change, on the event loop."""
         self._changes.append(hear)
@@ -564,6 +602,10 @@ class Devices:
         if "heard" in report:
             for hear in self._inputs.get(device, []):
                 hear(report["heard"])
+            return
+        if "passed" in report:
+            for follow in list(self._traces.get(device, [])):
+                follow(report["passed"])
             return
         state = self._states[device]
         if "jobs" in report:

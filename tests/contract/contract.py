@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from drivers.base import QUESTION_LIMIT_S, Condition, DeviceError, Driver, LinkError, NoReply, Unconfirmed
-from drivers.transport import ByteStream, Link, open_link
+from drivers.transport import ByteStream, Link, Traffic, open_link
 from sim.carriers import ByteLine, PtyLine
 from tests.waiting import until
 
@@ -34,15 +34,21 @@ class Rig:
     line: Any
     device: str = "TST-01"
     traced: list[tuple[str, bytes]] = field(default_factory=list)
+    hidden: int = 0
+    """How many bytes the trace left out as personal."""
     links: list[Link] = field(default_factory=list)
 
     def open(self) -> Any:
         """A driver over a fresh link; the trace goes to `traced`."""
         options = self.driver_type.Options(**self.options)
         link = open_link(self.line.port, baud=self.options.get("baud", 9600))
-        link.tap = lambda direction, data: self.traced.append((direction, data))
+        link.tap = self._note
         self.links.append(link)
         return self.driver_type(self.device, link, options)
+
+    def _note(self, passed: Traffic) -> None:
+        self.traced.append((passed.direction, passed.data))
+        self.hidden += passed.personal
 
     def close(self) -> None:
         """Give every port back and unplug."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 import zxingcpp
@@ -19,7 +19,7 @@ from PIL import Image
 from drivers.base import Align, Condition, Refused, Slip, SlipFeed, SlipQr, SlipText
 from drivers.escpos_text import open_font
 from drivers.printer_escpos import DRIVER, EscposOptions
-from drivers.transport import Link, open_link
+from drivers.transport import Link, Traffic, open_link
 from tests.waiting import until
 
 EMUPOS = Path(os.environ.get("HALL_EMUPOS") or Path(__file__).parents[2] / ".venv-emupos/bin/emupos")
@@ -171,8 +171,8 @@ def test_paper_end_while_printing_is_refused_and_a_ghost_does_not_confirm_the_re
     driver, before = emupos.open("front"), emupos.receipts("front")
     driver.hello()
 
-    def paper_ends_as_the_slip_goes_out(direction: Literal[">", "<"], data: bytes) -> None:
-        if direction == ">" and b"A0042" in data:
+    def paper_ends_as_the_slip_goes_out(passed: Traffic) -> None:
+        if passed.direction == ">" and b"A0042" in passed.data:
             emupos.call("PUT", "/devices/front/faults/paper-out")
 
     driver.link.tap = paper_ends_as_the_slip_goes_out

@@ -14,8 +14,8 @@ import pytest
 from drivers.base import CallText, CardGone, CardRead, Condition, Key, Refused
 from hall_daemon import devices as room
 from hall_daemon.config import DeviceConfig
-from hall_daemon.devices import CardTrouble, DeviceUnavailable, OutcomeUnknown
-from tests.rules.device_bench import Bench, add_displays, add_printer, port_threads
+from hall_daemon.devices import CardTrouble, DeviceUnavailable, OutcomeUnknown, Passed
+from tests.rules.device_bench import SCREEN, Bench, add_displays, add_printer, port_threads
 from tests.waiting import until_async
 
 MARKERS = ("张测试", "990000199909090053", "990000")
@@ -545,3 +545,20 @@ async def test_a_job_that_does_not_end_in_time_is_cut_off(bench: Bench, tcp: boo
 
     assert port_threads() == []
     assert took_s < 5
+
+
+async def test_a_trace_shows_what_passes_for_one_device_of_a_shared_line(bench: Bench) -> None:
+    for n in (1, 2):
+        bench.add(f"DSP-0{n}", "display_onbon", line="bus", address=n, **SCREEN)
+    devices = await bench.start()
+    heard: list[Passed] = []
+    with devices.trace("DSP-02", heard.append):
+        await bench.show("DSP-01", "A001")
+        await bench.show("DSP-02", "A002")
+        await until_async(lambda: any(p.traffic.direction == "<" for p in heard), what="the answer is traced")
+    sent = b"".join(p.traffic.data for p in heard if p.traffic.direction == ">")
+    assert b"A002" in sent
+    assert b"A001" not in sent
+    before = len(heard)
+    await bench.show("DSP-02", "A003")
+    assert len(heard) == before, "nobody listens any more"
