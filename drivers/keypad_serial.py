@@ -13,20 +13,16 @@ point means STAR (G), and HASH and HELP stay on the screen. A 4 × 4 pad is expe
 
 What the line can do wrong: the answer to the probe arrives among the keys, so each byte is sorted by what it is and
 neither kind is lost to the other. An answer that comes too late is still an answer, and only an enter that is pressed
-within ANSWER_TAIL_S after a cut-off answer is mistaken for its end. Contacts bounce (the same key within 30 ms) and
-stick: 20 equal keys in 3 s are KEYS_STUCK, and nothing is passed on until that key has been silent for RELEASE_S. At
-most 8 keys a second are passed on; faster ones wait their turn. What comes from the pad may be somebody's phone
-number, so the trace sees only how much it was and errors quote nothing. The pad confirms no LCD text by itself.
+within ANSWER_TAIL_S after a cut-off answer is mistaken for its end. Bounce and stuck keys: keypad_gate.py. What comes
+from the pad may be somebody's phone number, so the trace sees only how much it was and errors quote nothing. The pad
+confirms no LCD text by itself.
 """
 
 from __future__ import annotations
 
-import math
 import time
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from string import hexdigits
 
 from drivers.base import (
     Condition,
@@ -38,6 +34,8 @@ from drivers.base import (
     SerialOptions,
     Unconfirmed,
 )
+from drivers.keypad_bytes import ByteEar, byte_keys
+from drivers.keypad_gate import KeyGate, next_key, stuck_keys
 from drivers.transport import ByteStream
 
 PROBE = b"\x89"
@@ -45,17 +43,7 @@ KEYS_ON = b"\x8a"
 ANSWER = b"OK\r"
 LCD_COLUMNS = 16
 
-BOUNCE_S = 0.05
-"""Contacts bounce within 30 ms, the fastest finger needs 80 ms; the rest is LISTEN_SLICE_S."""
-LISTEN_SLICE_S = 0.02
-"""A read that returns late says nothing about when its byte came, except: not before the read ahead of it."""
-MOST_KEYS_PER_S = 8
-STUCK_COUNT = 20
-STUCK_WITHIN_S = 3.0
-RELEASE_S = 0.5
-"""A stuck key comes at least every 0.15 s (20 in 3 s); three times that without it and the key is free."""
 ANSWER_TAIL_S = 1.0
-MOST_WAITING = 32
 
 _DEFAULT_KEYS = {f"{0x30 + digit:02x}": str(digit) for digit in range(10)} | {
     "0d": Key.OK.value,
@@ -85,22 +73,7 @@ class SerialKeypadOptions(SerialOptions):
 
 def key_table(changes: Mapping[str, str]) -> dict[int, Key]:
     """Byte → key: the usual pad with the changes of its table. Raises ValueError."""
-    table: dict[int, Key] = {}
-    for code, name in (_DEFAULT_KEYS | {code.lower(): name for code, name in changes.items()}).items():
-        value = _key_byte(code)
-        if name == "":
-            continue
-        if name not in list(Key):
-            raise ValueError(f'keys: "{code}" = {name!r} is no key, legal: {", ".join(Key)}, or "" for none')
-        table[value] = Key(name)
-    return table
-
-
-def _key_byte(code: str) -> int:
-    value = int(code, 16) if len(code) == 2 and set(code) <= set(hexdigits) else -1
-    if not 0 <= value <= 0x7F or value in ANSWER[:2]:
-        raise ValueError(f'keys: "{code}" is no key byte, legal: "00" to "7f" in two hex digits, but not 4f and 4b')
-    return value
+    return byte_keys(_DEFAULT_KEYS, changes, highest=0x7F, reserved=ANSWER[:2])
 
 
 def encode_line(row: int, text: str) -> bytes:
@@ -134,58 +107,6 @@ class StreamSorter:
         return bytes(rest), answers
 
 
-class KeyGate:
-    """Lets presses through as a hand makes them: no bounce, at most 8 a second, nothing while a key is stuck."""
-
-    def __init__(self) -> None:
-        self.stuck: Key | None = None
-        self._last: Key | None = None
-        self._last_earliest = -BOUNCE_S
-        self._presses: dict[Key, deque[float]] = {key: deque(maxlen=STUCK_COUNT) for key in Key}
-        self._waiting: deque[Key] = deque(maxlen=MOST_WAITING)
-        self._passed: deque[float] = deque(maxlen=MOST_KEYS_PER_S)
-        self._silent_since = 0.0
-
-    def press(self, key: Key, earliest: float, now: float) -> None:
-        """A key arrived between `earliest` and `now`.
-
-        Only what surely came too soon is a bounce: of two equal keys that waited in a buffer nobody knows how far
-        apart they were, and a digit too many is seen and corrected more easily than one that is missing.
-        """
-        presses = self._presses[key]
-        presses.append(now)
-        bounce = key is self._last and now - self._last_earliest < BOUNCE_S
-        self._last, self._last_earliest = key, earliest
-        if len(presses) == STUCK_COUNT and now - presses[0] <= STUCK_WITHIN_S:
-            self.stuck = key
-            self._waiting.clear()
-        if key is self.stuck:
-            self._silent_since = now
-        elif self.stuck is None and not bounce and len(self._waiting) < MOST_WAITING:
-            self._waiting.append(key)
-
-    def heard_until(self, now: float) -> None:
-        """Everything up to `now` has been heard: a stuck key that was silent long enough is free again."""
-        if self.stuck is not None and now - self._silent_since >= RELEASE_S:
-            self._presses[self.stuck].clear()
-            self.stuck = None
-
-    def due_in(self, now: float) -> float | None:
-        """Seconds until the next key may pass; None if there is none."""
-        if not self._waiting:
-            return None
-        if len(self._passed) < MOST_KEYS_PER_S:
-            return 0.0
-        return max(0.0, self._passed[0] + 1.0 - now)
-
-    def take(self, now: float) -> Key | None:
-        """The next key, if its time has come."""
-        if self.due_in(now) != 0.0:
-            return None
-        self._passed.append(now)
-        return self._waiting.popleft()
-
-
 class SerialKeypad(Keypad[ByteStream, SerialKeypadOptions]):
     """The pad on its line."""
 
@@ -197,18 +118,16 @@ class SerialKeypad(Keypad[ByteStream, SerialKeypadOptions]):
         self._table = key_table(options.keys)
         self._sorter = StreamSorter()
         self._gate = KeyGate()
+        self._ear = ByteEar(link, self._take_in)
         self._answers = 0
-        self._heard_at = time.monotonic()
 
     def hello(self) -> Identity:
         """Ask whether the pad is there and switch its keys on; it says nothing about itself.
 
         Presses from before are dropped: nobody was listening to the person who made them. Raises NoReply.
         """
-        with self.link.private():
-            self.link.drop_input()
+        self._ear.forget()
         self._gate = KeyGate()
-        self._heard_at = time.monotonic()
         self._probe("asked whether it is there")
         self.link.write(KEYS_ON)
         return Identity()
@@ -218,25 +137,12 @@ class SerialKeypad(Keypad[ByteStream, SerialKeypadOptions]):
 
         While a key is stuck, this listens RELEASE_S longer to tell whether it still is.
         """
-        was_stuck = self._gate.stuck is not None
         self._probe("probed")
-        until = time.monotonic() + RELEASE_S + 0.05
-        while was_stuck and self._gate.stuck is not None and (remaining := until - time.monotonic()) > 0:
-            if not self._hear(remaining):
-                break
-        return frozenset() if self._gate.stuck is None else frozenset({Condition.KEYS_STUCK})
+        return stuck_keys(self._gate, self._ear.hear)
 
     def poll_key(self, limit_s: float) -> Key | None:
         """The next key press within limit_s; None also while a key is stuck."""
-        until = time.monotonic() + limit_s
-        self._hear(0.0)
-        while (key := self._gate.take(time.monotonic())) is None:
-            now = time.monotonic()
-            due_in = self._gate.due_in(now)
-            wait = until - now if due_in is None else min(due_in, until - now)
-            if wait <= 0 or not self._hear(wait):
-                return self._gate.take(time.monotonic())
-        return key
+        return next_key(self._gate, self._ear.hear, limit_s)
 
     def show_lines(self, top: str, bottom: str) -> None:
         """Write both LCD lines, 16 printable ASCII characters each; nothing personal, for the trace sees it.
@@ -254,13 +160,13 @@ class SerialKeypad(Keypad[ByteStream, SerialKeypadOptions]):
             raise Unconfirmed(str(exc)) from exc
 
     def _probe(self, deed: str) -> None:
-        self._hear(0.0)  # a late answer to an earlier probe is not the answer to this one
+        self._ear.hear(0.0)  # a late answer to an earlier probe is not the answer to this one
         before = self._answers
         self.link.write(PROBE)
         until = time.monotonic() + self.options.answer_limit_s
         others = 0
         while (remaining := until - time.monotonic()) > 0:
-            count = self._hear(remaining)
+            count = self._ear.hear(remaining)
             if self._answers > before:
                 return
             if not count:
@@ -270,19 +176,6 @@ class SerialKeypad(Keypad[ByteStream, SerialKeypadOptions]):
             f"{self.device}: {deed}, no 4f 4b 0d within {self.options.answer_limit_s} s on {self.link.port} "
             f"({others} other bytes came)"
         )
-
-    def _hear(self, limit_s: float) -> int:
-        """Take what comes first within limit_s; how many bytes it was."""
-        slices = max(1, math.ceil(limit_s / LISTEN_SLICE_S))
-        for _ in range(slices):
-            with self.link.private():
-                data = self.link.read(4096, limit_s / slices)
-            now = time.monotonic()
-            earliest, self._heard_at = self._heard_at, now
-            self._take_in(data, earliest, now)
-            if data:
-                return len(data)
-        return 0
 
     def _take_in(self, data: bytes, earliest: float, now: float) -> None:
         presses, answers = self._sorter.sort(data, now)
