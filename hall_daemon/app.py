@@ -33,6 +33,7 @@ from hall_daemon.scanning import Scanning
 from hall_daemon.screens import Screens
 from hall_daemon.signage import Signage
 from hall_daemon.store import Store
+from hall_daemon.upkeep import Upkeep
 from hall_daemon.words import DeviceCondition
 
 _log = logging.getLogger("app")
@@ -65,8 +66,10 @@ class Daemon:
         )
         self.inbox = Inbox(config, self.store, self.hall, self.outbox) if self.outbox else None
         self.screens = Screens(self.hall, self.devices, self.signage, self.scanning, self.outbox, self.clock)
+        self.upkeep = Upkeep()
         self.kiosks = {
-            code: KioskFlow(kiosk, self.hall, self.devices, self.clock) for code, kiosk in config.profile.kiosks.items()
+            code: KioskFlow(kiosk, self.hall, self.devices, self.clock, upkeep=self.upkeep)
+            for code, kiosk in config.profile.kiosks.items()
         }
         self.metrics = Metrics(self.hall, self.store, self.devices, self.outbox)
         self._stopping = Bell()
@@ -82,6 +85,7 @@ class Daemon:
             self.store.start()
             try:
                 await service_day.start(self.hall)
+                await self.upkeep.take_up(self.store)
                 await self._run_rooms(listener, ready)
             finally:
                 await self.devices.stop()

@@ -26,6 +26,7 @@ from hall_daemon.profile import Item, Kiosk
 from hall_daemon.protocol import KioskScreen, KioskView, Text, ZoneLoad
 from hall_daemon.texts import text
 from hall_daemon.tickets import AlreadyWaiting, HallClosed, HallError
+from hall_daemon.upkeep import Upkeep
 from hall_daemon.words import PrintReason, PrintResult, TicketState
 
 USUAL_TIMES = KioskTimes()
@@ -59,12 +60,14 @@ class KioskFlow:
         clock: Clock,
         times: KioskTimes = USUAL_TIMES,
         call_staff: Callable[[Kiosk], None] | None = None,
+        upkeep: Upkeep | None = None,
     ) -> None:
         self.kiosk = kiosk
         self.hall = hall
         self.times = times
         self._clock = clock
-        self._desk = Desk(kiosk, hall, devices, clock, times)
+        self._upkeep = upkeep or Upkeep()
+        self._desk = Desk(kiosk, hall, devices, clock, times, self._upkeep)
         self._call_staff = call_staff
         self._log = logging.getLogger(f"kiosk.{kiosk.code}")
         self._visit = Visit()
@@ -80,6 +83,7 @@ class KioskFlow:
         self._last_key: tuple[Key, float] | None = None
         self._jobs: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._busy = False
+        self._running = False
         self._actions = self._action_table()
         self._stage = Stage(clock, times, self._scene, self._on_silence)
         self._listen(devices)
@@ -90,6 +94,7 @@ class KioskFlow:
         if self.kiosk.keypad:
             devices.on_input(self.kiosk.keypad, self._hear_keypad)
         devices.on_change(lambda _view: self._devices_changed())
+        self._upkeep.on_change(self._upkeep_changed)
 
     def _action_table(self) -> dict[tuple[KioskScreen, Key], Callable[[], None]]:
         s, k = KioskScreen, Key
@@ -141,11 +146,13 @@ class KioskFlow:
                 group.create_task(self._follow_hall())
                 group.create_task(self._tick())
                 self._unprinted = await self._desk.unprinted()
+                self._running = True
                 self._end()
                 while True:
                     await self._one_job()
         finally:
             # Whatever ends this room: nobody's data stays, and nobody waits for a page that cannot go on.
+            self._running = False
             self._forget()
             self._stage.start(KioskScreen.MAINTENANCE)
 
@@ -178,6 +185,13 @@ class KioskFlow:
         self._lying = {reader for reader in self._lying if self._desk.devices.can_serve(reader)}
         self._look_again()
 
+    def _upkeep_changed(self) -> None:
+        """Taken out: at once if nobody is there, else when the visit under way has ended. Put back: open again."""
+        if self._running and self._stage.screen is KioskScreen.MAINTENANCE:
+            self._home()
+        else:
+            self._look_again()
+
     def _look_again(self) -> None:
         """Something around the visit may have changed."""
         screen = self._stage.screen
@@ -191,6 +205,11 @@ class KioskFlow:
     def view(self) -> KioskView:
         """What stands on the screen."""
         return self._stage.view
+
+    @property
+    def in_use(self) -> bool:
+        """Whether a visit is under way."""
+        return self._stage.underneath not in FIRST | _NO_VISITS
 
     @property
     def changed(self) -> Bell:
@@ -223,6 +242,8 @@ class KioskFlow:
         self._stage.open(screen)
 
     def _first_screen(self) -> KioskScreen:
+        if self._upkeep.maintained(self.kiosk.code):
+            return KioskScreen.MAINTENANCE
         if not self.hall.day_open:
             return KioskScreen.CLOSED
         if not self._desk.readers_serve():

@@ -20,6 +20,7 @@ from hall_daemon.profile import Kiosk
 from hall_daemon.protocol import Text
 from hall_daemon.texts import text
 from hall_daemon.tickets import HallError, IssueOrder, TicketInfo
+from hall_daemon.upkeep import Upkeep
 from hall_daemon.words import Channel, PrintReason, PrintResult
 
 USUAL_COLUMNS = 48
@@ -28,12 +29,15 @@ USUAL_COLUMNS = 48
 class Desk:
     """One kiosk's way to the hall, its printer and its readers."""
 
-    def __init__(self, kiosk: Kiosk, hall: Hall, devices: Devices, clock: Clock, times: KioskTimes) -> None:
+    def __init__(
+        self, kiosk: Kiosk, hall: Hall, devices: Devices, clock: Clock, times: KioskTimes, upkeep: Upkeep | None = None
+    ) -> None:
         self.kiosk = kiosk
         self.hall = hall
         self.devices = devices
         self.clock = clock
         self.times = times
+        self._upkeep = upkeep or Upkeep()
         self._log = logging.getLogger(f"kiosk.{kiosk.code}")
 
     # --- numbers ------------------------------------------------------------------------------------------------------
@@ -145,9 +149,10 @@ class Desk:
         return next((k.name for k in self._others() if any(map(self.devices.can_serve, k.card_readers))), None)
 
     def _others(self) -> list[Kiosk]:
-        """Other kiosks, those that offer the same queues first."""
+        """Other kiosks that are in service, those that offer the same queues first."""
         mine = set(self.kiosk.queues)
-        others = [k for k in self.hall.profile.kiosks.values() if k.code != self.kiosk.code]
+        kiosks = self.hall.profile.kiosks.values()
+        others = [k for k in kiosks if k.code != self.kiosk.code and not self._upkeep.maintained(k.code)]
         return sorted(others, key=lambda kiosk: -len(mine & set(kiosk.queues)))
 
     def _opening(self, device: str) -> bool:

@@ -457,9 +457,11 @@ def closed(_scene: Scene) -> Page:
     return Page(title=text("kiosk.closed.title"), line=text("kiosk.closed.line"), keys=_keys())
 
 
-def maintenance(_scene: Scene) -> Page:
+def maintenance(scene: Scene) -> Page:
     """This kiosk cannot work."""
-    return Page(title=text("kiosk.maintenance.title"), line=text("kiosk.maintenance.line"))
+    neighbour = scene.reader_neighbour or scene.paper_neighbour
+    line = text("kiosk.maintenance.line") if neighbour is None else say("kiosk.maintenance.at", kiosk=neighbour)
+    return Page(title=text("kiosk.maintenance.title"), line=line)
 
 
 def consult_item(profile: HallProfile, kiosk: Kiosk) -> Item | None:

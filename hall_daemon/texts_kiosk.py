@@ -143,6 +143,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "kiosk.maintenance.title": ("这台机器正在维护", "This kiosk is out of service"),
     "kiosk.maintenance.line": ("请用旁边的取号机，或到导办台取号", "Use another kiosk or the information desk"),
+    "kiosk.maintenance.at": ("请用{kiosk}，或到导办台取号", "Use {kiosk} or the information desk"),
     # notices
     "kiosk.notice.one_card": (
         "一次只能用一张证。换人请先按“取消”",

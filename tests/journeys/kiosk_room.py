@@ -27,6 +27,7 @@ from hall_daemon.profile import Kiosk
 from hall_daemon.protocol import KioskScreen, KioskView
 from hall_daemon.store import Store
 from hall_daemon.tables import EventRow, TicketRow
+from hall_daemon.upkeep import Upkeep
 from sim.bench import HALLS, Bench
 from tests.waiting import until_async
 
@@ -151,15 +152,17 @@ class KioskRoom:
         self.store = Store(self.config.database, self.config.code, self.clock)
         self.hall = Hall(self.config, self.store, self.clock)
         self.devices = Devices(dict(self.config.devices), self.clock)
+        self.upkeep = Upkeep()
         kiosks = self.config.profile.kiosks
-        self.flow = KioskFlow(kiosks["k1"], self.hall, self.devices, self.clock, times, call_staff)
-        self.other = KioskFlow(kiosks["k2"], self.hall, self.devices, self.clock, times)
+        self.flow = KioskFlow(kiosks["k1"], self.hall, self.devices, self.clock, times, call_staff, self.upkeep)
+        self.other = KioskFlow(kiosks["k2"], self.hall, self.devices, self.clock, times, upkeep=self.upkeep)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         await asyncio.to_thread(self.store.open)
         self.store.start()
         await service_day.start(self.hall)
+        await self.upkeep.take_up(self.store)
         self.devices.start()
         self._tasks = [asyncio.create_task(flow.run()) for flow in (self.flow, self.other)]
 
@@ -180,6 +183,10 @@ class KioskRoom:
         error = task.exception()
         assert error is not None
         return error
+
+    async def maintain(self, kiosk: str, *, on: bool) -> None:
+        """Take a kiosk out of service, or put it back."""
+        await self.upkeep.maintain(self.store, kiosk, on=on)
 
     # --- what a person does and sees ----------------------------------------------------------------------------------
 
