@@ -254,10 +254,18 @@ class Keypad(Driver[LinkT, OptionsT]):
     """A keypad for residents."""
 
     kind = "keypad"
+    columns: ClassVar[int] = 0
+    """Half-width characters in each of the two lines of its display; 0 for a pad without one."""
 
     @abstractmethod
     def poll_key(self, limit_s: float) -> Key | None:
         """Wait at most limit_s for the next key press."""
+
+    def show_lines(self, upper: str, lower: str) -> None:
+        """Show two lines on the pad's display; nothing personal. Raises Refused(TEXT_UNSUITABLE), Unconfirmed."""
+        raise Refused(
+            Condition.TEXT_UNSUITABLE, f"{self.device}: has no display for {len(upper)} + {len(lower)} characters"
+        )
 
 
 class CallerKey(StrEnum):

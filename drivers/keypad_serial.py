@@ -4,7 +4,12 @@ Source: protocols/keypads.md §1.1 (B: product manual and one driver), timings a
 9600 8N1, no frames, no checksum. The pad sends each key as one byte at once; bit 7 is to be masked away.
 
     from the pad   30..39 digits   2E point   0D enter   08 delete (G)   1B cancel (G)   4F 4B 0D answer to 89
-    to the pad     89 are you there?   8A keys on   1B 53 30 + 16 bytes: LCD line 1   1B 53 31 + 16 bytes: LCD line 2
+    to the pad     89 are you there?   8A keys on   8B keys off
+                   80 WELCOME   81 TRY AGAIN   82 ENTER PASSWORD   83 back to WELCOME      shown and spoken by the pad
+                   1B 43 30, 1B 43 31          clear LCD line 1, 2
+                   1B 53 30 + 16 bytes         write LCD line 1
+                   1B 53 31 + 16 bytes         write LCD line 2
+                   1B 53 32 + 16 bytes + pos   write LCD line 2 with a flashing cursor at pos (0 to 15: G)
 
 The sixteen keys: ten digits, OK (0D), CORRECT (08) and CANCEL (1B) are the pad's own. A bank pad has no * # ? keys: its
 point means STAR (G), and HASH and HELP stay on the screen. A 4 × 4 pad is expected to send the ASCII labels 2A, 23 and
@@ -15,7 +20,7 @@ What the line can do wrong: the answer to the probe arrives among the keys, so e
 neither kind is lost to the other. An answer that comes too late is still an answer, and only an enter that is pressed
 within ANSWER_TAIL_S after a cut-off answer is mistaken for its end. Bounce and stuck keys: keypad_gate.py. What comes
 from the pad may be somebody's phone number, so the trace sees only how much it was and errors quote nothing. The pad
-confirms no LCD text by itself.
+confirms no LCD text by itself. After a power cut the LCD is blank and the keys are on, whatever was said before.
 """
 
 from __future__ import annotations
@@ -23,6 +28,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 from drivers.base import (
     Condition,
@@ -40,6 +46,7 @@ from drivers.transport import ByteStream
 
 PROBE = b"\x89"
 KEYS_ON = b"\x8a"
+KEYS_OFF = b"\x8b"
 ANSWER = b"OK\r"
 LCD_COLUMNS = 16
 
@@ -76,11 +83,28 @@ def key_table(changes: Mapping[str, str]) -> dict[int, Key]:
     return byte_keys(_DEFAULT_KEYS, changes, highest=0x7F, reserved=ANSWER[:2])
 
 
-def encode_line(row: int, text: str) -> bytes:
-    """Command that writes LCD line 0 or 1; `text` is printable ASCII, at most LCD_COLUMNS. Raises ValueError."""
+class Prompt(Enum):
+    """What the pad says and shows by itself; the value is the command."""
+
+    WELCOME = b"\x80"
+    TRY_AGAIN = b"\x81"
+    ENTER_PASSWORD = b"\x82"
+    BACK_TO_WELCOME = b"\x83"
+
+
+def encode_line(row: int, text: str, cursor: int | None = None) -> bytes:
+    """Command that writes LCD line 0 or 1, or clears it where there is no text; a cursor only flashes on line 1.
+
+    `text` is printable ASCII, at most LCD_COLUMNS; `cursor` counts from 0. Raises ValueError.
+    """
     if len(text) > LCD_COLUMNS or not all(" " <= c <= "~" for c in text):
         raise ValueError(f"a line takes {LCD_COLUMNS} printable ASCII characters")
-    return b"\x1bS" + bytes([0x30 + row]) + text.ljust(LCD_COLUMNS).encode("ascii")
+    if cursor is None:
+        digit = bytes([0x30 + row])
+        return b"\x1bS" + digit + text.ljust(LCD_COLUMNS).encode("ascii") if text else b"\x1bC" + digit
+    if row != 1 or not 0 <= cursor < LCD_COLUMNS:
+        raise ValueError(f"a cursor stands on the lower line at 0 to {LCD_COLUMNS - 1}")
+    return b"\x1bS2" + text.ljust(LCD_COLUMNS).encode("ascii") + bytes([cursor])
 
 
 class StreamSorter:
@@ -112,6 +136,7 @@ class SerialKeypad(Keypad[ByteStream, SerialKeypadOptions]):
 
     Options = SerialKeypadOptions
     Transport = ByteStream
+    columns = LCD_COLUMNS
 
     def __init__(self, device: str, link: ByteStream, options: SerialKeypadOptions) -> None:
         super().__init__(device, link, options)
@@ -144,18 +169,29 @@ class SerialKeypad(Keypad[ByteStream, SerialKeypadOptions]):
         """The next key press within limit_s; None also while a key is stuck."""
         return next_key(self._gate, self._ear.hear, limit_s)
 
-    def show_lines(self, top: str, bottom: str) -> None:
+    def show_lines(self, upper: str, lower: str, cursor: int | None = None) -> None:
         """Write both LCD lines, 16 printable ASCII characters each; nothing personal, for the trace sees it.
 
         Raises Refused(TEXT_UNSUITABLE) before anything is sent, Unconfirmed if the pad is silent afterwards.
         """
         try:
-            commands = encode_line(0, top) + encode_line(1, bottom)
+            commands = encode_line(0, upper) + encode_line(1, lower, cursor)
         except ValueError as exc:
             raise Refused(Condition.TEXT_UNSUITABLE, f"{self.device}: cannot show this on the LCD: {exc}") from exc
+        self._tell(commands, "LCD lines")
+
+    def show_prompt(self, prompt: Prompt) -> None:
+        """Let the pad say one of its own texts. Raises Unconfirmed."""
+        self._tell(prompt.value, f"prompt {prompt.name}")
+
+    def switch_keys(self, *, on: bool) -> None:
+        """Take the keys out of use, or back into it; hello and a power cut switch them on. Raises Unconfirmed."""
+        self._tell(KEYS_ON if on else KEYS_OFF, f"keys {'on' if on else 'off'}")
+
+    def _tell(self, commands: bytes, what: str) -> None:
         self.link.write(commands)
         try:
-            self._probe("LCD lines sent, then probed")
+            self._probe(f"{what} sent, then probed")
         except NoReply as exc:
             raise Unconfirmed(str(exc)) from exc
 

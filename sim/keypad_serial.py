@@ -9,12 +9,10 @@ in its table is ignored and kept in `unknown`, keys on a 4 × 4 pad send the ASC
 
 from __future__ import annotations
 
-import random
-import threading
-import time
 from collections.abc import Mapping
 
 from sim.carriers import ByteTwin
+from sim.fingers import Fingers
 
 _KEYS = {label: ord(label) for label in "0123456789.*#"} | {
     "enter": 0x0D, "ok": 0x0D,
@@ -25,20 +23,17 @@ _KEYS = {label: ord(label) for label in "0123456789.*#"} | {
 
 _MESSAGES = {0x80: "WELCOME", 0x81: "TRY AGAIN", 0x82: "ENTER PASSWORD", 0x83: "WELCOME"}
 _BLANK = " " * 16
-_FINGER_S = 0.08
 # ESC letter digit → bytes that follow.
 _LCD_COMMANDS = {b"C0": 0, b"C1": 0, b"S0": 16, b"S1": 16, b"S2": 17}
 
 
-class SerialKeypadTwin(ByteTwin):
+class SerialKeypadTwin(Fingers, ByteTwin):
     """The pad; a test presses its keys."""
 
     def __init__(self, device: str, options: Mapping[str, object]) -> None:
         super().__init__(device, options)
         self.unknown: list[bytes] = []
         self._half = b""
-        self._last_press = ("", 0.0)
-        self._sticking: tuple[threading.Thread, threading.Event] | None = None
         self._power_up()
         self._no_faults()
 
@@ -69,68 +64,20 @@ class SerialKeypadTwin(ByteTwin):
 
     def unplugged(self) -> None:
         """Nobody holds a key of a pad that is gone."""
-        self._let_go()
+        self.let_go()
 
-    # What a person does
-
-    def press(self, key: str) -> None:
-        """Press and release one key: its label, or enter, backspace, cancel, help; ok and correct are the first two.
-
-        The same key twice takes a finger 80 ms, so the second press waits for that.
-        """
-        pressed, at = self._last_press
-        if key == pressed:
-            time.sleep(max(0.0, at + _FINGER_S - time.monotonic()))
-        self._last_press = (key, time.monotonic())
-        self._close_contact(key)
-
-    def _close_contact(self, key: str) -> None:
+    def close_contact(self, key: str) -> None:
+        """Send the key: a label, or enter, backspace, cancel, help; ok and correct are the first two."""
         with self.lock:
             if self.keys_on and not self._mute:
                 self.say(bytes([_KEYS[key] | self._high_bit]))
 
-    def type(self, text: str, *, gap_s: float = _FINGER_S) -> None:
-        """Press one key per character, as fast as a practised hand."""
-        for i, key in enumerate(text):
-            if i:
-                time.sleep(gap_s)
-            self.press(key)
-
-    def type_like_a_person(self, text: str, *, seed: int = 0) -> None:
-        """Press one key per character with 80 to 400 ms between them."""
-        pace = random.Random(seed)
-        for i, key in enumerate(text):
-            if i:
-                time.sleep(pace.uniform(_FINGER_S, 0.4))
-            self.press(key)
-
     # Faults
 
-    def stick(self, key: str, *, per_s: float = 30.0) -> None:
-        """A key hangs and repeats until `recover`; returns when it has repeated 25 times."""
-        self._let_go()
-        free, enough = threading.Event(), threading.Event()
-
-        def repeat() -> None:
-            count = 0
-            while not free.is_set():
-                self._close_contact(key)
-                count += 1
-                if count == 25:
-                    enough.set()
-                free.wait(1 / per_s)
-
-        thread = threading.Thread(target=repeat, name=f"stuck key of {self.device}", daemon=True)
+    def babble(self, data: bytes = b"\x00\x7f\xff\x41\x0a\xcf") -> None:
+        """Send bytes that mean nothing."""
         with self.lock:
-            self._sticking = (thread, free)
-        thread.start()
-        enough.wait(25 / per_s + 5)
-
-    def bounce(self, key: str, *, after_s: float = 0.01) -> None:
-        """Press one key whose contacts close twice."""
-        self._close_contact(key)
-        time.sleep(after_s)
-        self._close_contact(key)
+            self.say(data)
 
     def press_inside_next_answer(self, key: str) -> None:
         """The next answer to a probe has this key between its first and its second byte."""
@@ -164,17 +111,9 @@ class SerialKeypadTwin(ByteTwin):
 
     def recover(self) -> None:
         """End all faults; a stuck key comes free."""
-        self._let_go()
+        self.let_go()
         with self.lock:
             self._no_faults()
-
-    def _let_go(self) -> None:
-        with self.lock:
-            sticking, self._sticking = self._sticking, None
-        if sticking is not None:
-            thread, free = sticking
-            free.set()
-            thread.join(5)
 
     # The line
 

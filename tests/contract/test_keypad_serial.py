@@ -12,6 +12,7 @@ from drivers.base import QUESTION_LIMIT_S, Condition, DeviceError, Key, NoReply,
 from drivers.keypad_serial import (
     ANSWER,
     DRIVER,
+    Prompt,
     SerialKeypad,
     SerialKeypadOptions,
     StreamSorter,
@@ -246,7 +247,59 @@ class TestSerialKeypad(DriverContract):
 
         assert until(key) is Key.DIGIT_2
 
-    # LCD
+    # Prompts and LCD
+
+    def test_the_pad_says_its_own_texts(self, rig: Rig) -> None:
+        driver = rig.open()
+        driver.hello()
+        for prompt, message in (
+            (Prompt.ENTER_PASSWORD, "ENTER PASSWORD"),
+            (Prompt.TRY_AGAIN, "TRY AGAIN"),
+            (Prompt.BACK_TO_WELCOME, "WELCOME"),
+        ):
+            driver.show_prompt(prompt)
+            assert rig.twin.message == message
+        assert rig.twin.unknown == []
+        rig.twin.ignore_probes()
+        with pytest.raises(Unconfirmed, match="prompt TRY_AGAIN sent, then probed, no 4f 4b 0d"):
+            driver.show_prompt(Prompt.TRY_AGAIN)
+
+    def test_keys_can_be_switched_off_and_on(self, rig: Rig) -> None:
+        driver = rig.open()
+        driver.hello()
+        driver.switch_keys(on=False)
+        rig.twin.press("1")
+        assert poll(driver) is None
+        driver.switch_keys(on=True)
+        rig.twin.press("2")
+        assert keys_of(driver, 1) == "2"
+
+    def test_after_a_power_cut_keys_are_on(self, rig: Rig) -> None:
+        driver = rig.open()
+        driver.hello()
+        driver.switch_keys(on=False)
+        rig.twin.power_cycle()
+        rig.twin.press("3")
+        assert keys_of(driver, 1) == "3"
+
+    def test_a_cursor_flashes_where_the_next_digit_goes(self, rig: Rig) -> None:
+        driver = rig.open()
+        driver.hello()
+        driver.show_lines("PHONE", "139", cursor=3)
+        assert (rig.twin.lines, rig.twin.cursor) == (["PHONE".ljust(16), "139".ljust(16)], 3)
+        driver.show_lines("", "")
+        assert (rig.twin.lines, rig.twin.cursor) == ([" " * 16] * 2, None)
+        with pytest.raises(Refused, match="cursor stands on the lower line at 0 to 15"):
+            driver.show_lines("", "", cursor=16)
+
+    def test_garbage_is_neither_key_nor_answer(self, rig: Rig) -> None:
+        driver = rig.open()
+        driver.hello()
+        rig.twin.babble()
+        assert driver.conditions() == frozenset()
+        rig.twin.press("3")
+        assert keys_of(driver, 1) == "3"
+        assert poll(driver, 0.0) is None
 
     def test_lcd_lines_show_what_was_written(self, rig: Rig) -> None:
         driver = rig.open()
@@ -329,6 +382,9 @@ def test_golden_bytes_of_the_document_reach_and_leave_the_twin(twin: Any) -> Non
 def test_driver_writes_the_golden_bytes() -> None:
     assert encode_line(0, "A017") == bytes.fromhex("1B 53 30 41 30 31 37") + b" " * 12
     assert encode_line(1, "0123456789ABCDEF") == bytes.fromhex("1B 53 31") + b"0123456789ABCDEF"
+    assert encode_line(1, "PHONE", cursor=5) == bytes.fromhex("1B 53 32") + b"PHONE           \x05"
+    assert encode_line(0, "") + encode_line(1, "") == bytes.fromhex("1B 43 30 1B 43 31")
+    assert [p.value for p in Prompt] == [b"\x80", b"\x81", b"\x82", b"\x83"]
 
 
 def test_sixteen_keys_are_reachable_with_the_usual_table() -> None:
