@@ -294,6 +294,32 @@ def _styles(text: CallText, options: OnbonOptions, *, fonts: bool) -> bytes:
     return styles
 
 
+_WORDS = {
+    (0xA2, 0x00): ("查询是否在线", "are you there?"),
+    (0xA1, 0x02): ("状态", "status"),
+    (0xA3, 0x06): ("显示内容", "show a text"),
+    (0xA0, 0x00): ("已收到", "acknowledged"),
+    (0xA0, 0x01): ("拒绝", "refused"),
+}
+
+
+def explain(direction: str, data: bytes) -> str:
+    """Meaning of some bytes for a technician, `Chinese | English`; "" where no whole frame is among them."""
+    told = []
+    for content in split_frames(data)[0]:
+        try:
+            frame = decode_frame(content)
+        except BadReply:
+            told.append(("帧损坏", "damaged frame"))
+            continue
+        screen = frame.destination if direction == ">" else frame.source
+        kind = (frame.data[0], frame.data[1]) if len(frame.data) > 1 else (-1, -1)
+        zh, en = _WORDS.get(kind, (f"命令 {kind[0]:02x} {kind[1]:02x}", f"command {kind[0]:02x} {kind[1]:02x}"))
+        why = f"：{ERRORS[frame.data[2]]}" if kind == NACK and 0 < frame.data[2] < len(ERRORS) else ""
+        told.append((f"{screen} 号屏 {zh}{why}", f"screen {screen}: {en}{why.replace('：', ', ')}"))
+    return f"{'，'.join(zh for zh, _ in told)} | {', '.join(en for _, en in told)}" if told else ""
+
+
 class OnbonDisplay(CallDisplay[ByteStream, OnbonOptions]):
     """One screen on its line."""
 

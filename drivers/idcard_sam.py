@@ -135,6 +135,39 @@ def decode_record(data: bytes, source: str) -> bytes:
     return data[4 : 4 + TEXT_BYTES]
 
 
+_COMMAND_WORDS = {
+    Command.RESET: ("复位", "reset"),
+    Command.STATUS: ("问自检状态", "ask its self-test"),
+    Command.SAM_ID: ("问模块号", "ask its number"),
+    Command.FIND: ("找卡", "find a card"),
+    Command.SELECT: ("选卡", "select the card"),
+    Command.READ: ("读卡", "read the card"),
+}
+_STATUS_WORDS = {
+    DONE: ("成功", "done"),
+    CARD_FOUND: ("找到卡", "a card is there"),
+    NO_CARD: ("没有卡", "no card"),
+    CHECK_WRONG: ("校验错", "wrong checksum"),
+    LENGTH_WRONG: ("长度错", "wrong length"),
+    SELF_TEST_FAILED: ("自检失败", "self-test failed"),
+    NOT_AUTHORISED: ("未授权", "not authorised"),
+}
+
+
+def explain(direction: str, data: bytes) -> str:
+    """Meaning of some bytes for a technician, `Chinese | English`; "" where no whole frame is among them."""
+    if direction == ">":
+        asked = next((command for command in Command if data == encode_request(command)), None)
+        return " | ".join(_COMMAND_WORDS[asked]) if asked else ""
+    reply, _rest = take_frame(data)
+    if reply is None:
+        return ""
+    zh, en = _STATUS_WORDS.get(reply.status, ("", ""))
+    if not en:
+        en = _MEANING[reply.status][1] if reply.status in _MEANING else "unknown status"
+    return f"SW3 {reply.status:02X} {zh} | SW3 {reply.status:02X} {en}"
+
+
 Ask = Callable[[Command], Reply]
 """Sends one request and gives its reply; raises NoReply, BadReply or LinkError, and ends by itself."""
 

@@ -36,6 +36,7 @@ from drivers.idcard_sam import (
     SamReading,
     decode_sam_id,
     encode_request,
+    explain,  # noqa: F401 - the live trace asks the driver's module for it
     take_frame,
     take_frame_after_silence,
 )

@@ -107,6 +107,15 @@ def encode_line(row: int, text: str, cursor: int | None = None) -> bytes:
     return b"\x1bS2" + text.ljust(LCD_COLUMNS).encode("ascii") + bytes([cursor])
 
 
+def explain(direction: str, data: bytes) -> str:
+    """Meaning of what is sent, for a technician, `Chinese | English`; what comes is typed by people and never shown."""
+    if direction == "<":
+        return ""
+    if data.startswith(b"\x1bS"):
+        return "写显示行 | write a display line"
+    return {PROBE: "在吗？ | are you there?", KEYS_ON: "打开按键 | keys on"}.get(data, "")
+
+
 class StreamSorter:
     """Tells answers from keys in the pad's one stream, byte by byte."""
 

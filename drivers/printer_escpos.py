@@ -64,6 +64,7 @@ from drivers.escpos_text import (
     replace_unknown,
     wrap,
 )
+from drivers.escpos_words import explain  # noqa: F401 - the live trace asks the driver's module for it
 from drivers.transport import ByteStream
 
 RESET = b"\x1b@"
