@@ -292,6 +292,8 @@ class Caller(Driver[LinkT, OptionsT]):
     """A physical caller (物理呼叫器) on a clerk's desk: keys, and a small display for the clerk."""
 
     kind = "caller"
+    keys = frozenset({CallerKey.NEXT, CallerKey.RECALL, CallerKey.SIGN_IN, CallerKey.SIGN_OUT})
+    """Keys that this caller has; a driver whose options add some says so on the instance."""
 
     @abstractmethod
     def poll_press(self, limit_s: float) -> CallerPress | None:

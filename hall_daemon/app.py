@@ -19,9 +19,12 @@ import uvicorn
 
 from drivers.base import Condition
 from hall_daemon import api, service_day
+from hall_daemon.announcing import Announcing
+from hall_daemon.callers import Callers
 from hall_daemon.clock import Clock
 from hall_daemon.config import ConfigError, HallConfig
 from hall_daemon.devices import Devices
+from hall_daemon.evaluating import Evaluating
 from hall_daemon.events import DeviceChanged
 from hall_daemon.hall import Bell, Hall
 from hall_daemon.inbox import Inbox
@@ -58,6 +61,9 @@ class Daemon:
         self.hall = Hall(config, self.store, self.clock)
         self.devices = Devices(dict(config.devices), self.clock)
         self.signage = Signage(self.hall, self.devices)
+        self.announcing = Announcing(self.hall, self.devices)
+        self.callers = Callers(self.hall, self.devices)
+        self.evaluating = Evaluating(self.hall, self.devices)
         self.scanning = Scanning(self.hall, self.devices)
         self.outbox = (
             Outbox(config, self.store, self.hall, self.clock, config.blobs, devices=self.devices.views)
@@ -65,8 +71,11 @@ class Daemon:
             else None
         )
         self.inbox = Inbox(config, self.store, self.hall, self.outbox) if self.outbox else None
-        self.screens = Screens(self.hall, self.devices, self.signage, self.scanning, self.outbox, self.clock)
         self.upkeep = Upkeep()
+        self.screens = Screens(
+            hall=self.hall, devices=self.devices, signage=self.signage, announcing=self.announcing,
+            evaluating=self.evaluating, scanning=self.scanning, outbox=self.outbox, clock=self.clock,
+        )  # fmt: skip
         self.kiosks = {
             code: KioskFlow(kiosk, self.hall, self.devices, self.clock, upkeep=self.upkeep)
             for code, kiosk in config.profile.kiosks.items()
@@ -101,6 +110,9 @@ class Daemon:
             loop.add_signal_handler(number, ended.set)
         rooms = [
             _Room(name="signage", run=self.signage.run),
+            _Room(name="announcing", run=self.announcing.run),
+            _Room(name="callers", run=self.callers.run),
+            _Room(name="evaluating", run=self.evaluating.run),
             _Room(name="scanning", run=self.scanning.run),
             _Room(name="device events", run=self._report_devices),
             *(_Room(name=f"kiosk {code}", run=flow.run) for code, flow in self.kiosks.items()),

@@ -343,6 +343,22 @@ class MaterialDamaged(EventData):
         return f"material/{self.material_id}"
 
 
+class EvaluationSubmitted(_TicketEvent):
+    """评价: what a resident thought of the service, or that nobody answered; nothing is invented then."""
+
+    wire_type = "hall.evaluation.submitted.v1"
+    evaluation_id: str
+    window_code: WindowCode
+    clerk_id: ClerkId
+    level: int | None = Field(default=None, ge=1, le=5)
+    """5 非常满意 to 1 非常不满意; None where `timeout`."""
+    option_codes: tuple[str, ...] = ()
+    eval_channel: int = 5
+    """大厅其他终端: a device in the hall that is no tablet."""
+    round: int = 1
+    timeout: bool
+
+
 class DeviceChanged(EventData):
     """A device began or ceased to serve."""
 
@@ -404,8 +420,8 @@ EVENT_TYPES: dict[str, type[EventData]] = {
     for cls in (
         StreamOpened, DayOpened, DayClosed, ProfileChanged, TicketIssued, SlipPrinted, TicketCalled, ServingStarted,
         TicketParked, TicketResumed, TicketTransferred, NoShow, TicketRequeued, TicketCancelled, TicketFinished,
-        TicketExpired, MaterialScanned, MaterialDamaged, DeviceChanged, ClockChanged, CatalogActivated, OperatorActed,
-        CommandResult,
+        TicketExpired, MaterialScanned, MaterialDamaged, EvaluationSubmitted, DeviceChanged, ClockChanged,
+        CatalogActivated, OperatorActed, CommandResult,
     )
 }  # fmt: skip
 

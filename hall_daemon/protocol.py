@@ -265,6 +265,8 @@ class WindowView(Frozen):
     parked: tuple[ParkedTicket, ...]
     notices: tuple[Text, ...]
     """Troubles that concern this window, each with what to do."""
+    evaluation: Text | None = None
+    """Whether the last resident was asked for an evaluation and answered; never the answer."""
     scan: ScanJobView | None = None
     to_province: int = 0
     """Events not yet acknowledged."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from hall_daemon.announcing import Announcing
 from hall_daemon.clock import Clock, hour_minute, rfc3339
 from hall_daemon.devices import Devices
+from hall_daemon.evaluating import Evaluating
 from hall_daemon.hall import Hall
 from hall_daemon.outbox import Outbox
 from hall_daemon.protocol import (
@@ -17,7 +19,7 @@ from hall_daemon.protocol import (
     WindowView,
     ZoneLoad,
 )  # fmt: skip
-from hall_daemon.queueing import Waiting, may_call, may_resume
+from hall_daemon.queueing import may_resume
 from hall_daemon.scanning import Scanning
 from hall_daemon.signage import Signage
 from hall_daemon.texts import text
@@ -31,10 +33,11 @@ class Screens:
     """Builds views."""
 
     def __init__(
-        self, hall: Hall, devices: Devices, signage: Signage, scanning: Scanning, outbox: Outbox | None, clock: Clock
-    ) -> None:
-        self._hall, self._devices, self._signage = hall, devices, signage
-        self._scanning, self._outbox, self._clock = scanning, outbox, clock
+        self, *, hall: Hall, devices: Devices, signage: Signage, announcing: Announcing, evaluating: Evaluating,
+        scanning: Scanning, outbox: Outbox | None, clock: Clock,
+    ) -> None:  # fmt: skip
+        self._hall, self._devices, self._signage, self._announcing = hall, devices, signage, announcing
+        self._evaluating, self._scanning, self._outbox, self._clock = evaluating, scanning, outbox, clock
 
     async def window(self, code: str) -> WindowView:
         """A clerk's screen. Raises NotFound."""
@@ -42,7 +45,7 @@ class Screens:
         if window is None:
             raise NotFound(what=code)
         snapshot = await self._hall.snapshot()
-        waiting = [t for t in snapshot.waiting() if may_call(_as_waiting(t), code, window.queues)]
+        waiting = snapshot.waiting_for(code, window.queues)
         clerk = snapshot.sessions.get(code)
         current = snapshot.at_window(code)
         return WindowView(
@@ -65,6 +68,7 @@ class Screens:
                 and may_resume(t.hold or Hold.HERE, t.window or "", t.queue, code, window.queues)
             ),
             notices=self._notices(code, current),
+            evaluation=self._evaluating.notice(code),
             scan=self._scanning.view(code),
             to_province=self._outbox.status().backlog_events if self._outbox else 0,
             last_event=snapshot.event,
@@ -129,17 +133,10 @@ class Screens:
         )  # fmt: skip
 
     def _notices(self, window: str, current: TicketInfo | None) -> tuple[Text, ...]:
-        notices = list(self._signage.notices(window))
+        notices = [*self._signage.notices(window), *self._announcing.notices(window)]
         scanner = self._hall.profile.windows[window].scanner
         if scanner and self._devices.view(scanner).link != "online":
             notices.append(text("notice.scanner_offline"))
         if current is not None and current.slip in (SlipState.FAILED, SlipState.UNKNOWN):
             notices.append(text("notice.slip_not_printed"))
         return tuple(notices)
-
-
-def _as_waiting(ticket: TicketInfo) -> Waiting:
-    return Waiting(
-        ticket_id=ticket.ticket_id, queue=ticket.queue, arrival_ms=ticket.arrival_ms, waited_s=0,
-        for_window=ticket.for_window,
-    )  # fmt: skip

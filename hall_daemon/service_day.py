@@ -28,7 +28,7 @@ from hall_daemon.events import (
 )  # fmt: skip
 from hall_daemon.hall import Hall
 from hall_daemon.store import Tx
-from hall_daemon.tables import DayRow, EventRow, MaterialRow, MetaRow, SessionRow, TicketRow
+from hall_daemon.tables import DayRow, EvaluationRow, EventRow, MaterialRow, MetaRow, SessionRow, TicketRow
 from hall_daemon.tickets import DayIsOpen, DayIsOver, HallClosed, MustFinishFirst
 from hall_daemon.words import OPEN_STATES, Outcome, PrintReason, PrintResult, SlipState, TicketState
 
@@ -153,13 +153,19 @@ def _summary(tx: Tx, bizdate: str) -> DayClosed:
     for ticket in tickets:
         by_queue[ticket.series] = by_queue.get(ticket.series, 0) + 1
     pages = tx.session.exec(select(MaterialRow).where(col(MaterialRow.ticket_id).in_([t.id for t in tickets]))).all()
+    given = tx.session.exec(
+        select(func.count())
+        .select_from(EvaluationRow)
+        .join(TicketRow)
+        .where(TicketRow.bizdate == bizdate, col(EvaluationRow.level).is_not(None))
+    ).one()
     first = tx.session.exec(
         select(func.min(EventRow.sequence)).where(EventRow.bizdate == bizdate, EventRow.streamid == tx.streamid)
     ).one()
     return DayClosed(
         tickets=len(tickets), served=states.count("finished"), no_show=sum(t.no_shows > 0 for t in tickets),
-        cancelled=states.count("cancelled"), expired=states.count("expired"), by_queue=by_queue, evaluations=0,
-        pages=sum(len(m.pages) for m in pages), first_sequence=first or tx.next_sequence,
+        cancelled=states.count("cancelled"), expired=states.count("expired"), by_queue=by_queue,
+        evaluations=given, pages=sum(len(m.pages) for m in pages), first_sequence=first or tx.next_sequence,
         last_sequence=tx.next_sequence,
     )  # fmt: skip
 

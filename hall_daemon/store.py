@@ -352,7 +352,8 @@ class Store:
                 f"{self.database} has schema {version}, this program knows {SCHEMA_VERSION}: "
                 "install the newer program, or restore the backup made before the upgrade"
             )
-        if version < 1:
+        if version < SCHEMA_VERSION:
+            # Up to now every schema adds tables and changes none; those that are there stay as they are.
             with self._connection.begin():
                 SQLModel.metadata.create_all(self._connection)
                 self._connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import JSON, CheckConstraint, Column, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class MetaRow(SQLModel, table=True):
@@ -177,3 +177,15 @@ class MaterialRow(SQLModel, table=True):
     filed_ms: int
     clerk: str
     window: str
+
+
+class EvaluationRow(SQLModel, table=True):
+    """That a resident was asked for an evaluation after a visit, and the level; once a visit."""
+
+    __tablename__ = "evaluation"
+    __table_args__ = (CheckConstraint("level BETWEEN 1 AND 5"),)
+    ticket_id: str = Field(primary_key=True, foreign_key="ticket.id")
+    id: str = Field(unique=True)
+    level: int | None = None
+    """None: nobody answered."""
+    ended_ms: int

@@ -65,6 +65,8 @@ _HALL: dict[str, tuple[str, str]] = {
     "state.expired": ("已失效", "expired"),
     # calls
     "call.spoken": ("请 {number} 号到 {window} 号窗口办理。", "Number {number}, window {window}."),
+    "call.announced": ("{zone}，请{number}号到{window}号窗口。", "Number {number}, window {window}."),
+    "call.announced_short": ("{number}号，{window}号窗口。", "{number}, window {window}."),
     "call.display": ("请{number}到{window}号窗口", "{number} to window {window}"),
     "call.display_short": ("请{number}到本窗口", "{number} here"),
     "window.idle": ("{window}号窗口", "Window {window}"),
@@ -73,6 +75,10 @@ _HALL: dict[str, tuple[str, str]] = {
     # notices at a window
     "notice.display_offline": ("窗口屏离线，请口头叫号。", "The window display is offline: call aloud."),
     "notice.display_fault": ("窗口屏没有显示这次叫号，请口头叫号。", "The display did not show this call: call aloud."),
+    "notice.announcer_silent": ("语音没有播出，请口头叫号。", "The voice did not call: call aloud."),
+    "evaluation.asked": ("等候评价", "Evaluation asked"),
+    "evaluation.given": ("已评价", "Evaluated"),
+    "evaluation.none": ("未评价", "Not evaluated"),
     "notice.scanner_offline": ("扫描仪离线，请到其他窗口扫描或留复印件。", "The scanner is offline: use another one."),
     "notice.slip_not_printed": ("这张号没有打印出来，号码有效。", "The slip was not printed; the number is valid."),
     # scanning
@@ -111,3 +117,11 @@ def text(code: str, /, **facts: object) -> Text:
     """The sentence of a code with its facts filled in. Raises KeyError for an unknown code or a missing fact."""
     zh, en = TEXTS[code]
     return Text(zh=zh.format(**facts), en=en.format(**facts))
+
+
+_SPOKEN = str.maketrans("0123456789", "零一二三四五六七八九")
+
+
+def spoken_number(number: str) -> str:
+    """A number as it is said aloud: digit by digit ("A零一七"), so that no voice makes a quantity of it."""
+    return number.translate(_SPOKEN)

@@ -14,6 +14,7 @@ from functools import cached_property
 from drivers.base import IdCard
 from hall_daemon.profile import Item, Zone
 from hall_daemon.protocol import Text
+from hall_daemon.queueing import Waiting, may_call
 from hall_daemon.texts import text
 from hall_daemon.words import Channel, Hold, ParkReason, Priority, SlipState, TicketState
 
@@ -208,6 +209,10 @@ class Snapshot:
         """In order of virtual arrival."""
         return self._waiting
 
+    def waiting_for(self, window: str, queues: tuple[str, ...]) -> list[TicketInfo]:
+        """Those whom a window with these queues may call, in order of virtual arrival."""
+        return [t for t in self._waiting if may_call(_as_waiting(t), window, queues)]
+
     def waiting_in_zone(self, zone: str) -> int:
         """How many wait in a zone."""
         return self._by_zone[zone]
@@ -225,3 +230,10 @@ class Snapshot:
     @cached_property
     def _by_zone(self) -> Counter[str]:
         return Counter(t.zone.code for t in self._waiting)
+
+
+def _as_waiting(ticket: TicketInfo) -> Waiting:
+    return Waiting(
+        ticket_id=ticket.ticket_id, queue=ticket.queue, arrival_ms=ticket.arrival_ms, waited_s=0,
+        for_window=ticket.for_window,
+    )  # fmt: skip

@@ -1,0 +1,165 @@
+"""Physical callers (物理呼叫器): their keys do what the clerk's keys do, their display shows what the screen shows.
+
+A caller knows less than a screen: no names, no lists, mostly two keys. `next` on a caller that has no key for "serve"
+says that whoever was called did come and has left. The same number on caller and screen is what the clerk has seen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from drivers.base import Caller, CallerKey, CallerPress, Refused
+from hall_daemon.devices import Devices, DeviceUnavailable, Input, OutcomeUnknown
+from hall_daemon.hall import Hall
+from hall_daemon.protocol import DeviceView
+from hall_daemon.tickets import HallError, NotFound, Snapshot
+from hall_daemon.words import Outcome, TicketState
+
+_log = logging.getLogger("hall.caller")
+
+DEVICE_LIMIT_S = 4.0
+NEXT_AGAIN_S = 2.0
+"""Nobody is served in less: a second `next` within this time is the first one's bounce."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shown:
+    signed_in: bool
+    number: str
+    waiting: int
+
+
+class Callers:
+    """The callers of all windows."""
+
+    def __init__(self, hall: Hall, devices: Devices) -> None:
+        self._hall, self._devices = hall, devices
+        self._at = {w.code: w.caller for w in hall.profile.windows.values() if w.caller}
+        self._pressed: dict[str, asyncio.Queue[CallerPress]] = {window: asyncio.Queue() for window in self._at}
+        self._shown: dict[str, _Shown | None] = dict.fromkeys(self._at)
+        self._next_at: dict[str, float] = {}
+        for window, device in self._at.items():
+            devices.on_input(device, lambda found, window=window: self._hear(window, found))  # type: ignore[misc]
+        devices.on_change(self._device_changed)
+
+    async def run(self) -> None:
+        """Follow keys and hall until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for window, device in self._at.items():
+                group.create_task(self._obey(window), name=f"caller {device}")
+                group.create_task(self._keep_shown(window, device), name=f"caller display {device}")
+
+    # --- keys ---------------------------------------------------------------------------------------------------------
+
+    def _hear(self, window: str, found: Input) -> None:
+        if isinstance(found, CallerPress):
+            self._pressed[window].put_nowait(found)
+
+    async def _obey(self, window: str) -> None:
+        while True:
+            press = await self._pressed[window].get()
+            try:
+                await self._do(window, press)
+            except HallError as exc:
+                _log.info("refused key=%s window=%s: %s", press.key, window, exc.code)
+                if press.key is CallerKey.SIGN_IN:
+                    await self._tell(self._at[window], lambda caller: caller.answer_sign_in(accepted=False))
+                self._shown[window] = None  # the caller may show what it had hoped for
+                self._hall.changed.ring()
+
+    async def _do(self, window: str, press: CallerPress) -> None:
+        if press.key is CallerKey.SIGN_IN:
+            await self._hall.sign_in(window, self._clerk_of(press.staff))
+            self._shown[window] = None
+        elif press.key is CallerKey.SIGN_OUT:
+            await self._hall.sign_out(window)
+        elif press.key is CallerKey.NEXT:
+            await self._next(window)
+        else:
+            await self._about_current(window, press.key)
+
+    def _clerk_of(self, staff: str) -> str:
+        """The clerk of a staff number as a caller sends it: digits, leading zeros lost. Raises NotFound."""
+        wanted = [c for c in self._hall.config.clerks if re.sub(r"^\D*0*", "", c) == staff.lstrip("0")]
+        if len(wanted) != 1:
+            raise NotFound(what=staff)
+        return wanted[0]
+
+    async def _next(self, window: str) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._next_at.get(window, -NEXT_AGAIN_S) < NEXT_AGAIN_S:
+            return
+        current = (await self._hall.snapshot()).at_window(window)
+        if current is not None and current.state is TicketState.CALLED and not await self._has_serve_key(window):
+            await self._hall.serve(window, current.number, identity_rechecked=False)
+        await self._hall.call_next(window, current.number if current else None)
+        self._next_at[window] = asyncio.get_running_loop().time()
+
+    async def _has_serve_key(self, window: str) -> bool:
+        found: list[bool] = []
+        await self._tell(self._at[window], lambda caller: found.append(CallerKey.SERVE in caller.keys))
+        return bool(found and found[0])
+
+    async def _about_current(self, window: str, key: CallerKey) -> None:
+        current = (await self._hall.snapshot()).at_window(window)
+        if current is None:
+            return
+        hall = self._hall
+        verbs: dict[CallerKey, Callable[[], Awaitable[int]]] = {
+            CallerKey.RECALL: lambda: hall.recall(window, current.number),
+            CallerKey.SERVE: lambda: hall.serve(window, current.number, identity_rechecked=False),
+            CallerKey.FINISH: lambda: hall.finish(window, current.number, Outcome.COMPLETED),
+            CallerKey.NO_SHOW: lambda: hall.no_show(window, current.number),
+        }
+        await verbs[key]()
+
+    # --- display ------------------------------------------------------------------------------------------------------
+
+    def _device_changed(self, view: DeviceView) -> None:
+        for window, device in self._at.items():
+            if device == view.device:
+                self._shown[window] = None  # after a power cycle it knows nothing
+                self._hall.changed.ring()
+
+    async def _keep_shown(self, window: str, device: str) -> None:
+        heard = 0
+        while True:
+            if self._devices.view(device).link == "online":
+                await self._show(window, device, self._wanted(await self._hall.snapshot(), window))
+            heard = await self._hall.changed.wait(heard)
+
+    def _wanted(self, snapshot: Snapshot, window: str) -> _Shown:
+        current = snapshot.at_window(window)
+        queues = self._hall.profile.windows[window].queues
+        return _Shown(
+            signed_in=window in snapshot.sessions,
+            number=current.number if current else "",
+            waiting=len(snapshot.waiting_for(window, queues)),
+        )
+
+    async def _show(self, window: str, device: str, wanted: _Shown) -> None:
+        before = self._shown[window]
+        if wanted == before:
+            return
+        self._shown[window] = wanted
+        told = True
+        if before is None or before.signed_in != wanted.signed_in:
+            told = await self._tell(device, lambda caller: caller.answer_sign_in(accepted=wanted.signed_in))
+        if told and wanted.signed_in and (before is None or before.number != wanted.number):
+            told = await self._tell(device, lambda caller: caller.show_ticket(wanted.number))
+        if told and wanted.signed_in and (before is None or before.waiting != wanted.waiting):
+            told = await self._tell(device, lambda caller: caller.show_waiting(wanted.waiting))
+        if not told:
+            self._shown[window] = None
+
+    async def _tell(self, device: str, deed: Callable[[Caller], None]) -> bool:  # type: ignore[type-arg]
+        try:
+            await self._devices.call(device, deed, DEVICE_LIMIT_S)
+        except (DeviceUnavailable, OutcomeUnknown, Refused) as exc:
+            _log.info("not told device=%s: %s", device, exc)  # it is told all when it is back
+            return False
+        return True
