@@ -136,6 +136,8 @@ class Driver(ABC, Generic[LinkT, OptionsT]):
     """Family: card_reader, keypad, caller, evaluator, printer, display, announcer, scanner, camera, code_reader."""
     proven: ClassVar[Proven] = Proven.SIMULATOR
     job_limit_s: ClassVar[float] = 4.0
+    serial_is_unique: ClassVar[bool] = False
+    """Whether no two devices of this kind say the same `Identity.serial`; then who says it twice is refused."""
 
     def __init__(self, device: str, link: LinkT, options: OptionsT) -> None:
         self.device = device
@@ -219,6 +221,7 @@ class CardReader(Driver[LinkT, OptionsT]):
     """Reads a resident's card as soon as it lies in the field."""
 
     kind = "card_reader"
+    serial_is_unique = True  # the number of its SAM, given by the ministry
 
     @abstractmethod
     def poll_card(self, limit_s: float) -> CardRead | CardGone | None:

@@ -94,6 +94,17 @@ class Link(ABC):
         else:
             self.tap(Traffic(direction=direction, data=data))
 
+    def watched(self) -> int | None:
+        """Descriptor on which a hang-up shows while nobody reads; None where a link has none."""
+        return None
+
+    def cut(self) -> None:
+        """Called by another thread than the one that uses the link: what that one is doing ends with a LinkError.
+
+        The user of the link closes it afterwards. Never raises.
+        """
+        self.close()
+
     @abstractmethod
     def close(self) -> None:
         """Give the port back; never raises."""
@@ -151,9 +162,11 @@ class SerialStream(ByteStream):
             self._serial = serial.serial_for_url(port, baudrate=baud, timeout=0, write_timeout=2, exclusive=True)
         except (*_PORT_GONE, ValueError) as exc:
             raise LinkError(f"cannot open {port}: {exc}") from exc
+        self._cut = False
 
     def write(self, data: bytes, limit_s: float = 2.0) -> None:
         self._trace(">", data)
+        self._check_cut()
         try:
             self._serial.write_timeout = limit_s
             self._serial.write(data)
@@ -161,10 +174,12 @@ class SerialStream(ByteStream):
             raise LinkError(f"{self.port} is gone, or takes nothing: {exc}") from exc
 
     def _read_some(self, most: int, limit_s: float) -> bytes:
+        self._check_cut()
         try:
             self._serial.timeout = limit_s
             first = self._serial.read(1)
             if not first:
+                self._check_cut()
                 return b""
             more = min(most - 1, self._serial.in_waiting)
             return bytes(first + self._serial.read(more)) if more > 0 else bytes(first)
@@ -176,6 +191,27 @@ class SerialStream(ByteStream):
             self._serial.baudrate = baud
         except _PORT_GONE as exc:
             raise LinkError(f"{self.port} is gone: {exc}") from exc
+
+    def _check_cut(self) -> None:
+        if self._cut:
+            raise LinkError(f"{self.port}: cut off")
+
+    def watched(self) -> int | None:
+        try:
+            return int(self._serial.fileno())
+        except (*_PORT_GONE, AttributeError):
+            return None  # RFC 2217 reads its socket on a thread of its own
+
+    def cut(self) -> None:
+        # Not closed here: its descriptor's number may belong to another port before the reader looks again.
+        self._cut = True
+        try:
+            self._serial.cancel_read()
+            self._serial.cancel_write()
+        except AttributeError:
+            self.close()  # RFC 2217: nothing but the end of its socket wakes a reader
+        except _PORT_GONE:
+            return  # already gone is what was wanted
 
     def close(self) -> None:
         try:
@@ -219,6 +255,16 @@ class TcpStream(ByteStream):
         if not data:
             raise LinkError(f"{self.port}: closed by the other side")
         return data
+
+    def watched(self) -> int | None:
+        return self._socket.fileno()
+
+    def cut(self) -> None:
+        # Not closed here: its descriptor's number may belong to another port before the reader looks again.
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return  # already gone is what was wanted
 
     def close(self) -> None:
         self._socket.close()

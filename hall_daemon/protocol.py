@@ -356,6 +356,14 @@ class DeviceView(Frozen):
     last_error: str
     jobs: int
     failures: int
+    silences: int = 0
+    """Questions and jobs that nobody answered."""
+    reconnects: int = 0
+    """How often it came back after it had gone."""
+    restarts: int = 0
+    """How often its driver hung and was cut off."""
+    answer_ms: float | None = None
+    """Median time of its last twenty answers; None before the first."""
 
 
 class KeyPressed(Frozen):

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from drivers.base import CallText, CardGone, CardRead, Condition, Key, Refused
-from hall_daemon import devices as room
+from hall_daemon import devices_mailbox
+from hall_daemon import devices_port as room
 from hall_daemon.config import DeviceConfig
 from hall_daemon.devices import CardTrouble, DeviceUnavailable, OutcomeUnknown, Passed
 from tests.rules.device_bench import SCREEN, Bench, add_displays, add_printer, port_threads
@@ -143,7 +144,7 @@ async def test_a_cable_that_is_plugged_in_again_is_seen_long_before_the_next_try
     await bench.start()
     await asyncio.to_thread(bench.lines["PRN-01"].unplug)
     await bench.becomes("PRN-01", "offline")
-    await until_async(lambda: not bench.devices._workers[bench.lines["PRN-01"].port]._port_was_there, 3.0)
+    await until_async(lambda: bench.devices._workers[bench.lines["PRN-01"].port]._presence is None, 3.0)
     await asyncio.to_thread(bench.lines["PRN-01"].replug)
 
     await bench.becomes("PRN-01", "online", 5.0)
@@ -254,7 +255,7 @@ async def test_a_call_waits_for_one_question_and_not_for_every_display_of_the_li
         if len(asked) == 1:
             for other in worker.slots.values():
                 other.ask_at = 0.0  # all of them are due
-            worker.post(room._Job("DSP-04", call))
+            worker.post(devices_mailbox.Job("DSP-04", call))
         elif not shown.is_set():
             asked.append("before the call")
         original(slot)
@@ -262,7 +263,7 @@ async def test_a_call_waits_for_one_question_and_not_for_every_display_of_the_li
     monkeypatch.setattr(worker, "_ask_conditions", ask)
     for slot in worker.slots.values():
         slot.ask_at = 0.0
-    worker.post(room._Job("DSP-01", lambda _: None))
+    worker.post(devices_mailbox.Job("DSP-01", lambda _: None))
     await until_async(shown.is_set)
 
     assert "before the call" not in asked
@@ -301,7 +302,8 @@ async def test_a_full_mailbox_is_busy(bench: Bench) -> None:
     plug, first = await plugged(bench)
     done: list[int] = []
     waiting = [
-        asyncio.ensure_future(devices.call("PRN-01", partial(_note, done, n), 20.0)) for n in range(room.MAILBOX)
+        asyncio.ensure_future(devices.call("PRN-01", partial(_note, done, n), 20.0))
+        for n in range(devices_mailbox.MAILBOX)
     ]
     await asyncio.sleep(0)
     with pytest.raises(DeviceUnavailable) as caught:
@@ -310,7 +312,7 @@ async def test_a_full_mailbox_is_busy(bench: Bench) -> None:
     await asyncio.gather(first, *waiting)
 
     assert caught.value.condition == "busy"
-    assert done == list(range(room.MAILBOX))
+    assert done == list(range(devices_mailbox.MAILBOX))
 
 
 async def test_a_job_whose_time_passes_in_the_mailbox_is_never_done(bench: Bench) -> None:

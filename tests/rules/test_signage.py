@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hall_daemon import devices as device_room
+from hall_daemon import devices_port as device_room
 from hall_daemon import service_day
 from hall_daemon.devices import Devices
 from hall_daemon.signage import Signage
