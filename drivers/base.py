@@ -38,6 +38,8 @@ class Condition(StrEnum):
     SWITCHED_OFFLINE = "switched_offline"
     FEEDER_EMPTY = "feeder_empty"
     FEEDER_JAM = "feeder_jam"
+    DOUBLE_FEED = "double_feed"
+    """Two sheets went through the feeder as one."""
     BUSY = "busy"
     WARMING_UP = "warming_up"
     CARD_UNREADABLE = "card_unreadable"
@@ -81,9 +83,11 @@ class BadReply(DeviceError):
 class Refused(DeviceError):
     """The device understood and declined, or stopped: the job is void."""
 
-    def __init__(self, condition: Condition, sentence: str) -> None:
+    def __init__(self, condition: Condition, sentence: str, *, suspect: int = 0) -> None:
         super().__init__(sentence)
         self.condition = condition
+        self.suspect = suspect
+        """Number of the first page already yielded that must not be kept (DOUBLE_FEED); 0: all of them are good."""
 
 
 class Unconfirmed(DeviceError):
@@ -523,5 +527,7 @@ class PageScanner(Driver[LinkT, OptionsT]):
         """Yield pages as they come; the first failure ends the feed and pages already yielded stay good.
 
         Each page comes within 30 s or NoReply is raised.
-        Raises Refused(FEEDER_EMPTY | FEEDER_JAM | COVER_OPEN | BUSY | DEVICE_FAULT | PROFILE_UNSUITABLE).
+        Raises Refused(FEEDER_EMPTY | FEEDER_JAM | DOUBLE_FEED | COVER_OPEN | BUSY | DEVICE_FAULT | LENS_DARK |
+        PROFILE_UNSUITABLE). FEEDER_EMPTY after a page: the paper is at its end, but the scanner called that an error,
+        so somebody has to count.
         """

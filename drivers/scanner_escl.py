@@ -13,9 +13,17 @@ and a clear AdfState (jam, door open) wins. "Empty" after 503 is not believed, "
 after a page may be false (Brother) and is asked again after a pause. Elements are matched by their local names; a
 document type is refused. Of bodies the trace learns the length only, so no page reaches it.
 
-Limits: JPEG pages only; one job at a time; HTTPS only with a certificate this machine trusts. Guesses: misfeeds count
-as a jam (the AdfState values for them are not in the source), and a request refused with 400 or 403 is tried once with
-`Host: localhost`, which some HP devices want (the source does not say which status they refuse with).
+An error after at least one page, while the feeder is empty, is the end of the paper under another name: the feed ends
+with Refused(FEEDER_EMPTY) and the pages have to be counted. A job whose DELETE got no answer is deleted before the next
+question that this driver asks.
+
+HTTPS: the certificate has to be one that this machine trusts, or the very one whose SHA-256 stands in the option
+`certificate_sha256`; devices make their own and change it when they are reset. TLS 1.2 or newer.
+
+Limits: JPEG pages only; one job at a time. Guesses (G): the AdfState values for misfeeds are not in the source (mispick
+is taken for a jam); whether the picture of a double sheet still arrives is not either, so the sheet before the error is
+suspect too; and a request refused with 400 or 403 is tried once with `Host: localhost`, which some HP devices want (the
+source does not say which status they refuse with).
 """
 
 from __future__ import annotations
@@ -66,7 +74,7 @@ _ADF_STATES = {
     "ScannerAdfEmpty": Condition.FEEDER_EMPTY,
     "ScannerAdfJam": Condition.FEEDER_JAM,
     "ScannerAdfMispick": Condition.FEEDER_JAM,
-    "ScannerAdfMultipickDetected": Condition.FEEDER_JAM,
+    "ScannerAdfMultipickDetected": Condition.DOUBLE_FEED,
     "ScannerAdfDoorOpen": Condition.COVER_OPEN,
     "ScannerAdfHatchOpen": Condition.COVER_OPEN,
     "ScannerAdfProcessing": Condition.BUSY,
@@ -77,10 +85,11 @@ _STATES = {
     "Stopped": Condition.DEVICE_FAULT,
     "Down": Condition.DEVICE_FAULT,
 }
-_CLEAR = (Condition.FEEDER_JAM, Condition.COVER_OPEN)
+_CLEAR = (Condition.DOUBLE_FEED, Condition.FEEDER_JAM, Condition.COVER_OPEN)
 _SAYS = {
     Condition.FEEDER_EMPTY: "the feeder is empty",
     Condition.FEEDER_JAM: "paper is jammed in the feeder",
+    Condition.DOUBLE_FEED: "two sheets went through as one",
     Condition.COVER_OPEN: "the cover is open",
     Condition.BUSY: "it is busy",
     Condition.DEVICE_FAULT: "it reports a fault",
@@ -94,10 +103,19 @@ class EsclOptions(DeviceOptions):
 
     most_pages: int = 200
     """End of a feed that does not end by itself."""
+    certificate_sha256: str = ""
+    """Fingerprint of the scanner's own certificate, 64 hex digits, colons allowed; empty: one this machine trusts."""
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(r"([0-9a-f]{64})?", self.fingerprint):
+            raise ValueError("certificate_sha256: legal are 64 hex digits, with or without colons")
         if not 1 <= self.most_pages <= 1000:
             raise ValueError(f"most_pages = {self.most_pages}: legal is 1 to 1000")
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint without colons, in small letters."""
+        return self.certificate_sha256.replace(":", "").lower()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,10 +268,13 @@ class EsclScanner(PageScanner[WebDevice, EsclOptions]):
         super().__init__(device, link, options)
         self._capabilities: Capabilities | None = None
         self._host: dict[str, str] = {}
+        self._undeleted: set[str] = set()
+        if options.fingerprint:
+            link.trust_only(options.fingerprint)
 
     def hello(self) -> Identity:
         """Ask for the capabilities. Raises Refused(BUSY), as some devices are while they scan for others."""
-        reply = self.ask("GET", "ScannerCapabilities", limit_s=QUESTION_S)
+        reply = self.ask("GET", "ScannerCapabilities", limit_s=self._delete_leftovers())
         if reply.status == 503:
             raise self.refusal(Condition.BUSY, "asked for its capabilities")
         self._capabilities = self._decoded(reply, decode_capabilities, "capabilities")
@@ -261,7 +282,7 @@ class EsclScanner(PageScanner[WebDevice, EsclOptions]):
 
     def conditions(self) -> frozenset[Condition]:
         """Ask for the status."""
-        return self.status().conditions
+        return self.status(self._delete_leftovers()).conditions
 
     def status(self, limit_s: float = QUESTION_S) -> Status:
         """Ask for the status; a scanner too busy to tell it is busy."""
@@ -272,6 +293,7 @@ class EsclScanner(PageScanner[WebDevice, EsclOptions]):
 
     def scan(self, profile: ScanProfile) -> Iterator[Page]:
         """Yield pages as they come. Closing the iterator gives the job up and lets the scanner go."""
+        self._delete_leftovers()
         caps = self._capabilities
         if caps is None:
             self.hello()
@@ -282,7 +304,8 @@ class EsclScanner(PageScanner[WebDevice, EsclOptions]):
         settings = encode_settings(profile, source, dpi, caps.version)
         ends_at, number, more = time.monotonic() + self.job_limit_s, 0, True
         while more:
-            feed = _Feed(self, settings, profile.source is PageSource.FEEDER, number)
+            sides = 2 if profile.duplex else 1
+            feed = _Feed(self, settings, profile.source is PageSource.FEEDER, number, sides)
             with closing(feed.pages()) as pages:
                 for data in pages:
                     number += 1
@@ -291,6 +314,22 @@ class EsclScanner(PageScanner[WebDevice, EsclOptions]):
                         raise BadReply(f"{self.device}: stopped a feed that does not end, after {number} pages")
             # A few devices end their job after each sheet and say so by a capacity of one.
             more = caps.sheets_per_job == 1 and feed.sheets_left
+
+    def delete(self, job: str, limit_s: float) -> None:
+        """Let a job go; one whose scanner does not answer is remembered."""
+        try:
+            self.ask("DELETE", urljoin(self.link.port, job), limit_s=limit_s)
+            self._undeleted.discard(job)
+        except DeviceError:
+            # The pages are good, or a better error is on its way; a scanner that is gone shows at the next question.
+            self._undeleted.add(job)
+
+    def _delete_leftovers(self) -> float:
+        """Delete a job that is left, if there is one; how many seconds that leaves for a question."""
+        began = time.monotonic()
+        if self._undeleted:
+            self.delete(next(iter(self._undeleted)), QUESTION_S / 2)
+        return QUESTION_S - (time.monotonic() - began)
 
     def _source(self, profile: ScanProfile, caps: Capabilities) -> InputCaps:
         if profile.source is PageSource.PLATEN:
@@ -328,7 +367,9 @@ class EsclScanner(PageScanner[WebDevice, EsclOptions]):
                 headers=host | ({"content-type": "text/xml"} if body else {}),
                 limit_s=limit_s,
                 silence_s=silence_s,
-                body_matters=method == "GET",  # some HP devices hang up before the end of a 201
+                # Some HP devices hang up before the end of a 201, others leave out the last chunk of a page, which
+                # is judged by its own end mark.
+                body_matters=method == "GET" and not url.endswith("/NextDocument"),
             )
         except (BadReply, NoReply) as exc:
             raise type(exc)(f"{self.device}: {exc}") from exc
@@ -341,18 +382,20 @@ class EsclScanner(PageScanner[WebDevice, EsclOptions]):
         except BadReply as exc:
             raise BadReply(f"{self.device}: asked for {what}, got {exc}, on {self.link.port}") from exc
 
-    def refusal(self, condition: Condition, deed: str) -> Refused:
+    def refusal(self, condition: Condition, deed: str, suspect: int = 0) -> Refused:
         """The error for a job that the scanner declines, or stopped."""
-        return Refused(condition, f"{self.device}: {deed}: {_SAYS.get(condition, condition)} ({self.link.port})")
+        sentence = f"{self.device}: {deed}: {_SAYS.get(condition, condition)} ({self.link.port})"
+        return Refused(condition, sentence, suspect=suspect)
 
 
 class _Feed:
     """One job on the scanner, from POST to DELETE."""
 
-    def __init__(self, scanner: EsclScanner, settings: bytes, feeder: bool, pages_before: int) -> None:
+    def __init__(self, scanner: EsclScanner, settings: bytes, feeder: bool, pages_before: int, sides: int) -> None:
         self.scanner = scanner
         self.settings = settings
         self.feeder = feeder
+        self.sides = sides
         self.count = pages_before
         self.sheets_left = False
         """After the last page: whether the feeder says that it still holds paper."""
@@ -374,7 +417,7 @@ class _Feed:
                 self._deadline = time.monotonic() + PAGE_LIMIT_S
         finally:
             # Some devices keep a job, and with it themselves, until it is deleted.
-            self._delete(job)
+            self.scanner.delete(job, DELETE_S)
 
     def _start(self) -> str | None:
         """Path of the new job; None where the sheet before was the last."""
@@ -415,13 +458,13 @@ class _Feed:
         """
         if http not in {404, 409, 410, 503}:
             if http == 500:
-                raise self.scanner.refusal(Condition.DEVICE_FAULT, f"{deed}, answer 500")
+                raise self._fault(f"{deed}, answer 500")
             if http == 400:
                 raise self.scanner.refusal(Condition.PROFILE_UNSUITABLE, f"{deed}, answer 400")
             raise BadReply(f"{self.scanner.device}: {deed}, answer {http} on {self.scanner.link.port}")
         status = self._second_opinion()
         if status.clear is not None and (self.feeder or http == 409):
-            raise self.scanner.refusal(status.clear, deed)
+            raise self.scanner.refusal(status.clear, deed, self._suspect(status.clear))
         if http == 503:
             self._wait(deed)
             return True
@@ -434,6 +477,17 @@ class _Feed:
         if http == 409:
             raise self.scanner.refusal(Condition.DEVICE_FAULT, f"{deed}, answer 409")
         raise BadReply(f"{self.scanner.device}: {deed}, answer {http}: no such job ({self.scanner.link.port})")
+
+    def _fault(self, deed: str) -> Refused:
+        """What a fault is: the end of the paper where pages came and none is left, else a fault."""
+        ended = self.feeder and self.count and Condition.FEEDER_EMPTY in self._second_opinion().conditions
+        return self.scanner.refusal(Condition.FEEDER_EMPTY if ended else Condition.DEVICE_FAULT, deed)
+
+    def _suspect(self, condition: Condition) -> int:
+        """First page of the sheet before, which may be the picture of two."""
+        if condition is not Condition.DOUBLE_FEED or not self.count:
+            return 0
+        return self.count - (self.count - 1) % self.sides
 
     def _second_opinion(self) -> Status:
         """The scanner's status; where it cannot be had, the first answer decides alone."""
@@ -458,15 +512,8 @@ class _Feed:
         try:
             return check_page(reply)
         except BadReply as exc:
-            where = f"{self.scanner.device}: asked for page {self.count + 1}"
+            where = f"{self.scanner.device}: asked for page {self.count + 1} by NextDocument"
             raise BadReply(f"{where}, got {exc}, on {self.scanner.link.port}") from exc
-
-    def _delete(self, job: str) -> None:
-        try:
-            self.scanner.ask("DELETE", urljoin(self.scanner.link.port, job), limit_s=DELETE_S)
-        except DeviceError:
-            # The pages are good, or a better error is on its way; a scanner that is gone shows at the next question.
-            return
 
 
 def _root(body: bytes, name: str) -> ElementTree.Element:

@@ -1,9 +1,15 @@
-"""Devices that speak HTTP. The only home of the HTTP client of devices."""
+"""Devices that speak HTTP or HTTPS. The only home of the HTTP client of devices.
+
+A device's certificate is one that this machine trusts, or exactly the one that was named by its fingerprint: devices
+make their own, for no host name in particular, so neither name nor dates of a pinned certificate are looked at.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import math
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,8 +20,6 @@ from drivers.base import BadReply, LinkError, NoReply
 from drivers.transport import Link
 
 if TYPE_CHECKING:
-    from ssl import SSLContext
-
     import httpx
     from httpcore import NetworkBackend, NetworkStream
 
@@ -30,14 +34,15 @@ class WebReply:
 
 
 class _Within:
-    """A network stream of the HTTP client that obeys one deadline over everything.
+    """A network stream of the HTTP client that obeys one deadline over everything, and whose certificate is checked.
 
     The client's own time-outs start anew with each read, so a device that dribbles its headers would never meet them.
     """
 
-    def __init__(self, stream: NetworkStream, left_s: Callable[[], float]) -> None:
+    def __init__(self, stream: NetworkStream, left_s: Callable[[], float], check: Callable[[bytes], None]) -> None:
         self._stream = stream
         self._left_s = left_s
+        self._check = check
         self.close = stream.close
         self.get_extra_info = stream.get_extra_info
 
@@ -48,22 +53,29 @@ class _Within:
         self._stream.write(buffer, min(self._left_s(), timeout or math.inf))
 
     def start_tls(
-        self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> _Within:
         limit_s = min(self._left_s(), timeout or math.inf)
-        return _Within(self._stream.start_tls(ssl_context, server_hostname, limit_s), self._left_s)
+        secured = self._stream.start_tls(ssl_context, server_hostname, limit_s)
+        try:
+            self._check(secured.get_extra_info("ssl_object").getpeercert(True) or b"")
+        except LinkError:
+            secured.close()
+            raise
+        return _Within(secured, self._left_s, self._check)
 
 
 class _WithinBackend:
     """Opens the HTTP client's connections as streams that obey the deadline."""
 
-    def __init__(self, backend: NetworkBackend, left_s: Callable[[], float]) -> None:
+    def __init__(self, backend: NetworkBackend, left_s: Callable[[], float], check: Callable[[bytes], None]) -> None:
         self._backend = backend
         self._left_s = left_s
+        self._check = check
 
     def connect_tcp(self, host: str, port: int, timeout: float | None = None, **more: Any) -> _Within:  # Any: passed on
         limit_s = min(self._left_s(), timeout or math.inf)
-        return _Within(self._backend.connect_tcp(host, port, limit_s, **more), self._left_s)
+        return _Within(self._backend.connect_tcp(host, port, limit_s, **more), self._left_s, self._check)
 
 
 class WebDevice(Link):
@@ -77,12 +89,28 @@ class WebDevice(Link):
         self._closed = threading.Event()
         self._deadline = 0.0
         self._httpx = importlib.import_module("httpx")  # 40 ms and 8 MB that a hall without such a device saves
-        carrier = self._httpx.HTTPTransport(trust_env=False)
+        self._fingerprint = ""
+        self._tls = ssl.create_default_context()
+        carrier = self._httpx.HTTPTransport(trust_env=False, verify=self._tls)
         # httpx has no public way to set a deadline over a whole exchange; its pool's network backend does.
         pool = carrier._pool
-        pool._network_backend = _WithinBackend(pool._network_backend, self._left_s)
+        pool._network_backend = _WithinBackend(pool._network_backend, self._left_s, self._check_certificate)
         self._client: httpx.Client = self._httpx.Client(transport=carrier, trust_env=False, follow_redirects=False)
         del self._client.headers["accept-encoding"]  # bodies are read as they come, so they must come unpacked
+
+    def trust_only(self, fingerprint: str) -> None:
+        """Trust no certificate but the one with this SHA-256 (hex, small letters), whoever signed it."""
+        self._fingerprint = fingerprint
+        self._tls.check_hostname = False
+        self._tls.verify_mode = ssl.CERT_NONE  # _check_certificate compares instead
+
+    def _check_certificate(self, certificate: bytes) -> None:
+        found = hashlib.sha256(certificate).hexdigest()
+        if self._fingerprint and found != self._fingerprint:
+            raise LinkError(
+                f"{self.port}: the device shows another certificate, SHA-256 {found}; if it was reset and this is its "
+                "new one, put that into certificate_sha256"
+            )
 
     def request(
         self,
@@ -116,7 +144,8 @@ class WebDevice(Link):
                 content = self._read_body(answer, target, cut_counts=not body_matters)
                 reply = WebReply(status=answer.status_code, headers=dict(answer.headers), body=content)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL) as exc:
-            raise LinkError(f"cannot reach {target}: {exc or type(exc).__name__}") from exc
+            hint = "; name its fingerprint in certificate_sha256" if "CERTIFICATE_VERIFY_FAILED" in str(exc) else ""
+            raise LinkError(f"cannot reach {target}: {exc or type(exc).__name__}{hint}") from exc
         except httpx.TimeoutException as exc:
             raise NoReply(f"{method} {target}: no complete answer within {limit_s:.1f} s") from exc
         except (httpx.HTTPError, OSError, RuntimeError) as exc:

@@ -10,6 +10,7 @@ import contextlib
 import os
 import select
 import socket
+import ssl
 import sys
 import termios
 import threading
@@ -333,6 +334,8 @@ class HttpAnswer:
     chunked: bool = False
     cut_after: int | None = None
     """Break the connection after so many bytes of the body."""
+    without_end: bool = False
+    """Leave out the chunk that ends a chunked body, and hang up."""
     wrong_length: int | None = None
     """Announce this Content-Length whatever the body is."""
     bytes_per_s: int | None = None
@@ -358,10 +361,11 @@ class _HttpServer(ThreadingHTTPServer):
 class HttpPort:
     """An HTTP server on loopback for one twin; `base` is the path under which the device is addressed."""
 
-    def __init__(self, twin: HttpTwin, base: str = "", tcp_port: int = 0) -> None:
+    def __init__(self, twin: HttpTwin, base: str = "", tcp_port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.twin = twin
         self.base = base
         self._tcp_port = tcp_port
+        self._tls = tls
         self._server: ThreadingHTTPServer | None = None
         self._thread: threading.Thread | None = None
         self._open: set[socket.socket] = set()
@@ -370,7 +374,7 @@ class HttpPort:
     @property
     def port(self) -> str:
         """What goes into `port` of the device's table."""
-        return f"http://127.0.0.1:{self._tcp_port}{self.base}"
+        return f"http{'s' if self._tls else ''}://127.0.0.1:{self._tcp_port}{self.base}"
 
     def start(self) -> None:
         """Plug in; after an unplug under the same address."""
@@ -378,6 +382,8 @@ class HttpPort:
             return
         server = _HttpServer(("127.0.0.1", self._tcp_port), self._handler())
         server.daemon_threads = True
+        if self._tls is not None:
+            server.socket = self._tls.wrap_socket(server.socket, server_side=True)
         self._server = server
         self._tcp_port = server.server_address[1]
         self._thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="twin http", daemon=True)
@@ -466,7 +472,7 @@ def _send_answer(handler: BaseHTTPRequestHandler, answer: HttpAnswer) -> None:
         sent += len(piece)
         if answer.bytes_per_s is not None:
             time.sleep(0.1)
-    if answer.chunked:
+    if answer.chunked and not answer.without_end:
         handler.wfile.write(b"0\r\n\r\n")
-    if answer.wrong_length is not None and answer.wrong_length != len(answer.body):
+    if answer.without_end or answer.wrong_length not in {None, len(answer.body)}:
         handler.close_connection = True

@@ -19,11 +19,9 @@ from xml.sax.saxutils import escape
 
 from sim import papers
 from sim.carriers import HttpAnswer, HttpRequest, HttpTwin
+from sim.escl_documents import COLOR_MODES, MOST_HEIGHT, MOST_WIDTH, RESOLUTIONS, document, input_caps
 
 BASE = "/eSCL"
-RESOLUTIONS = (75, 100, 150, 200, 300, 600)
-COLOR_MODES = ("Grayscale8", "RGB24")
-MOST_WIDTH, MOST_HEIGHT = 2550, 4200  # 1/300 inch: 215.9 by 355.6 mm
 
 Side = papers.Paper | bytes
 Sheet = Side | tuple[Side, Side]
@@ -83,6 +81,10 @@ class _Faults:
     """What the verbs have set; a fresh one is a healthy scanner."""
 
     jam_after: int | None = None
+    double_after: int | None = None
+    double_shown: bool = False
+    stop_after: int | None = None
+    doubled: bool = False
     cover_open: bool = False
     jammed: bool = False
     busy: int = 0
@@ -94,6 +96,11 @@ class _Faults:
     false_404: bool = False
     keep_job: bool = False
     forget_finished: bool = False
+    say_gone: bool = False
+    between: int = 0
+    still_between: int = 0
+    fail_at_end: bool = False
+    no_last_chunk: bool = False
     truncated: bool = False
     content_type: str = "image/jpeg"
     localhost: bool = False
@@ -151,12 +158,14 @@ class EsclTwin(HttpTwin):
     def clear_jam(self) -> None:
         """Take the jammed sheet out."""
         with self.lock:
-            self._faults.jammed, self._faults.jam_after = False, None
+            faults = self._faults
+            faults.jammed, faults.jam_after, faults.doubled, faults.double_after = False, None, False, None
 
     def recover(self) -> None:
         """Healthy again: no fault is left, the paper lies where it lay."""
         with self.lock:
             self._faults = _Faults()
+            self.jobs = [job for job in self.jobs if job.name != "of-somebody-else"]
             self._voice.set()
 
     def be_flatbed_only(self) -> None:
@@ -177,6 +186,33 @@ class EsclTwin(HttpTwin):
     def jam_after(self, pages: int) -> None:
         """The sheet after so many pages of a job gets stuck."""
         self._set(jam_after=pages)
+
+    def double_feed_after(self, pages: int, *, shown: bool) -> None:
+        """After so many pages of a job two sheets go in as one; `shown`: with a picture before the scanner stops."""
+        self._set(double_after=pages, double_shown=shown)
+
+    def fail_at_the_end(self) -> None:
+        """The end of the feeder is told as a device fault."""
+        self._set(fail_at_end=True)
+
+    def say_gone(self) -> None:
+        """410 where others say 404."""
+        self._set(say_gone=True)
+
+    def take_time_between_pages(self, requests: int) -> None:
+        """After each page so many times 503, with AdfState Processing."""
+        self._set(between=requests)
+
+    def leave_out_last_chunk(self) -> None:
+        """Pictures come whole, but the connection ends before the chunk that says so."""
+        self._set(no_last_chunk=True)
+
+    def scan_for_somebody_else(self) -> None:
+        """Another client's job is running, until it is taken away by `recover`."""
+        with self.lock:
+            ticket = Ticket(source="Platen", duplex=False, color="RGB24", dpi=75, width=2480, height=3508)
+            now = time.monotonic()
+            self.jobs.append(Job(name="of-somebody-else", ticket=ticket, born=now, touched=now))
 
     def jam(self) -> None:
         """Paper is stuck now."""
@@ -328,7 +364,7 @@ class EsclTwin(HttpTwin):
             return 503
         if ticket is None or not self._can(ticket):
             return 400
-        still = faults.jammed or faults.cover_open or not (self.feeder or faults.late_empty)
+        still = faults.jammed or faults.doubled or faults.cover_open or not (self.feeder or faults.late_empty)
         return 409 if ticket.source == "Feeder" and still else 0
 
     def _can(self, ticket: Ticket) -> bool:
@@ -354,15 +390,37 @@ class EsclTwin(HttpTwin):
         if faults.not_ready > 0:
             faults.not_ready -= 1
             return 503
-        if feeds and faults.jam_after == job.done:
-            faults.jammed = True
-        if feeds and (faults.jammed or faults.cover_open):
+        if faults.still_between > 0:
+            faults.still_between -= 1
+            return 503
+        if feeds and self._feeder_stands(job):
             job.state = JobState.ABORTED
             return 409
         if faults.false_404 and job.done:
             faults.false_404 = False
             return 404
         return 0
+
+    def _feeder_stands(self, job: Job) -> bool:
+        faults = self._faults
+        if faults.jam_after == job.done:
+            faults.jammed = True
+        if faults.double_after == job.done:
+            self._feed_two(job)
+        if faults.stop_after == job.done:
+            faults.doubled = True
+        return faults.jammed or faults.doubled or faults.cover_open
+
+    def _feed_two(self, job: Job) -> None:
+        """Two sheets go through as one: the lower one is never seen."""
+        faults = self._faults
+        faults.double_after = None
+        if faults.double_shown:
+            del self.feeder[1:2]
+            faults.stop_after = job.done + (2 if job.ticket.duplex else 1)
+        else:
+            del self.feeder[:2]
+            faults.doubled = True
 
     def _take(self, job: Job) -> Side | None:
         """The next side that goes past the sensor."""
@@ -383,16 +441,20 @@ class EsclTwin(HttpTwin):
         if job.done == 0:
             job.state = JobState.ABORTED
             return _plain(409)
+        if self._faults.fail_at_end:
+            job.state = JobState.ABORTED
+            return _plain(500)
         if not self._faults.keep_job:
             job.state = JobState.COMPLETED
         if self._faults.forget_finished:
             self.jobs.remove(job)
-        return _plain(404)
+        return _plain(410 if self._faults.say_gone else 404)
 
     def _deliver(self, job: Job, side: Side) -> HttpAnswer:
         faults, ticket = self._faults, job.ticket
         job.state = JobState.PROCESSING
         job.done += 1
+        faults.still_between = faults.between
         picture = side if isinstance(side, bytes) else self._picture(side, ticket)
         if faults.truncated:
             picture = picture[: len(picture) // 2]
@@ -404,6 +466,7 @@ class EsclTwin(HttpTwin):
             chunked=True,
             cut_after=faults.cut_after,
             bytes_per_s=faults.bytes_per_s,
+            without_end=faults.no_last_chunk,
         )
 
     def _picture(self, paper: papers.Paper, ticket: Ticket) -> bytes:
@@ -413,16 +476,14 @@ class EsclTwin(HttpTwin):
         )
 
     def _image_info(self, name: str) -> HttpAnswer:
-        job = self._job(name)
-        if job is None:
+        if (job := self._job(name)) is None:
             return _plain(404)
         width, height = (round(v / 300 * job.ticket.dpi) for v in (job.ticket.width, job.ticket.height))
         inner = f"<scan:ActualWidth>{width}</scan:ActualWidth><scan:ActualHeight>{height}</scan:ActualHeight>"
-        return _xml(_document("ScanImageInfo", inner))
+        return _xml(document("ScanImageInfo", inner))
 
     def _delete(self, name: str) -> HttpAnswer:
-        job = self._job(name)
-        if job is None:
+        if (job := self._job(name)) is None:
             return _plain(404)
         if job.active:
             # A job that was only kept has been finished long ago; any other is given up.
@@ -448,7 +509,7 @@ class EsclTwin(HttpTwin):
         jobs = "".join(_job_info(job) for job in self.jobs)
         adf = f"<scan:AdfState>{self._adf_state()}</scan:AdfState>" if self.has_feeder else ""
         state = "Processing" if busy else "Testing" if self._faults.not_ready else "Idle"
-        return _document(
+        return document(
             "ScannerStatus",
             f"<pwg:Version>2.63</pwg:Version><pwg:State>{state}</pwg:State>{adf}<scan:Jobs>{jobs}</scan:Jobs>",
         )
@@ -459,6 +520,10 @@ class EsclTwin(HttpTwin):
             return "ScannerAdfDoorOpen"
         if faults.jammed:
             return "ScannerAdfJam"
+        if faults.doubled:
+            return "ScannerAdfMultipickDetected"
+        if faults.still_between:
+            return "ScannerAdfProcessing"
         held = faults.keep_job and any(job.active and self._over(job) for job in self.jobs)
         return "ScannerAdfLoaded" if self.feeder and not faults.lying_empty and not held else "ScannerAdfEmpty"
 
@@ -469,17 +534,17 @@ class EsclTwin(HttpTwin):
             f"<scan:UUID>{uuid.uuid5(uuid.NAMESPACE_URL, self.device)}</scan:UUID>"
         )
         if self.has_platen:
-            inner += f"<scan:Platen>{_input_caps('PlatenInputCaps')}</scan:Platen>"
+            inner += f"<scan:Platen>{input_caps('PlatenInputCaps')}</scan:Platen>"
         if self.has_feeder:
             capacity = 1 if self._faults.one_sheet else 50
             options = "<scan:AdfOption>DetectPaperLoaded</scan:AdfOption>"
-            inner += f"<scan:Adf>{_input_caps('AdfSimplexInputCaps')}"
+            inner += f"<scan:Adf>{input_caps('AdfSimplexInputCaps')}"
             if self.has_duplex:
-                inner += _input_caps("AdfDuplexInputCaps")
+                inner += input_caps("AdfDuplexInputCaps")
                 options += "<scan:AdfOption>Duplex</scan:AdfOption>"
             inner += f"<scan:FeederCapacity>{capacity}</scan:FeederCapacity>"
             inner += f"<scan:AdfOptions>{options}</scan:AdfOptions></scan:Adf>"
-        return _document("ScannerCapabilities", inner)
+        return document("ScannerCapabilities", inner)
 
 
 def read_ticket(body: bytes) -> Ticket | None:
@@ -512,37 +577,6 @@ def read_ticket(body: bytes) -> Ticket | None:
         or said.get("DocumentFormatExt", said.get("DocumentFormat")) != "image/jpeg"
     )
     return None if wrong else ticket
-
-
-_NAMESPACES = (
-    'xmlns:pwg="http://www.pwg.org/schemas/2010/12/sm" xmlns:scan="http://schemas.hp.com/imaging/escl/2011/05/03"'
-)
-
-
-def _document(name: str, inner: str) -> bytes:
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n<scan:{name} {_NAMESPACES}>{inner}</scan:{name}>\n'.encode()
-
-
-def _input_caps(name: str) -> str:
-    colors = "".join(f"<scan:ColorMode>{mode}</scan:ColorMode>" for mode in COLOR_MODES)
-    resolutions = "".join(
-        "<scan:DiscreteResolution>"
-        f"<scan:XResolution>{dpi}</scan:XResolution><scan:YResolution>{dpi}</scan:YResolution>"
-        "</scan:DiscreteResolution>"
-        for dpi in RESOLUTIONS
-    )
-    return (
-        f"<scan:{name}><scan:MinWidth>16</scan:MinWidth><scan:MaxWidth>{MOST_WIDTH}</scan:MaxWidth>"
-        f"<scan:MinHeight>16</scan:MinHeight><scan:MaxHeight>{MOST_HEIGHT}</scan:MaxHeight>"
-        "<scan:MaxScanRegions>1</scan:MaxScanRegions>"
-        f"<scan:SettingProfiles><scan:SettingProfile><scan:ColorModes>{colors}</scan:ColorModes>"
-        "<scan:DocumentFormats><pwg:DocumentFormat>image/jpeg</pwg:DocumentFormat>"
-        "<scan:DocumentFormatExt>image/jpeg</scan:DocumentFormatExt></scan:DocumentFormats>"
-        f"<scan:SupportedResolutions><scan:DiscreteResolutions>{resolutions}</scan:DiscreteResolutions>"
-        "</scan:SupportedResolutions></scan:SettingProfile></scan:SettingProfiles>"
-        "<scan:SupportedIntents><scan:Intent>Document</scan:Intent></scan:SupportedIntents>"
-        f"</scan:{name}>"
-    )
 
 
 def _job_info(job: Job) -> str:

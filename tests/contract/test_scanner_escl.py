@@ -1,6 +1,5 @@
 """The eSCL scanner's driver against its twin on a real HTTP port."""
 
-import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,13 +14,11 @@ import drivers.scanner_escl as escl
 from drivers.base import (
     QUESTION_LIMIT_S,
     BadReply,
-    ColorMode,
     Condition,
     DeviceError,
     LinkError,
     NoReply,
     Page,
-    PageSource,
     Refused,
     ScanProfile,
 )
@@ -30,35 +27,37 @@ from sim import papers
 from sim.carriers import HttpPort
 from sim.scanner_escl import TWIN, JobState
 from tests.contract.contract import DriverContract, Rig, until
-
-GLASS = ScanProfile(dpi=75)
-FEEDER = ScanProfile(source=PageSource.FEEDER, dpi=75, color=ColorMode.GRAY)
-BOTH_SIDES = ScanProfile(source=PageSource.FEEDER, dpi=75, duplex=True)
-
-
-@functools.cache
-def picture(number: int) -> bytes:
-    """A small picture, different for each number."""
-    return papers.scan(papers.Paper(seed=number, content=papers.Content.LETTER, noise=0), 20)
-
-
-def sheets(count: int) -> list[bytes]:
-    return [picture(i) for i in range(1, count + 1)]
+from tests.contract.escl_room import (
+    BOTH_SIDES,
+    FEEDER,
+    GLASS,
+    HttpRig,
+    picture,
+    plug_in,
+    scan,
+    sheets,
+    short_waits,
+    still_works,
+)
 
 
-def scan(driver: Any, profile: ScanProfile = FEEDER) -> tuple[list[bytes], DeviceError | None]:
-    """The pages that came, and what ended the feed if something did."""
-    pages: list[bytes] = []
-    try:
-        for page in driver.scan(profile):
-            assert page.number == len(pages) + 1
-            assert page.media == "image/jpeg"
-            assert page.dpi == profile.dpi
-            pages.append(page.data)
-    except DeviceError as exc:
-        assert str(exc)
-        return pages, exc
-    return pages, None
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    short_waits(monkeypatch)
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    rig = plug_in()
+    yield rig
+    rig.close()
+
+
+@pytest.fixture
+def driver(rig: Rig) -> Any:
+    driver = rig.open()
+    driver.hello()
+    return driver
 
 
 class ScriptedDevice(WebDevice):
@@ -77,27 +76,6 @@ class ScriptedDevice(WebDevice):
 
     def pause(self, limit_s: float) -> None:
         """No time passes."""
-
-
-class HttpRig(Rig):
-    """A rig whose twin can speak again before the line goes."""
-
-    def close(self) -> None:
-        self.twin.recover()
-        super().close()
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Short waits: what is shown does not depend on how long they are."""
-    for name, value in {
-        "PAGE_LIMIT_S": 3.0,
-        "PAGE_SILENCE_S": 0.4,
-        "QUESTION_S": 0.4,
-        "DELETE_S": 0.4,
-        "NOT_YET_PAUSE_S": 0.01,
-    }.items():
-        monkeypatch.setattr(escl, name, value)
 
 
 class TestEsclScanner(DriverContract):
@@ -207,31 +185,6 @@ def replies() -> st.SearchStrategy[WebReply]:
         st.sampled_from(["image/jpeg", "text/xml", "", "IMAGE/JPEG; x=y"]),
         location,
     )
-
-
-@pytest.fixture
-def rig() -> Iterator[Rig]:
-    twin = TWIN("TST-01", {})
-    line = HttpPort(twin, twin.base)
-    line.start()
-    rig = HttpRig(driver_type=escl.DRIVER, options={}, twin=twin, line=line)
-    yield rig
-    rig.close()
-
-
-@pytest.fixture
-def driver(rig: Rig) -> Any:
-    driver = rig.open()
-    driver.hello()
-    return driver
-
-
-def still_works(driver: Any, rig: Rig) -> None:
-    """After whatever happened: healthy again, three sheets in, three pages out, and no job left behind."""
-    rig.twin.recover()
-    rig.twin.load_feeder(sheets(3))
-    assert scan(driver) == (sheets(3), None)
-    assert not any(job.active for job in rig.twin.jobs)
 
 
 # -- feeds ------------------------------------------------------------------------------------------------------------
