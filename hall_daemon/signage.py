@@ -12,11 +12,12 @@ import json
 import logging
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from sqlmodel import Session, col, select
 
-from drivers.base import CallText, Condition, Refused
-from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
+from drivers.base import CallDisplay, CallText, Condition, Refused
+from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown, Superseded, Urgency
 from hall_daemon.events import (
     DayClosed,
     DayOpened,
@@ -40,6 +41,8 @@ from hall_daemon.words import TicketState
 _log = logging.getLogger("hall.signage")
 
 SHOW_LIMIT_S = 8.0
+SHOW_AGAIN_S = 2.0
+"""After a display did not answer; one that goes offline meanwhile gets its text when it is back."""
 BOARD_CALLS = 12
 _AT_WINDOWS = (
     TicketCalled, ServingStarted, TicketParked, TicketResumed, TicketTransferred, NoShow, TicketFinished, OperatorActed,
@@ -57,9 +60,8 @@ class Signage:
         self._hall = hall
         self._devices = devices
         self._displays = {w.display: w.code for w in hall.profile.windows.values() if w.display}
-        self._shown: dict[str, CallText | None] = dict.fromkeys(self._displays)
-        self._changes: dict[str, int] = dict.fromkeys(self._displays, 0)
-        """How often a display has come or gone, or lost its text."""
+        self._asked: dict[str, tuple[CallText, ...] | None] = dict.fromkeys(self._displays)
+        """What each display was last asked to show; None: it may show anything."""
         self._failed: set[str] = set()
         self._due: dict[str, asyncio.Event] = {display: asyncio.Event() for display in self._displays}
         hall.on_event(self._heard)
@@ -96,46 +98,41 @@ class Signage:
 
     def _device_changed(self, view: DeviceView) -> None:
         if view.device in self._due:
-            self._shown[view.device] = None  # whatever it showed may be lost
-            self._changes[view.device] += 1
+            self._asked[view.device] = None  # whatever it showed may be lost
             self._due[view.device].set()
 
     async def _keep_shown(self, display: str, window: str) -> None:
         due = self._due[display]
-        while True:
-            await due.wait()
-            due.clear()
-            if self._devices.view(display).link != "online":
-                continue
-            forms = self._wanted(await self._hall.snapshot(), window)
-            if forms[0] != self._shown[display]:
-                await self._show(display, window, forms)
+        async with asyncio.TaskGroup() as showing:
+            while True:
+                await due.wait()
+                due.clear()
+                if self._devices.view(display).link != "online":
+                    continue
+                forms = self._wanted(await self._hall.snapshot(), window)
+                if forms != self._asked[display]:
+                    self._asked[display] = forms
+                    # Not awaited: what comes next takes the place of a text that still waits for the line.
+                    showing.create_task(self._show(display, window, forms), name=f"show on {display}")
 
     async def _show(self, display: str, window: str, forms: tuple[CallText, ...]) -> None:
-        changes = self._changes[display]
+        urgency = Urgency.CALL if forms[0].attention else Urgency.ORDINARY
         try:
-            await self._show_what_fits(display, forms)
+            await self._devices.call(display, _shower(forms), SHOW_LIMIT_S, urgency=urgency, topic="screen")
+        except Superseded:
+            return  # the newer text tells how it goes
         except (DeviceUnavailable, OutcomeUnknown, Refused) as exc:
             self._failed.add(display)
-            self._shown[display] = None
+            if self._asked[display] is forms:
+                self._asked[display] = None
+                if not isinstance(exc, Refused):
+                    asyncio.get_running_loop().call_later(SHOW_AGAIN_S, self._due[display].set)
             _log.warning("not shown window=%s display=%s: %s", window, display, exc)
             self._hall.changed.ring()
             return
-        if changes == self._changes[display]:
-            self._shown[display] = forms[0]
         if display in self._failed:
             self._failed.discard(display)
             self._hall.changed.ring()
-
-    async def _show_what_fits(self, display: str, forms: tuple[CallText, ...]) -> None:
-        for form in forms:
-            try:
-                await self._devices.call(display, _shower(form), SHOW_LIMIT_S)
-            except Refused as exc:
-                if exc.condition is not Condition.TEXT_UNSUITABLE or form is forms[-1]:
-                    raise
-            else:
-                return
 
     def _wanted(self, snapshot: Snapshot, window: str) -> tuple[CallText, ...]:
         """What belongs on the display, then what will do where that is too long."""
@@ -182,8 +179,17 @@ class Signage:
         self.calls.extend(call for call in await self._hall.store.read(question) if call.event not in known)
 
 
-def _shower(wanted: CallText) -> Callable[[object], None]:
-    def show(display: object) -> None:
-        display.show(wanted)  # type: ignore[attr-defined]  # configuration has proved that it is a CallDisplay
+def _shower(forms: tuple[CallText, ...]) -> Callable[[CallDisplay[Any, Any]], None]:
+    """Shows the first form that fits; a display refuses one that does not before it sends anything."""
+
+    def show(display: CallDisplay[Any, Any]) -> None:
+        for form in forms:
+            try:
+                display.show(form)
+            except Refused as exc:
+                if exc.condition is not Condition.TEXT_UNSUITABLE or form is forms[-1]:
+                    raise
+            else:
+                return
 
     return show
