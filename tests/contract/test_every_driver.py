@@ -36,6 +36,7 @@ CAPABILITIES = (
     "evaluator",
     "scanner",
     "camera",
+    "codereader",
 )
 KINDS = {
     "card_reader",
@@ -48,6 +49,7 @@ KINDS = {
     "evaluator",
     "scanner",
     "camera",
+    "code_reader",
 }
 FORBIDDEN_IN_DRIVERS = {
     "fastapi", "starlette", "uvicorn", "uvloop", "httptools", "websockets", "aiohttp",
