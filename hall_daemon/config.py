@@ -423,8 +423,12 @@ def _device_for(
 
 def _check_capability(table: _Table, key: str, device: DeviceConfig, capability: type[Driver[Any, Any]]) -> None:
     if not issubclass(device.driver_type, capability):
-        kind = device.driver_type.kind
-        raise table.wrong(key, f"{device.name} is a {kind} ({device.driver}), not a {capability.kind}")
+        kind, wanted = _with_article(device.driver_type.kind), _with_article(capability.kind)
+        raise table.wrong(key, f"{device.name} is {kind} ({device.driver}), not {wanted}")
+
+
+def _with_article(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def _address(device: DeviceConfig) -> object:

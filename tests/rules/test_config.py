@@ -127,6 +127,19 @@ def test_every_port_of_a_byte_stream_will_do(tmp_path: Path, port: str) -> None:
     assert loaded(tmp_path, WHOLE.replace("/dev/ttyS1", port)).devices["PRN-01"].port == port
 
 
+PSBC = '[device.KEY-02]\ndriver = "keypad_psbc"\nport = "/dev/ttyS5"\ngrades = { 01 = 1 }\nask_by = "beep"\n'
+
+
+def test_a_pad_for_both_may_be_an_evaluator_or_a_keypad(tmp_path: Path) -> None:
+    text = WHOLE + PSBC
+    at_window = text.replace('display = "DSP-01"', 'display = "DSP-01"\nevaluator = "KEY-02"')
+    assert loaded(tmp_path, at_window).profile.windows["1"].evaluator == "KEY-02"
+    at_kiosk = text.replace('keypad = "KEY-01"', 'keypad = "KEY-02"')
+    assert loaded(tmp_path, at_kiosk).profile.kiosks["k1"].keypad == "KEY-02"
+    options = loaded(tmp_path, at_kiosk).devices["KEY-02"].options
+    assert (getattr(options, "grades", {}), str(getattr(options, "ask_by", ""))) == ({"01": 1}, "beep")
+
+
 def test_an_absolute_database_stays_where_it_is(tmp_path: Path) -> None:
     text = WHOLE.replace('database = "var/hall.db"', 'database = "/srv/hall.db"')
 
@@ -293,6 +306,10 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "a reader of the wrong kind": (
         '["IDR-01", "IDR-02"]', '["IDR-01", "KEY-01"]',
         "devices.toml: [kiosk.k1] card_readers: KEY-01 is a keypad (keypad_serial), not a card_reader",
+    ),
+    "a keypad that is no evaluator": (
+        'display = "DSP-01"', 'evaluator = "KEY-01"',
+        "devices.toml: [window.1] evaluator: KEY-01 is a keypad (keypad_serial), not an evaluator",
     ),
     "a display over two windows": (
         'queues = ["H", "D"]', 'queues = ["H", "D"]\ndisplay = "DSP-01"',
