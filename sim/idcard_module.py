@@ -23,7 +23,7 @@ START = b"\xaa\xaa\xaa\x96\x69"
 _SPEED_OF = {0: 115200, 1: 57600, 2: 38400, 3: 19200, 4: 9600}
 FIND, SELECT, READ = b"\x20\x01", b"\x20\x02", b"\x30\x01"
 _NUMBER = (5, 3, 20160101, 12345, 123456789)
-"""Number of the module, from the example of the document."""
+"""Number of the first module, from the example of the document; no two modules have the same one."""
 
 
 class Card(Enum):
@@ -73,6 +73,7 @@ class SamModule:
 
     def __init__(self) -> None:
         self.record: IdCardRecord | None = None
+        self.number = _NUMBER
         self.card = Card.ABSENT
         self.faults = SamFaults()
         self.photo = PHOTO
@@ -113,7 +114,7 @@ class SamModule:
         deeds: dict[bytes, Callable[[], bytes]] = {
             b"\x10\xff": lambda: answer_frame(0x90),
             b"\x11\xff": lambda: answer_frame(self.faults.self_test),
-            b"\x12\xff": lambda: answer_frame(0x90, struct.pack("<HHIII", *_NUMBER)),
+            b"\x12\xff": lambda: answer_frame(0x90, struct.pack("<HHIII", *self.number)),
             FIND: self._find,
             SELECT: self._select,
             READ: lambda: self._read(fingers=False),
@@ -170,6 +171,12 @@ class SamModule:
     def _set_speed(self, speed: int) -> bytes:
         self.new_speed = speed
         return answer_frame(0x90)
+
+
+def number_of(device: str) -> tuple[int, int, int, int, int]:
+    """Number of the module in this device: the first one's, counted on by the number in its name."""
+    count = int("".join(filter(str.isdigit, device)) or 1)
+    return (*_NUMBER[:4], _NUMBER[4] + count - 1)
 
 
 class SamVerbs:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sim.carriers import ByteTwin
-from sim.idcard_module import START, Card, SamFaults, SamModule, SamVerbs, answer_frame
+from sim.idcard_module import START, Card, SamFaults, SamModule, SamVerbs, answer_frame, number_of
 from sim.idcard_records import PHOTO, record_of
 
 _RECORD_BYTES = 1000
@@ -35,6 +35,7 @@ class SamVReader(SamVerbs, ByteTwin):
     def __init__(self, device: str, options: Mapping[str, object]) -> None:
         super().__init__(device, options)
         self.sam = SamModule()
+        self.sam.number = number_of(device)
         self._speed = super().baud or 115200
         self._heard = b""
         self._damage: list[_Damage] = []
@@ -45,6 +46,11 @@ class SamVReader(SamVerbs, ByteTwin):
     @property
     def baud(self) -> int | None:
         return self._speed
+
+    def say_the_number_of(self, other: SamVReader) -> None:
+        """Be the same physical module as another one, as far as anybody can tell."""
+        with self.lock:
+            self.sam.number = other.sam.number
 
     def put_unknown_card(self) -> None:
         """Lay on a card of another kind: it is found, and its type is not recognised."""
