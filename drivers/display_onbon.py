@@ -31,24 +31,31 @@ another character becomes 〓 where it is wide and ? where it is narrow; a backs
 the full-width one. Texts are lost at power-off: the status then names no dynamic area, and conditions() reports
 TEXT_LOST until a text is shown again; a card that declines the status question cannot tell. The broadcast address FFFE
 (one screen alone on its line, number unknown) is pinged instead, because a broadcast status question is not answered.
-Not used: baud search, which would disturb a shared line, and A2 01, which erases the card's files.
+
+At each hello the brightness and the clock are set where the table says so. The search for the speed is left to screens
+that are alone on their line: it would disturb others. The maker waits 2 s after each ping; here it is reply_limit_s,
+and the worker asks again. Not used: A2 01, which erases the card's files.
 """
 
 from __future__ import annotations
 
 import struct
 import time
-import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 
 from drivers.base import BadReply, CallDisplay, CallText, Condition, Identity, NoReply, Refused, SerialOptions
+from drivers.display_line import NO_SILENCE_S, await_silence, send
+from drivers.display_text import glyphs, wrap
 from drivers.transport import ByteStream
 
 HOST = 0x8000
 ANY_SCREEN = 0xFFFE
+BAUDS = (9600, 57600)
 LARGEST_DATA = 512
 """Bytes of data in one frame: the receive buffer of a 5K card, the smaller one."""
+
+CHINA = timezone(timedelta(hours=8))
 
 PING = b"\xa2\x00\x01\x00\x00"
 STATUS = b"\xa1\x02\x01\x00\x00"
@@ -70,7 +77,6 @@ FONT_NUMBERS = {16: 0, 24: 1, 32: 2}
 
 _TEXT_S = 3.4
 """For a whole text with its repetitions; below the 4 s of a job."""
-_NO_SILENCE_S = 0.6
 _BUSY_WAIT_S = 1.0
 _LEAST_S = 0.1
 
@@ -92,10 +98,16 @@ class OnbonOptions(SerialOptions):
     reply_limit_s: float = 0.7
     gap_s: float = 0.1
     """Silence before a frame on RS-485; 0 on RS-232 and TCP."""
+    brightness: int | None = None
+    """Brightness to set at each hello, 0 to 15; without it the card's own setting or schedule holds."""
+    set_clock: bool = False
+    """Whether to set the card's clock at each hello, for cards that dim by a schedule."""
+    search_baud: bool = False
+    """Whether to try the other of the two speeds when the screen is silent; only if it is alone on its line."""
 
     def __post_init__(self) -> None:
         legal = {
-            "baud": (self.baud in (9600, 57600), "9600 or 57600"),
+            "baud": (self.baud in BAUDS, "9600 or 57600"),
             "address": (0 <= self.address <= 0x7FFF or self.address == ANY_SCREEN, "0 to 32767, or 0xFFFE"),
             "font_px": (self.font_px in FONT_NUMBERS, "16, 24 or 32"),
             "width_px": (self.font_px <= self.width_px <= 4096, "from font_px to 4096"),
@@ -104,6 +116,7 @@ class OnbonOptions(SerialOptions):
             "device_type": (self.device_type in MODELS, ", ".join(f"{number:#x}" for number in MODELS)),
             "reply_limit_s": (0.1 <= self.reply_limit_s <= 1.5, "0.1 to 1.5 seconds"),
             "gap_s": (0.0 <= self.gap_s <= 0.5, "0 to 0.5 seconds"),
+            "brightness": (self.brightness is None or 0 <= self.brightness <= 15, "0 to 15"),
         }
         for key, (good, range_) in legal.items():
             if not good:
@@ -215,32 +228,15 @@ def decode_status(data: bytes) -> Status:
     raise BadReply(f"status of {len(data)} bytes fits no known layout: {data.hex(' ')}")
 
 
-def glyphs(text: str) -> list[bytes]:
-    """Each character as the card's fonts have it: one byte for a narrow one, two for a wide one."""
-    return [_glyph(char) for char in text.translate(_SAME_IN_GB2312)]
+def encode_brightness(level: int) -> bytes:
+    """Data of the frame that sets a fixed brightness, 0 to 15."""
+    return b"\xa3\x02\x01\x00\x00\x01" + bytes([level])
 
 
-# Python's table has the katakana dot and the horizontal bar at A1A4 and A1AA; people type these. A space in any form
-# is a space, and a backslash would begin an escape.
-_SAME_IN_GB2312 = str.maketrans({"·": "・", "—": "―", "\\": "＼", "\xa0": " ", "\t": " "})
-
-
-def _glyph(char: str) -> bytes:
-    try:
-        glyph = char.encode("gb2312")
-    except UnicodeEncodeError:
-        return "〓".encode("gb2312") if unicodedata.east_asian_width(char) in "WF" else b"?"
-    return glyph if len(glyph) == 2 or 0x20 <= glyph[0] <= 0x7E else b"?"
-
-
-def wrap(line: Sequence[bytes], columns: int) -> list[bytes]:
-    """Rows of at most `columns` half-width cells, as the card wraps by itself."""
-    rows = [b""]
-    for glyph in line:
-        if len(rows[-1]) + len(glyph) > columns:
-            rows.append(b"")
-        rows[-1] += glyph
-    return rows
+def encode_clock(now: datetime) -> bytes:
+    """Data of the frame that sets the clock; the third byte of the parameters is as in the maker's example."""
+    year = f"{now.year:04}"
+    return b"\xa2\x03\x01\x08\x00" + bytes.fromhex(f"{year[2:]}{year[:2]}{now:%m%d%H%M%S}{now.isoweekday():02}")
 
 
 def encode_text(text: CallText, options: OnbonOptions, *, fonts: bool = True) -> bytes:
@@ -332,13 +328,36 @@ class OnbonDisplay(CallDisplay[ByteStream, OnbonOptions]):
         self._has_text = False
         self._known: frozenset[Condition] = frozenset()
         self._type = options.device_type
+        self._baud = options.baud
 
     def hello(self) -> Identity:
-        """Ping the screen. Raises NoReply, BadReply, or Refused(DEVICE_FAULT) if it declines even that."""
-        reply = self._exchange("pinged", PING, ACK, time.monotonic() + self._question_s)
+        """Ping the screen, and set what the table says. Raises NoReply, BadReply, or Refused if it declines that."""
+        until = time.monotonic() + _TEXT_S
+        reply = self._ping(until)
         if reply.error not in (0, BUSY):
             raise self._refused("ping", reply.error)
-        return Identity(vendor="Onbon", model=MODELS.get(self._type, f"type {self._type:02x}"))
+        if self.options.brightness is not None:
+            self._set("set its brightness", encode_brightness(self.options.brightness), until)
+        if self.options.set_clock:
+            self._set("set its clock", encode_clock(datetime.now(CHINA)), until)
+        model = MODELS.get(self._type, f"type {self._type:02x}")
+        return Identity(vendor="Onbon", model=model if self._baud == self.options.baud else f"{model} at {self._baud}")
+
+    def _ping(self, until: float) -> Reply:
+        """Ping at the line's speed and, where that is allowed, at the other one, which then holds."""
+        try:
+            return self._exchange("pinged", PING, ACK, until)
+        except NoReply:
+            if not self.options.search_baud:
+                raise
+        self._baud = sum(BAUDS) - self._baud
+        self.link.set_baud(self._baud)
+        return self._exchange(f"pinged at {BAUDS[0]} and {BAUDS[1]} baud", PING, ACK, until)
+
+    def _set(self, deed: str, data: bytes, until: float) -> None:
+        error = self._exchange(deed, data, ACK, until).error
+        if error not in (0, BUSY):
+            raise self._refused(deed, error)
 
     def conditions(self) -> frozenset[Condition]:
         """Ask for the status: is it switched on, does it still have its text? Raises NoReply or BadReply.
@@ -381,7 +400,7 @@ class OnbonDisplay(CallDisplay[ByteStream, OnbonOptions]):
 
     @property
     def _question_s(self) -> float:
-        return _NO_SILENCE_S + self.options.reply_limit_s
+        return NO_SILENCE_S + self.options.reply_limit_s
 
     def _encode(self, text: CallText) -> bytes:
         try:
@@ -399,11 +418,12 @@ class OnbonDisplay(CallDisplay[ByteStream, OnbonOptions]):
 
     def _exchange(self, deed: str, data: bytes, kind: tuple[int, int], until: float) -> Reply:
         """Send one request and hear this screen's answer to it, a NACK included."""
-        self._await_silence()
+        await_silence(self.link, self.device, self.options.gap_s)
         left = until - time.monotonic()
         if left < _LEAST_S:
             raise NoReply(f"{self.device}: {deed}, no time left for it on {self.link.port}")
-        self.link.write(encode_frame(self.options.address, data, self.options.device_type), limit_s=left)
+        frame = encode_frame(self.options.address, data, self.options.device_type)
+        send(self.link, frame, self._baud, limit_s=left)
         return self._hear(deed, kind, min(until, time.monotonic() + self.options.reply_limit_s))
 
     def _hear(self, deed: str, kind: tuple[int, int], until: float) -> Reply:
@@ -444,18 +464,6 @@ class OnbonDisplay(CallDisplay[ByteStream, OnbonOptions]):
             return decode_status(reply.data)
         except BadReply as exc:
             raise BadReply(f"{self.device}: {exc} on {self.link.port}") from exc
-
-    def _await_silence(self) -> None:
-        """Let the line be silent for gap_s since bytes last passed, and drop what still comes: it is nobody's answer.
-
-        Costs nothing on a line that has been idle that long. Raises BadReply if there is no such silence.
-        """
-        until = time.monotonic() + _NO_SILENCE_S
-        wait = max(0.0, self.options.gap_s - (time.monotonic() - self.link.last_traffic))
-        while self.link.read(4096, wait):
-            if time.monotonic() > until:
-                raise BadReply(f"{self.device}: {self.link.port} is never silent for {self.options.gap_s} s")
-            wait = self.options.gap_s
 
     def _listen(self, limit_s: float) -> None:
         until = time.monotonic() + limit_s

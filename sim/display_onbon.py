@@ -1,8 +1,7 @@
 """Onbon BX-5K / BX-6K font-card controller with its LED screen: a twin at byte level.
 
 Written from protocols/displays.md §1 and §6 and, for the status reply, the maker's protocol 1.4 §8.4. Several twins on
-one line make a bus: each hears every byte, acts on frames for its own number and on broadcasts, and notes a collision
-where a frame begins less than the gap after other traffic.
+one line make a bus (sim/bus.py); each acts on frames for its own number and on broadcasts.
 
 What the documents leave open: a text that is longer than a row breaks at the last cell that still fits; a request whose
 lengths do not add up is answered with error 4 and noted in `complaints`; the screen keeps its text when only the data
@@ -11,12 +10,11 @@ line is pulled, and loses it with its power (`restart`).
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from sim.carriers import ByteTwin
+from sim.bus import BusTwin
 
 _NO_REPLY_TO, _REPLY_AS = 0xFFFF, 0xFFFE
 _COLORS = {"1": "red", "2": "green", "3": "yellow", "4": "blue", "5": "cyan", "6": "magenta", "7": "white"}
@@ -109,45 +107,22 @@ def unescape(travelled: bytes) -> bytes | None:
     return None if waiting else bytes(out)
 
 
-class OnbonTwin(ByteTwin):
+class OnbonTwin(BusTwin):
     """One screen; a test reads `text`, `shown` and `collisions`."""
 
     def __init__(self, device: str, options: Mapping[str, object]) -> None:
         super().__init__(device, options)
-        self.address = self._int("address", 1)
         self.device_type = self._int("device_type", 0xFE)
         self.shown: list[Shown] = []
         """Every text taken, oldest first."""
-        self.collisions: list[float] = []
-        """When a frame began too soon after other traffic on the line."""
-        self.complaints: list[str] = []
-        """What was wrong with requests for this screen."""
         self.commands: list[tuple[int, int]] = []
         """Group and command of every request for this screen that arrived undamaged."""
         self.clock: bytes = b""
         self.erased = 0
         """How often the host erased the card's files; a hall never does."""
         self._areas: dict[int, Shown] = {}
-        self._frame: bytearray | None = None
-        self._timers: list[threading.Timer] = []
         self.on = True
         self.brightness = 15
-        self._no_faults()
-
-    def _int(self, key: str, default: int) -> int:
-        value = self.options.get(key, default)
-        return value if isinstance(value, int) else default
-
-    @property
-    def baud(self) -> int:
-        """It listens at 9600 unless its table says otherwise."""
-        return self._int("baud", 9600)
-
-    @property
-    def gap_s(self) -> float:
-        """Silence it needs before a frame."""
-        value = self.options.get("gap_s", 0.1)
-        return float(value) if isinstance(value, int | float) else 0.1
 
     @property
     def text(self) -> str:
@@ -158,20 +133,12 @@ class OnbonTwin(ByteTwin):
     # Faults
 
     def _no_faults(self) -> None:
-        self._mute = False
+        super()._no_faults()
         self._refusals: list[int] = []
         self._refuse_always = 0
-        self._corrupt = 0
-        self._late_s = 0.0
-        self._answer_as: int | None = None
-        self._noise_before = b""
+        self._declined: frozenset[tuple[int, int]] = frozenset()
         self._start_run = 8
         self._fonts_lost = False
-
-    def go_mute(self) -> None:
-        """Neither show nor answer anything."""
-        with self.lock:
-            self._mute = True
 
     def refuse_with(self, error: int, *, times: int | None = None) -> None:
         """Decline the next requests with this error number; for ever if `times` is None."""
@@ -181,25 +148,10 @@ class OnbonTwin(ByteTwin):
             else:
                 self._refusals = [error] * times
 
-    def corrupt_replies(self, *, times: int = 1_000_000) -> None:
-        """Damage the check bytes of the next replies; what was asked is done."""
+    def decline(self, group: int, command: int) -> None:
+        """Be a card without this command."""
         with self.lock:
-            self._corrupt = times
-
-    def answer_late(self, after_s: float) -> None:
-        """Do at once what is asked, answer only after so long."""
-        with self.lock:
-            self._late_s = after_s
-
-    def answer_as(self, address: int) -> None:
-        """Answer under another screen's number."""
-        with self.lock:
-            self._answer_as = address
-
-    def precede_replies_with(self, noise: bytes) -> None:
-        """Noise on the line before each reply."""
-        with self.lock:
-            self._noise_before = noise
+            self._declined |= {(group, command)}
 
     def begin_replies_with(self, count: int) -> None:
         """Begin each reply with so many A5."""
@@ -215,7 +167,6 @@ class OnbonTwin(ByteTwin):
         """Power off and on: dynamic texts are gone."""
         with self.lock:
             self._areas.clear()
-            self._frame = None
             self.on = True
 
     def switch_off(self) -> None:
@@ -225,47 +176,18 @@ class OnbonTwin(ByteTwin):
 
     def recover(self) -> None:
         """End all faults; a screen that was switched off is on again, a text that was lost stays lost."""
-        self._drop_timers()
+        super().recover()
         with self.lock:
-            self._no_faults()
             self.on = True
-
-    def unplugged(self) -> None:
-        """What was to be said later is not said any more."""
-        self._drop_timers()
-
-    def _drop_timers(self) -> None:
-        with self.lock:
-            timers, self._timers = self._timers, []
-        for timer in timers:
-            timer.cancel()
-            timer.join(5)
 
     # The line
 
-    def receive(self, data: bytes) -> None:
-        """Take bytes from the line, for whichever screen they are."""
-        before, now = self._traffic()
-        for byte in data:
-            if byte == 0xA5:
-                if self._frame is None and now - before < self.gap_s - 0.001:
-                    self.collisions.append(now)
-                self._frame = bytearray()
-            elif self._frame is not None and byte == 0x5A:
-                travelled, self._frame = bytes(self._frame), None
-                before = now
-                self._packet(travelled)
-            elif self._frame is not None:
-                self._frame.append(byte)
+    def measure(self, heard: bytes) -> int:
+        return heard.find(b"\x5a") + 1 if heard[0] == 0xA5 else -1
 
-    def _traffic(self) -> tuple[float, float]:
-        """When something last passed before these bytes, and when they came."""
-        passed = self.line.transcript
-        for i in range(len(passed) - 1, 0, -1):
-            # Another screen on this line may have spoken since.
-            if passed[i].direction == ">":
-                return passed[i - 1].at, passed[i].at
-        return 0.0, time.time()
+    def take(self, frame: bytes) -> None:
+        # Only what follows the last A5 counts: a frame that was cut off is dropped.
+        self._packet(frame[:-1].rpartition(b"\xa5")[2])
 
     def _packet(self, travelled: bytes) -> None:
         packet = unescape(travelled)
@@ -302,18 +224,7 @@ class OnbonTwin(ByteTwin):
             source = self._answer_as
         header = host.to_bytes(2, "little") + source.to_bytes(2, "little") + bytes(6)
         packet = header + bytes([self.device_type, 0x02]) + len(data).to_bytes(2, "little") + data
-        check = checksum(packet)
-        if self._corrupt:
-            self._corrupt -= 1
-            check = bytes([check[0] ^ 0xFF, check[1]])
-        frame = self._noise_before + b"\xa5" * self._start_run + escape(packet + check) + b"\x5a"
-        if not self._late_s:
-            self.say(frame)
-            return
-        timer = threading.Timer(self._late_s, self.line.send, (frame,))
-        timer.daemon = True
-        self._timers.append(timer)
-        timer.start()
+        self.answer(b"\xa5" * self._start_run + escape(packet + checksum(packet)) + b"\x5a")
 
     # What is asked
 
@@ -325,7 +236,7 @@ class OnbonTwin(ByteTwin):
         if refusal:
             return bytes([0xA0, 0x01, refusal, 0, 0])
         commands = self._commands()
-        if asked not in commands:
+        if asked not in commands or asked in self._declined:
             error = _COMMAND if data[0] in {group for group, _ in commands} else _GROUP
             return bytes([0xA0, 0x01, error, 0, 0])
         try:

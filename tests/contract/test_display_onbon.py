@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -331,20 +332,61 @@ class TestOnbonDisplay(DriverContract):
         assert rig.twin.text == SAMPLE
         assert (0xA1, 0x02) not in rig.twin.commands
 
-    def test_57600_baud(self, tmp_path: Path) -> None:
-        options = {**SCREEN, "baud": 57600}
-        line = PtyLine(tmp_path / "fast")
-        twin = OnbonTwin("TST-01", options)
-        line.attach(twin)
-        line.start()
-        rig = Rig(driver_type=DRIVER, options=options, twin=twin, line=line)
-        driver = rig.open()
+    def test_57600_baud(self, fast: Rig) -> None:
+        driver = fast.open()
         driver.hello()
         driver.link.close()
-        rig.options = SCREEN
+        fast.options = SCREEN
         with pytest.raises(NoReply):
-            rig.open().hello()
-        rig.close()
+            fast.open().hello()
+
+    def test_a_screen_alone_on_its_line_is_searched_for_at_the_other_speed(self, fast: Rig) -> None:
+        fast.options = {**SCREEN, "search_baud": True, "reply_limit_s": 0.2}
+        driver = fast.open()
+        assert driver.hello().model == "BX-5K/6K at 57600"
+        driver.show(CallText(text=SAMPLE))
+        assert fast.twin.text == SAMPLE
+        fast.twin.go_mute()
+        with pytest.raises(NoReply, match="TST-01: pinged at 9600 and 57600 baud, no answer from screen 1"):
+            driver.hello()
+        fast.twin.recover()
+        driver.hello()
+
+    # Brightness and clock
+
+    def test_hello_sets_the_brightness_and_the_clock_where_the_table_says_so(self, rig: Rig) -> None:
+        rig.options = {**SCREEN, "brightness": 3, "set_clock": True}
+        rig.open().hello()
+        assert rig.twin.brightness == 3
+        now = datetime.now(UTC) + timedelta(hours=8)
+        century, year, month, day = (f"{part:02}" for part in (now.year // 100, now.year % 100, now.month, now.day))
+        assert rig.twin.clock.hex()[:8] == year + century + month + day
+        assert rig.twin.clock[-1] == now.isoweekday()
+        assert rig.twin.collisions == []
+
+    def test_hello_leaves_brightness_and_clock_alone_otherwise(self, rig: Rig) -> None:
+        rig.open().hello()
+        assert rig.twin.commands == [(0xA2, 0x00)]
+
+    def test_a_card_that_declines_its_brightness_says_so(self, rig: Rig) -> None:
+        rig.options = {**SCREEN, "brightness": 3}
+        driver = rig.open()
+        rig.twin.decline(0xA3, 0x02)
+        with pytest.raises(Refused, match=r"TST-01: asked to set its brightness, declined with error 2 \(command not"):
+            driver.hello()
+
+
+@pytest.fixture
+def fast(tmp_path: Path) -> Iterator[Rig]:
+    """A screen that listens at 57600."""
+    options = {**SCREEN, "baud": 57600}
+    line = PtyLine(tmp_path / "fast")
+    twin = OnbonTwin("TST-01", options)
+    line.attach(twin)
+    line.start()
+    rig = Rig(driver_type=DRIVER, options=options, twin=twin, line=line)
+    yield rig
+    rig.close()
 
 
 # Several screens on one line

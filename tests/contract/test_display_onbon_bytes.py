@@ -1,5 +1,6 @@
 """Onbon window display: its frames and texts as bytes, in both directions, without a line."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -15,12 +16,13 @@ from drivers.display_onbon import (
     decode_frame,
     decode_reply,
     decode_status,
+    encode_brightness,
+    encode_clock,
     encode_frame,
     encode_text,
-    glyphs,
     split_frames,
-    wrap,
 )
+from drivers.display_text import glyphs, wrap
 from sim import display_onbon as sim
 from sim.carriers import ByteLine, Passed
 from sim.display_onbon import OnbonTwin
@@ -48,7 +50,9 @@ from tests.contract.onbon_goldens import (
         ("ping 005A", 0x5A, PING),
         ("status", 1, STATUS),
         ("sample text", 1, encode_text(CallText(text=SAMPLE), OnbonOptions(**SCREEN))),
-        *((name, 1, data_of(GOLDEN[name])) for name in ("clear 1", "brightness 15", "off", "on", "clock")),
+        ("brightness 15", 1, encode_brightness(15)),
+        ("clock", 1, encode_clock(datetime(2013, 1, 25, 11, 17, 26))),
+        *((name, 1, data_of(GOLDEN[name])) for name in ("clear 1", "off", "on")),
         ("welcome", 0xFFFE, data_of(GOLDEN["welcome"])),
     ],
 )
@@ -301,6 +305,7 @@ def test_what_the_driver_accepts_fits_the_twin(
         ({"colors": 0}, "colors = 0, legal: 1, 2 or 3"),
         ({"device_type": 0x10}, "device_type = 16, legal: 0x51, 0x58"),
         ({"reply_limit_s": 2.0}, "reply_limit_s = 2.0, legal: 0.1 to 1.5 seconds"),
+        ({"brightness": 16}, "brightness = 16, legal: 0 to 15"),
         ({"gap_s": 1.0}, "gap_s = 1.0, legal: 0 to 0.5 seconds"),
     ],
 )
