@@ -179,6 +179,7 @@ class CardDoubt(StrEnum):
     VALIDITY_REVERSED = "validity_reversed"
     EXPIRED = "expired"
     PRIVATE_USE_CHARACTER = "private_use_character"
+    NEWEST_ADDRESS_UNREAD = "newest_address_unread"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -195,6 +196,8 @@ class IdCard:
     nation: str = ""
     birth: date | None = None
     address: str = ""
+    newest_address: str = ""
+    """What was written onto the card after it was issued (追加地址); empty where there is none or nobody asked."""
     authority: str = ""
     valid_from: date | None = None
     valid_to: date | None = None

@@ -2,11 +2,13 @@
 
 A plain module that card drivers import; it has no link and no DRIVER. Source: protocols/idcard.md §1.8, §5.2.
 
-There are two kinds of reader. One keeps finding a card that lies there; the other, after a read, answers "no card"
-until it is lifted, so its driver cannot tell lifting from lying. And some cards flicker. Therefore:
+There are two kinds of reader. One keeps finding a card that lies there, though it may refuse to select it until it was
+lifted; the other, after a read, answers "no card" until it is lifted, so its driver cannot tell lifting from lying. And
+some cards flicker. Therefore:
 
     found again without a pause     read once more and compared; if it is the same card, the reader is of the first
                                     kind, and from then on this is the same placing and nothing is read
+    found, and cannot be selected   after a read the same placing: the reader wants the card lifted first
     found again after a pause       read and compared:
         same card, pause < debounce     the same placing (it flickered, or was moved)
         same card, longer pause         a new placing
@@ -80,11 +82,11 @@ class PlacingWatch:
             return False
         return not self._is_recent(before, now)
 
-    def refused(self, now: float) -> bool:
-        """The card was refused: is that news?"""
+    def refused(self, now: float, *, lies_there: bool = False) -> bool:
+        """The card was refused: is that news? `lies_there`: it is found and only cannot be selected."""
         before = self._placing
         if before is not None and self._is_recent(before, now):
-            if before.mark:
+            if before.mark and (before.paused or not lies_there):
                 before.paused = True
                 return False
             if not before.paused:

@@ -8,9 +8,12 @@ frames on. It has no link and no DRIVER. Source: protocols/idcard.md §1.
                                                                           CHK = XOR from LEN to the end of DATA
 
 Nothing is escaped: the preamble may occur inside a photo, so a frame ends where its LEN says. Only after a silence or a
-wrong CHK one byte is dropped and the preamble searched again.
+wrong CHK one byte is dropped and the preamble searched again. What is found then may be an earlier answer that comes
+late, or lie inside a photo that came broken: a frame counts as the answer if it has the shape that belongs to the
+command, and behind a broken record only a whole record counts.
 
-Only `30 01` is asked of a card, never fingerprints; the photo that comes along is dropped unseen.
+Of a card only `30 01` is asked, and `30 03` (newest address) where the hall wants it, never fingerprints; the photo
+that comes along is dropped unseen.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from __future__ import annotations
 import functools
 import operator
 import struct
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -29,9 +33,13 @@ PREAMBLE = bytes.fromhex("AA AA AA 96 69")
 _SHORTEST_LEN, _LONGEST_LEN = 4, 0x090A
 PHOTO_BYTES = 1024
 RECORD_BYTES = 4 + TEXT_BYTES + PHOTO_BYTES
+_ADDRESS_BYTES = 70
+_SHORTEST_FRAME = 11
+_NOISE_BYTES = 64
+"""More than this before a frame is no noise on the line, but a longer frame that came broken."""
 
-DONE, CARD_FOUND, CHECK_WRONG, LENGTH_WRONG, SELF_TEST_FAILED, NOT_AUTHORISED, NO_CARD = (
-    0x90, 0x9F, 0x10, 0x11, 0x60, 0x66, 0x80,
+DONE, CARD_FOUND, CHECK_WRONG, LENGTH_WRONG, UNKNOWN_COMMAND, SELF_TEST_FAILED, NOT_AUTHORISED, NO_CARD = (
+    0x90, 0x9F, 0x10, 0x11, 0x21, 0x60, 0x66, 0x80,
 )  # fmt: skip
 _CARD_NOT_AUTHENTIC = 0x32
 _READ_FAILED, _NO_RANDOM, _NO_CONTENT = 0x41, 0x47, 0x91
@@ -41,7 +49,7 @@ _BACK_TO_FIND = frozenset({_NOT_ALLOWED_NOW, _UNKNOWN_ERROR, _SELECT_FAILED})
 _PERHAPS_LIFTED = frozenset({_READ_FAILED, _NO_RANDOM, _NO_CONTENT})
 
 _MEANING = {
-    0x21: (Condition.DEVICE_FAULT, "does not know the command"),
+    UNKNOWN_COMMAND: (Condition.DEVICE_FAULT, "does not know the command"),
     _NOT_ALLOWED_NOW: (Condition.CARD_UNREADABLE, "does not allow it in this state"),
     _UNKNOWN_ERROR: (Condition.CARD_UNREADABLE, "reports an unknown error"),
     0x31: (Condition.CARD_UNREADABLE, "reports that the card did not authenticate the module"),
@@ -67,6 +75,18 @@ class Command(Enum):
     FIND = b"\x20\x01"
     SELECT = b"\x20\x02"
     READ = b"\x30\x01"
+    NEWEST_ADDRESS = b"\x30\x03"
+
+    @property
+    def deed(self) -> str:
+        """As it is said in an error."""
+        return self.name.lower().replace("_", " ")
+
+
+_DATA_OF_SUCCESS = {
+    Command.RESET: 0, Command.STATUS: 0, Command.SAM_ID: 16, Command.FIND: 4, Command.SELECT: 8,
+    Command.READ: RECORD_BYTES, Command.NEWEST_ADDRESS: _ADDRESS_BYTES,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,12 +126,58 @@ def take_frame(received: bytes) -> tuple[Reply | None, bytes]:
         received = received[1:]
 
 
-def take_frame_after_silence(received: bytes) -> Reply | None:
-    """A frame inside what looked like the start of a longer one that never came in full."""
-    reply: Reply | None = None
-    while reply is None and received:
-        reply, received = take_frame(received[1:])
-    return reply
+def fits(command: Command, reply: Reply) -> bool:
+    """Whether a reply has the shape of an answer to this command."""
+    if reply.status in {CARD_FOUND, NO_CARD} and command is not Command.FIND:
+        return False
+    if reply.status == (CARD_FOUND if command is Command.FIND else DONE):
+        return len(reply.data) == _DATA_OF_SUCCESS[command]
+    return reply.status != DONE and not reply.data
+
+
+class AnswerSearch:
+    """Looks for the answer to one command in what arrives, in any pieces."""
+
+    def __init__(self, command: Command) -> None:
+        self.heard = b""
+        """Everything that was given to `take`."""
+        self._command = command
+        self._waiting = b""
+        self._misfit: Reply | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether as much as a frame was heard."""
+        return len(self.heard) >= _SHORTEST_FRAME
+
+    def take(self, more: bytes) -> Reply | None:
+        """The answer, if it is complete with these bytes."""
+        self.heard += more
+        self._waiting += more
+        while True:
+            reply, self._waiting = take_frame(self._waiting)
+            if reply is None or self._is_answer(reply):
+                return reply
+
+    def give_up(self) -> Reply | None:
+        """After a silence: an answer behind the start of a longer frame that never came in full, or any whole frame.
+
+        The latter keeps a module usable that fills its answers otherwise than the document says.
+        """
+        while self._waiting:
+            self._waiting = self._waiting[1:]
+            if (reply := self.take(b"")) is not None:
+                return reply
+        return self._misfit
+
+    def _is_answer(self, reply: Reply) -> bool:
+        before = len(self.heard) - len(self._waiting) - _SHORTEST_FRAME - len(reply.data)
+        buried = before > _NOISE_BYTES
+        if fits(self._command, reply):
+            return self._command is not Command.READ or bool(reply.data) or not buried
+        if not buried:
+            self._misfit = self._misfit or reply
+        return False
 
 
 def _perhaps_preamble(received: bytes) -> bytes:
@@ -135,6 +201,16 @@ def decode_record(data: bytes, source: str) -> bytes:
     return data[4 : 4 + TEXT_BYTES]
 
 
+def decode_newest_address(data: bytes, source: str) -> str:
+    """The address of a `30 03` reply. `source` names the reader in errors. Raises BadReply."""
+    try:
+        text = data.decode("utf-16-le")
+    except UnicodeDecodeError:
+        # `from None`: a decoding error carries the bytes that it could not decode.
+        raise BadReply(f"{source}: the newest address is no text") from None
+    return "".join(c for c in text if unicodedata.category(c) != "Cc").rstrip(" ")
+
+
 _COMMAND_WORDS = {
     Command.RESET: ("复位", "reset"),
     Command.STATUS: ("问自检状态", "ask its self-test"),
@@ -142,6 +218,7 @@ _COMMAND_WORDS = {
     Command.FIND: ("找卡", "find a card"),
     Command.SELECT: ("选卡", "select the card"),
     Command.READ: ("读卡", "read the card"),
+    Command.NEWEST_ADDRESS: ("读追加地址", "read the newest address"),
 }
 _STATUS_WORDS = {
     DONE: ("成功", "done"),
@@ -180,6 +257,10 @@ class _MovedError(Exception):
         self.verdict = verdict
 
 
+class NotSelected(Refused):
+    """A card is found and cannot be selected: it moved, or this module wants it lifted first."""
+
+
 class SamReading:
     """Find, select, read: the sequence, and what each status means for the person at the reader."""
 
@@ -197,12 +278,12 @@ class SamReading:
         return self._ask_once(command)
 
     def find(self) -> bool:
-        """Whether a card lies in the field. Raises Refused(DEVICE_FAULT) or BadReply."""
+        """Whether a card lies in the field. Raises Refused(DEVICE_FAULT | CARD_UNKNOWN) or BadReply."""
         status = self.ask(Command.FIND).status
         if status in {CARD_FOUND, NO_CARD}:
             return status == CARD_FOUND
         verdict = self._verdict(Command.FIND, status)
-        if isinstance(verdict, Refused) and verdict.condition is Condition.DEVICE_FAULT:
+        if isinstance(verdict, Refused) and verdict.condition in {Condition.DEVICE_FAULT, Condition.CARD_UNKNOWN}:
             raise verdict
         raise BadReply(f"{self._source}: find was answered with SW3 {status:02X}")
 
@@ -220,6 +301,18 @@ class SamReading:
             return self._attempt()
         except _MovedError as exc:
             raise exc.verdict from None
+
+    def read_newest_address(self) -> str:
+        """Newest address on the card that was just read; "" if it has none.
+
+        Source: §1.8, no new select is needed after a good read (confidence B). Raises Refused or BadReply.
+        """
+        reply = self.ask(Command.NEWEST_ADDRESS)
+        if reply.status == _NO_CONTENT:
+            return ""
+        if reply.status == DONE:
+            return decode_newest_address(reply.data, self._source)
+        raise self._verdict(Command.NEWEST_ADDRESS, reply.status)
 
     def _attempt(self) -> bytes:
         try:
@@ -248,11 +341,12 @@ class SamReading:
         return Refused(Condition.CARD_INVALID, f"{self._source}: the module could not authenticate the card, twice")
 
     def _verdict(self, command: Command, status: int) -> DeviceError:
-        deed = command.name.lower().replace("_", " ")
+        deed = command.deed
         if status not in _MEANING:
             return BadReply(f"{self._source}: {deed} was answered with SW3 {status:02X}")
         condition, meaning = _MEANING[status]
-        return Refused(condition, f"{self._source}: {deed}: the module {meaning} (SW3 {status:02X})")
+        kind = NotSelected if status == _SELECT_FAILED else Refused
+        return kind(condition, f"{self._source}: {deed}: the module {meaning} (SW3 {status:02X})")
 
     def _left(self) -> Refused:
         return Refused(Condition.CARD_REMOVED_EARLY, f"{self._source}: the card left before it was read whole")

@@ -11,53 +11,73 @@ Strict request and reply; find at most every 300 ms. The line can lose, add and 
 says, a reply that stays in pieces or has a wrong CHK is dropped whole. A record that came broken is read once more in
 the same call if the card still lies there; if it has left, the person is told so.
 
-After a read many modules answer find with 80 until the card is lifted, others go on finding it; idcard_placing makes
-one visit of both. With the first kind CardGone comes `debounce_s` after the read, wherever the card is. Some modules
-answer 80 also after a read that failed: then CARD_REMOVED_EARLY is told where CARD_UNREADABLE would be right.
+After a read many modules answer find with 80 until the card is lifted, others go on finding it, some of them without
+letting it be selected (81); idcard_placing makes one visit of all. With the first kind CardGone comes `debounce_s`
+after the read, wherever the card is. Some modules answer 80 also after a read that failed: then CARD_REMOVED_EARLY is
+told where CARD_UNREADABLE would be right.
 
-Limits: the module must already run at `baud` (115200 from the factory); it is not searched and not changed.
+A module that is silent at `baud` is looked for at the other speeds (115200, 57600, 38400, 19200, 9600); where it
+answers is remembered for this port while the program runs, and shown in the place of its firmware. Its speed is never
+changed. A raw TCP port has no speed: there the serial server's settings count.
+
+Limits: the USB, HID and vendor-wrapped forms (§1.9) are not spoken; a bridge to a serial line or TCP is.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
-from drivers.base import BadReply, CardGone, CardRead, CardReader, Condition, Identity, NoReply, Refused, SerialOptions
+from drivers.base import (
+    BadReply,
+    CardDoubt,
+    CardGone,
+    CardRead,
+    CardReader,
+    Condition,
+    DeviceError,
+    IdCard,
+    Identity,
+    NoReply,
+    Refused,
+    SerialOptions,
+)
 from drivers.idcard_placing import PlacingWatch
 from drivers.idcard_sam import (
     DONE,
     NOT_AUTHORISED,
     SELF_TEST_FAILED,
+    UNKNOWN_COMMAND,
+    AnswerSearch,
     Command,
+    NotSelected,
     Reply,
     SamReading,
     decode_sam_id,
     encode_request,
     explain,  # noqa: F401 - the live trace asks the driver's module for it
-    take_frame,
-    take_frame_after_silence,
 )
 from drivers.idcard_text import decode_text
 from drivers.transport import ByteStream
 
-_BAUDS = (9600, 19200, 38400, 57600, 115200)
+_BAUDS = (115200, 57600, 38400, 19200, 9600)
+_ANSWERED_AT: dict[str, int] = {}
+"""Port → speed at which a module was found there: a link that is opened anew begins with it."""
 _FIND_INTERVAL_S = 0.3
 _SILENCE_IN_FRAME_S = 0.5
-_SHORTEST_FRAME = 11
-"""Once as much as a frame was heard and none was whole, a pause like the one above ends the wait."""
+"""Once as much as a frame was heard and none was whole, a pause like this ends the wait."""
 _EXCHANGES_LIMIT_S = 3.5
 """All requests of one call together; what the wait for a card adds keeps the call below 4 s."""
 _REPLY_LIMIT_S = 1.0
 _RECORD_LIMIT_S = 3.0
 _WRITE_LIMIT_S = 0.3
+_OTHER_SPEED_LIMIT_S = 0.25
+"""At the slowest speed a question and its answer take 22 ms."""
 _SHORTEST_EXCHANGE_S = 0.05
-_AWAKE_TRIES = 3
-"""A module that was just powered answers after about 1 s."""
 _MOST_HEARD = 16384
-_PERSONAL = frozenset({Command.SELECT, Command.READ})
+_PERSONAL = frozenset({Command.SELECT, Command.READ, Command.NEWEST_ADDRESS})
 """The reply of SELECT may hold the serial number of the chip."""
 
 
@@ -68,6 +88,8 @@ class SamVOptions(SerialOptions):
     baud: int = 115200
     debounce_s: float = 2.0
     """The same card back within this time is the same placing; a card not seen for this time is gone."""
+    newest_address: bool = False
+    """Also read what was written onto the card after it was issued (追加地址); 0.1 s more for each card."""
 
     def __post_init__(self) -> None:
         if self.baud not in _BAUDS:
@@ -93,13 +115,16 @@ class SamVReader(CardReader[ByteStream, SamVOptions]):
         self._find_fails = False
 
     def hello(self) -> Identity:
-        """Wait until the module answers, reset it if its self-test failed, and read its number."""
+        """Look for the module at its speeds, reset it if its self-test failed, and read its number."""
         self._begin()
-        if self._status_when_awake() != DONE:
+        baud, status = self._find_speed()
+        if status != DONE:
             self._sam.ask(Command.RESET)
         reply = self._sam.ask(Command.SAM_ID)
         serial = decode_sam_id(reply.data, self._source) if reply.status == DONE else ""
-        return Identity(model="SAM_V", serial=serial)
+        # A module says nothing of its firmware; what a technician has to put right stands there.
+        found = "" if baud == self.options.baud else f"at {baud} baud, not {self.options.baud}"
+        return Identity(model="SAM_V", firmware=found, serial=serial)
 
     def conditions(self) -> frozenset[Condition]:
         """Self-test of the module, and whether it could look for cards lately."""
@@ -107,7 +132,7 @@ class SamVReader(CardReader[ByteStream, SamVOptions]):
         status = self._sam.ask(Command.STATUS).status
         if status in {SELF_TEST_FAILED, NOT_AUTHORISED} or self._find_fails:
             return frozenset({Condition.DEVICE_FAULT})
-        if status == DONE:
+        if status in {DONE, UNKNOWN_COMMAND}:
             return frozenset()
         raise BadReply(f"{self._source}: status was answered with SW3 {status:02X}")
 
@@ -120,9 +145,11 @@ class SamVReader(CardReader[ByteStream, SamVOptions]):
         try:
             found = self._sam.find()
             self._find_fails = False
-        except Refused:
+        except Refused as exc:
             # A broken module is told once as a condition, not to every resident as a refusal.
-            self._find_fails = True
+            self._find_fails = exc.condition is Condition.DEVICE_FAULT
+            if not self._find_fails:
+                self._tell_once(exc)
             return None
         if not found:
             return self._watch.not_found(time.monotonic())
@@ -132,13 +159,26 @@ class SamVReader(CardReader[ByteStream, SamVOptions]):
         try:
             text = self._sam.read_text()
             card = decode_text(text, today=date.today(), source=self._source)
-        except Refused:
-            if self._watch.refused(time.monotonic()):
-                raise
+        except Refused as exc:
+            self._tell_once(exc)
             return None
         finally:
             self._next_find = time.monotonic() + _FIND_INTERVAL_S
-        return CardRead(card=card) if self._watch.read(time.monotonic(), text) else None
+        if not self._watch.read(time.monotonic(), text):
+            return None
+        return CardRead(card=self._with_newest_address(card) if self.options.newest_address else card)
+
+    def _tell_once(self, refusal: Refused) -> None:
+        """Raise what a person at the reader has to know, once per placing."""
+        if self._watch.refused(time.monotonic(), lies_there=isinstance(refusal, NotSelected)):
+            raise refusal
+
+    def _with_newest_address(self, card: IdCard) -> IdCard:
+        try:
+            return replace(card, newest_address=self._sam.read_newest_address())
+        except DeviceError:
+            # The card is read and its owner may go on; a line that died shows itself at the next question.
+            return replace(card, doubts=card.doubts | {CardDoubt.NEWEST_ADDRESS_UNREAD})
 
     def _find_is_due(self, limit_s: float) -> bool:
         """Wait for the next turn to ask; False if it does not come within limit_s."""
@@ -152,49 +192,58 @@ class SamVReader(CardReader[ByteStream, SamVOptions]):
     def _begin(self) -> None:
         self._deadline = time.monotonic() + _EXCHANGES_LIMIT_S
 
-    def _status_when_awake(self) -> int:
-        for _ in range(_AWAKE_TRIES - 1):
-            with contextlib.suppress(NoReply, BadReply):
-                return self._sam.ask(Command.STATUS).status
-        return self._sam.ask(Command.STATUS).status
+    def _find_speed(self) -> tuple[int, int]:
+        """Speed at which the module answers, and its status. Raises NoReply or BadReply if it answers at none.
 
-    def _ask(self, command: Command) -> Reply:
-        """One exchange on the line."""
-        deed = command.name.lower().replace("_", " ")
+        The likely speed is tried first and last: a module that was just powered answers after about 1 s.
+        """
+        likely = _ANSWERED_AT.get(self.link.port, self.options.baud)
+        others = [baud for baud in _BAUDS if baud != likely] if self.link.has_speed else [likely]
+        for baud in (likely, *others):
+            limit_s = _REPLY_LIMIT_S if baud == likely else _OTHER_SPEED_LIMIT_S
+            with contextlib.suppress(NoReply, BadReply):
+                return self._try_speed(baud, limit_s)
+        return self._try_speed(likely, _REPLY_LIMIT_S)
+
+    def _try_speed(self, baud: int, limit_s: float) -> tuple[int, int]:
+        self.link.set_baud(baud)
+        status = self._ask(Command.STATUS, limit_s).status
+        _ANSWERED_AT[self.link.port] = baud
+        return baud, status
+
+    def _ask(self, command: Command, limit_s: float = _REPLY_LIMIT_S) -> Reply:
+        """One exchange on the line; a record may take longer than limit_s."""
         left_s = self._deadline - time.monotonic()
-        limit_s = min(left_s, _RECORD_LIMIT_S if command is Command.READ else _REPLY_LIMIT_S)
+        limit_s = min(left_s, _RECORD_LIMIT_S if command is Command.READ else limit_s)
         if left_s < _SHORTEST_EXCHANGE_S:
-            raise NoReply(f"{self._source}: no time left to {deed} after {_EXCHANGES_LIMIT_S} s")
+            raise NoReply(f"{self._source}: no time left to {command.deed} after {_EXCHANGES_LIMIT_S} s")
         deadline = time.monotonic() + limit_s
         with self.link.private():
             self.link.drop_input()
         self.link.write(encode_request(command), limit_s=min(left_s, _WRITE_LIMIT_S))
         personal = command in _PERSONAL or self._card_data_on_line
-        if command is Command.READ:
+        if command in {Command.READ, Command.NEWEST_ADDRESS}:
             self._card_data_on_line = True
         with self.link.private() if personal else contextlib.nullcontext():
-            reply, heard = self._receive(deadline)
+            reply, heard = self._receive(command, deadline)
         if reply is not None:
             self._card_data_on_line = False
             return reply
         if not heard:
-            raise NoReply(f"{self._source}: asked to {deed}, no byte within {limit_s:.1f} s")
+            raise NoReply(f"{self._source}: asked to {command.deed}, no byte within {limit_s:.1f} s")
         shown = f"{len(heard)} bytes" if personal else heard[:64].hex(" ")
-        raise BadReply(f"{self._source}: asked to {deed}, no whole frame in what came: {shown}")
+        raise BadReply(f"{self._source}: asked to {command.deed}, no whole frame in what came: {shown}")
 
-    def _receive(self, deadline: float) -> tuple[Reply | None, bytes]:
-        """The first whole frame before the deadline, and everything heard."""
-        heard = waiting = b""
-        while (left_s := deadline - time.monotonic()) > 0 and len(heard) < _MOST_HEARD:
-            begun = len(heard) >= _SHORTEST_FRAME
-            more = self.link.read(4096, min(left_s, _SILENCE_IN_FRAME_S) if begun else left_s)
+    def _receive(self, command: Command, deadline: float) -> tuple[Reply | None, bytes]:
+        """The answer to the command before the deadline, and everything heard."""
+        search = AnswerSearch(command)
+        while (left_s := deadline - time.monotonic()) > 0 and len(search.heard) < _MOST_HEARD:
+            more = self.link.read(4096, min(left_s, _SILENCE_IN_FRAME_S) if search.begun else left_s)
             if not more:
                 break
-            heard += more
-            reply, waiting = take_frame(waiting + more)
-            if reply is not None:
-                return reply, heard
-        return take_frame_after_silence(waiting), heard
+            if (reply := search.take(more)) is not None:
+                return reply, search.heard
+        return search.give_up(), search.heard
 
 
 DRIVER = SamVReader

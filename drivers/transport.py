@@ -114,6 +114,8 @@ class ByteStream(Link):
     """Bytes in both directions, without frames."""
 
     port_form = "/dev/..., socket://host:port or rfc2217://host:port"
+    has_speed: ClassVar[bool] = False
+    """Whether `set_baud` does anything here."""
 
     @abstractmethod
     def write(self, data: bytes, limit_s: float = 2.0) -> None:
@@ -155,6 +157,8 @@ class ByteStream(Link):
 
 class SerialStream(ByteStream):
     """A serial line of this machine, or of a serial server by RFC 2217."""
+
+    has_speed = True
 
     def __init__(self, port: str, baud: int) -> None:
         super().__init__(port)

@@ -5,7 +5,8 @@ Source: protocols/idcard.md §1; what it says about real modules and marks as re
     card     ABSENT ──put──▶ PRESENT ──find──▶ FOUND ──select──▶ SELECTED ──read──▶ SPENT ──lift──▶ ABSENT
                                                                      └── read refused ──┘
 
-A SPENT card is not found again until it is lifted; `find_a_card_that_stays` makes it the other kind of module.
+A SPENT card is not found again until it is lifted; `find_a_card_that_stays` and `refuse_select_until_lifted` make it
+one of the other kinds of module.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from sim.idcard_records import PHOTO, IdCardRecord, record_of
+from sim.idcard_records import PHOTO, IdCardRecord, StrangeCard, record_of
 
 START = b"\xaa\xaa\xaa\x96\x69"
 _SPEED_OF = {0: 115200, 1: 57600, 2: 38400, 3: 19200, 4: 9600}
@@ -78,6 +79,7 @@ class SamModule:
         self.faults = SamFaults()
         self.photo = PHOTO
         self.finds_again = False
+        self.selects_once = False
         self.commands: list[bytes] = []
         """Every request that was understood: CMD and PARA."""
         self.records_read = 0
@@ -135,6 +137,8 @@ class SamModule:
         self.card = Card.PRESENT if self.finds_again else Card.SPENT
 
     def _find(self) -> bytes:
+        if self.card is Card.SPENT and self.selects_once:
+            return answer_frame(0x9F, bytes(4))
         if self.card in {Card.ABSENT, Card.SPENT}:
             return answer_frame(0x80)
         self.card = Card.FOUND
@@ -245,7 +249,16 @@ class SamVerbs:
         with self.lock:
             self.sam.finds_again = True
 
-    def put_preamble_in_photo(self) -> None:
-        """Photos contain what looks like a whole frame."""
+    def refuse_select_until_lifted(self) -> None:
+        """Be one of the modules that find a card that was read and do not select it; `recover` does not change it."""
         with self.lock:
-            self.sam.photo = (PHOTO[:100] + answer_frame(0x90) + PHOTO)[:1024]
+            self.sam.selects_once = True
+
+    def put_preamble_in_photo(self, looks_like: bytes = answer_frame(0x90)) -> None:
+        """Photos contain what looks like a whole frame, or like the beginning of one."""
+        with self.lock:
+            self.sam.photo = (PHOTO[:100] + looks_like + PHOTO)[:1024]
+
+    def put_strange_layout(self) -> None:
+        """Lay on an ID card with a layout that nobody has published yet."""
+        self.put(StrangeCard())

@@ -159,6 +159,20 @@ class Foreign2023Card(IdCardRecord):
         return replace(self, number=_spoilt(self.number))
 
 
+@dataclass(frozen=True, kw_only=True, repr=False)
+class StrangeCard(IdCardRecord):
+    """A card of a layout that does not exist: what a later edition of the standard may bring."""
+
+    flag: str = "Z"
+
+    def text_block(self) -> bytes:
+        return _fill([(0, 120, "NEW LAYOUT, UNKNOWN"), (248, 2, self.flag)])
+
+    def with_wrong_check_digit(self) -> IdCardRecord:
+        """Nobody knows where its number stands: the card stays as it is."""
+        return self
+
+
 def _resident(name: str, number: str, *, valid_from: str = "20210301", valid_to: str = "20410301") -> CitizenCard:
     return CitizenCard(
         name=name,

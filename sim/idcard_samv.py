@@ -36,7 +36,9 @@ class SamVReader(SamVerbs, ByteTwin):
         super().__init__(device, options)
         self.sam = SamModule()
         self.sam.number = number_of(device)
-        self._speed = super().baud or 115200
+        self._set_to = self._speed = super().baud or 115200
+        self._held = b""
+        self._holds = False
         self._heard = b""
         self._damage: list[_Damage] = []
         self._mute = False
@@ -68,6 +70,16 @@ class SamVReader(SamVerbs, ByteTwin):
         with self.lock:
             self._asleep_for = requests
 
+    def run_at(self, speed: int) -> None:
+        """Somebody set the module to this speed, and it keeps it."""
+        with self.lock:
+            self._set_to = self._speed = speed
+
+    def hold_next_answer(self) -> None:
+        """The next answer stays in the reader and comes out glued to the one after it."""
+        with self.lock:
+            self._holds = True
+
     def answer_late(self, delay_s: float) -> None:
         """Take this long before each answer."""
         with self.lock:
@@ -93,6 +105,10 @@ class SamVReader(SamVerbs, ByteTwin):
 
         self._next_answers(_Damage(change=flip, times=times, records_only=True))
 
+    def lose_byte_of_record(self, times: int = 1) -> None:
+        """A byte of the next records is lost on the line."""
+        self._next_answers(_Damage(change=lambda frame: frame[:300] + frame[301:], times=times, records_only=True))
+
     def shorten_record(self, times: int = 1) -> None:
         """The next records announce text and photo, and hold less, in a frame that is whole otherwise."""
         short = answer_frame(0x90, b"\x01\x00\x04\x00" + bytes(600))
@@ -113,10 +129,12 @@ class SamVReader(SamVerbs, ByteTwin):
             self.sam.photo = PHOTO
             self._damage.clear()
             self._mute, self._asleep_for, self._delay_s = False, 0, 0.0
+            self._holds, self._held = False, b""
 
     def plugged(self) -> None:
         self._heard = b""
-        self._speed = super().baud or 115200
+        self._held = b""
+        self._speed = self._set_to
         if self.sam.record is not None:
             self.sam.card = Card.PRESENT
 
@@ -149,7 +167,10 @@ class SamVReader(SamVerbs, ByteTwin):
             if damage.times > 0 and (len(answer) >= _RECORD_BYTES or not damage.records_only):
                 damage.times -= 1
                 answer = damage.change(answer)
-        if not self._mute:
+        if self._holds:
+            self._holds, self._held = False, answer
+        elif not self._mute:
+            answer, self._held = self._held + answer, b""
             self.say(answer, after_s=self._delay_s)
         if self.sam.new_speed is not None:
             self._speed, self.sam.new_speed = self.sam.new_speed, None

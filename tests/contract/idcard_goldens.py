@@ -54,7 +54,14 @@ SAM_REQUESTS = {
     Command.FIND: "00 03 20 01 22",
     Command.SELECT: "00 03 20 02 21",
     Command.READ: "00 03 30 01 32",
+    Command.NEWEST_ADDRESS: "00 03 30 03 30",
 }
+
+
+NEWEST_ADDRESS = "北京市西城区示例路8号"
+NEWEST_ADDRESS_REPLY = (
+    "00 4A 00 00 90 17 53 AC 4E 02 5E 7F 89 CE 57 3A 53 3A 79 8B 4F EF 8D 38 00 F7 53" + " 20 00" * 24 + " 5F"
+)
 
 
 def frame(text: str) -> bytes:

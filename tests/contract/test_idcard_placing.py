@@ -115,6 +115,24 @@ def test_refusal_while_a_card_that_was_read_is_being_lifted_is_no_news() -> None
     assert watch.not_found(2.0) == CardGone()
 
 
+def test_card_that_was_read_and_cannot_be_selected_again_is_the_same_placing_however_long_it_lies_there() -> None:
+    watch = PlacingWatch(2.0)
+    assert watch.read(0.0, ZHANG)
+    assert not watch.refused(0.3, lies_there=True)
+    # The reader goes on finding it: from now on nothing is asked of the card.
+    for tenth in range(6, 100, 3):
+        assert watch.dealt_with(tenth / 10)
+    assert watch.not_found(10.2) is None
+    assert watch.not_found(12.0) == CardGone()
+
+
+def test_card_that_cannot_be_selected_and_was_never_read_is_news() -> None:
+    watch = PlacingWatch(2.0)
+    assert watch.refused(0.0, lies_there=True)
+    assert not watch.refused(0.3, lies_there=True)
+    assert watch.dealt_with(0.6)
+
+
 def test_card_that_was_refused_is_told_gone_too() -> None:
     watch = PlacingWatch(2.0)
     watch.refused(0.0)

@@ -1,21 +1,25 @@
 """SAM_V frames, statuses and records: the bytes of the document, from the driver's side and from the twin's."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.base import BadReply
 from drivers.idcard_sam import (
+    AnswerSearch,
     Command,
     Reply,
+    decode_newest_address,
     decode_record,
     decode_sam_id,
     encode_request,
+    fits,
     take_frame,
-    take_frame_after_silence,
 )
 from sim.idcard_module import SamModule, answer_frame, request_frame
-from tests.contract.idcard_goldens import CITIZEN, SAM_REQUESTS, frame, sha256
+from tests.contract.idcard_goldens import CITIZEN, NEWEST_ADDRESS, NEWEST_ADDRESS_REPLY, SAM_REQUESTS, frame, sha256
 
 REPLIES = [
     (0x90, "", "00 04 00 00 90 94"),
@@ -94,8 +98,21 @@ def test_twin_has_the_additional_address_of_the_document() -> None:
     module = SamModule()
     module.put(type(CITIZEN)(**{**vars(CITIZEN), "extra_address": "北京市西城区示例路8号"}))
     reply = module.answer(frame("00 03 30 03 30"))
-    head = "00 4A 00 00 90 17 53 AC 4E 02 5E 7F 89 CE 57 3A 53 3A 79 8B 4F EF 8D 38 00 F7 53"
-    assert reply == frame(head + "20 00" * 24 + "5F")
+    assert reply == frame(NEWEST_ADDRESS_REPLY)
+
+
+def test_newest_address_of_the_document_is_read() -> None:
+    reply, _ = take_frame(frame(NEWEST_ADDRESS_REPLY))
+    assert reply is not None
+    assert fits(Command.NEWEST_ADDRESS, reply)
+    assert decode_newest_address(reply.data, "IDR-01") == NEWEST_ADDRESS
+
+
+def test_newest_address_that_is_no_text_is_a_bad_reply_without_its_bytes() -> None:
+    with pytest.raises(BadReply, match=r"^IDR-01: the newest address is no text$") as caught:
+        decode_newest_address(b"\x20\x5f\x00\xd8" + b"\x20\x5f" * 33, "IDR-01")
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
 
 
 def test_twin_answers_wrong_requests_as_the_document_says() -> None:
@@ -129,20 +146,69 @@ def test_noise_before_a_frame_is_skipped(noise: bytes) -> None:
     assert (reply, rest) == (Reply(status=0x80), b"")
 
 
+RECORD = b"\x01\x00\x04\x00" + CITIZEN.text_block() + bytes(1024)
+SUCCESSES = {
+    Command.RESET: (0x90, b""),
+    Command.STATUS: (0x90, b""),
+    Command.SAM_ID: (0x90, bytes(16)),
+    Command.FIND: (0x9F, bytes(4)),
+    Command.SELECT: (0x90, bytes(8)),
+    Command.READ: (0x90, RECORD),
+    Command.NEWEST_ADDRESS: (0x90, bytes(70)),
+}
+
+
+def searched(command: Command, received: bytes) -> Reply | None:
+    """What is taken for the answer when this arrives and then nothing."""
+    search = AnswerSearch(command)
+    return search.take(received) or search.give_up()
+
+
+@pytest.mark.parametrize("asked", Command)
+@pytest.mark.parametrize("answered", Command)
+def test_success_of_another_command_is_no_answer(asked: Command, answered: Command) -> None:
+    status, data = SUCCESSES[answered]
+    same_shape = SUCCESSES[asked] == SUCCESSES[answered]
+    assert fits(asked, Reply(status=status, data=data)) == same_shape
+
+
+@pytest.mark.parametrize("command", Command)
+def test_late_answer_before_the_right_one_is_left_out(command: Command) -> None:
+    status, data = SUCCESSES[command]
+    late = answer_frame(0x90, bytes(5))
+    search = AnswerSearch(command)
+    assert search.take(late + answer_frame(status, data)) == Reply(status=status, data=data)
+
+
+def test_answer_of_a_module_that_fills_it_otherwise_counts_after_a_silence() -> None:
+    search = AnswerSearch(Command.SELECT)
+    assert search.take(answer_frame(0x90, bytes(2))) is None
+    assert search.give_up() == Reply(status=0x90, data=bytes(2))
+
+
 def test_frame_inside_a_longer_one_that_never_came_is_found_after_silence() -> None:
-    received = answer_frame(0x90, bytes(1284))[:300] + answer_frame(0x80)
-    assert take_frame(received) == (None, received)
-    assert take_frame_after_silence(received) == Reply(status=0x80)
-    assert take_frame_after_silence(received[:300]) is None
+    begun = answer_frame(0x90, bytes(1284))[:300]
+    assert AnswerSearch(Command.FIND).take(begun + answer_frame(0x80)) is None
+    assert searched(Command.FIND, begun + answer_frame(0x80)) == Reply(status=0x80)
+    assert searched(Command.FIND, begun) is None
 
 
-@given(st.binary(max_size=200), st.integers(0, 200))
-def test_frame_is_found_behind_anything_in_any_two_pieces(noise: bytes, cut: int) -> None:
-    received = noise + answer_frame(0x9F, bytes(4))
-    first, waiting = take_frame(received[:cut])
-    reply, rest = (first, waiting) if first is not None else take_frame(waiting + received[cut:])
-    reply = reply or take_frame_after_silence(rest)
-    assert reply is not None
+@pytest.mark.parametrize("sw3", [0x41, 0x31, 0x60])
+def test_status_inside_a_record_that_came_broken_is_not_the_answer(sw3: int) -> None:
+    photo = (bytes(100) + answer_frame(sw3) + bytes(1024))[:1024]
+    whole = answer_frame(0x90, RECORD[:260] + photo)
+    assert searched(Command.READ, whole) == Reply(status=0x90, data=RECORD[:260] + photo)
+    assert searched(Command.READ, whole[:200] + b"\x7f" + whole[201:]) is None
+    assert searched(Command.READ, whole[:200] + whole[201:]) is None
+    assert searched(Command.READ, bytes(20) + answer_frame(sw3)) == Reply(status=sw3)
+
+
+@given(st.binary(max_size=200), st.lists(st.integers(0, 215), max_size=6))
+def test_frame_is_found_behind_anything_in_any_pieces(noise: bytes, cuts: list[int]) -> None:
+    received, search = noise + answer_frame(0x9F, bytes(4)), AnswerSearch(Command.FIND)
+    edges = [0, *sorted(cuts), len(received)]
+    found = [search.take(received[a:b]) for a, b in itertools.pairwise(edges)]
+    assert [reply for reply in found if reply] or search.give_up()
 
 
 @given(st.binary(max_size=400))

@@ -3,14 +3,14 @@
 import hashlib
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
 from drivers.base import (
-    BadReply,
+    QUESTION_LIMIT_S,
     CardDoubt,
     CardGone,
     CardKind,
@@ -19,15 +19,14 @@ from drivers.base import (
     DeviceError,
     Identity,
     NoReply,
-    Refused,
 )
 from drivers.idcard_sam import Command
 from drivers.idcard_samv import SamVOptions
-from sim.carriers import TcpLine
-from sim.idcard_module import Card, answer_frame
-from sim.idcard_records import RESIDENTS
-from tests.contract.contract import MARKERS, DriverContract, Rig, ScriptedStream, until
-from tests.contract.idcard_goldens import CITIZEN, PERMIT, SAM_REQUESTS, frame
+from sim.idcard_module import answer_frame
+from sim.idcard_records import RESIDENTS, CitizenCard
+from tests.contract.contract import MARKERS, DriverContract, Rig, until
+from tests.contract.idcard_goldens import CITIZEN, NEWEST_ADDRESS, PERMIT, SAM_REQUESTS, frame
+from tests.contract.idcard_room import heard, poll_until_news, refusal, samv_rig
 
 OPTIONS = {"baud": 115200, "debounce_s": 0.5}
 
@@ -36,26 +35,6 @@ OPTIONS = {"baud": 115200, "debounce_s": 0.5}
 def quick_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Modules are asked for cards ten times as often as real ones, so that tests take a tenth of the time."""
     monkeypatch.setattr("drivers.idcard_samv._FIND_INTERVAL_S", 0.03)
-
-
-def poll_until_news(driver: Any, limit_s: float = 10.0) -> CardRead | CardGone:
-    news: CardRead | CardGone = until(lambda: driver.poll_card(0.2), limit_s, "news from the reader")
-    return news
-
-
-def refusal(driver: Any) -> Refused:
-    """The refusal that a poll soon gives."""
-    with pytest.raises(Refused) as caught:
-        poll_until_news(driver)
-    return caught.value
-
-
-def heard(driver: Any, for_s: float) -> list[object]:
-    """All news of so many seconds."""
-    end, news = time.monotonic() + for_s, []
-    while time.monotonic() < end:
-        news.append(driver.poll_card(0.2))
-    return [one for one in news if one is not None]
 
 
 @pytest.mark.parametrize(("key", "value"), [("baud", 4800), ("debounce_s", 0.1), ("debounce_s", 11.0)])
@@ -103,8 +82,9 @@ class TestContract(DriverContract):
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Any:
-    yield from TestContract.rig.__wrapped__(TestContract(), tmp_path)  # type: ignore[attr-defined]  # pytest's fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    with samv_rig(tmp_path, OPTIONS) as rig:
+        yield rig
 
 
 @pytest.fixture
@@ -118,8 +98,53 @@ def test_hello_tells_the_number_of_the_module(driver: Any, rig: Rig) -> None:
 
 
 def test_hello_waits_for_a_module_that_was_just_powered(driver: Any, rig: Rig) -> None:
-    rig.twin.sleep_through(requests=2)
+    rig.twin.sleep_through(requests=1)
     assert driver.hello().model == "SAM_V"
+
+
+@pytest.mark.parametrize("speed", [57600, 38400, 19200, 9600])
+def test_hello_finds_a_module_at_another_speed_and_reads_cards_there(speed: int, driver: Any, rig: Rig) -> None:
+    rig.twin.run_at(speed)
+    began = time.monotonic()
+    assert driver.hello() == Identity(
+        model="SAM_V", firmware=f"at {speed} baud, not 115200", serial="05.03-20160101-0000012345-0123456789"
+    )
+    assert time.monotonic() - began < QUESTION_LIMIT_S
+    assert rig.line.baud == speed
+    rig.twin.put("zhang")
+    assert isinstance(poll_until_news(driver), CardRead)
+
+
+def test_speed_at_which_a_module_was_found_is_tried_first_after_the_cable_was_back(driver: Any, rig: Rig) -> None:
+    rig.twin.run_at(19200)
+    driver.hello()
+    rig.line.unplug()
+    driver.link.close()
+    rig.line.replug()
+    again = rig.open()
+    began = time.monotonic()
+    assert "19200" in again.hello().firmware
+    assert time.monotonic() - began < 0.5
+
+
+def test_module_that_was_set_to_another_speed_while_in_use_is_found_again(driver: Any, rig: Rig) -> None:
+    driver.hello()
+    rig.twin.run_at(9600)
+    with pytest.raises(NoReply):
+        driver.conditions()
+    assert "9600" in driver.hello().firmware
+    assert driver.conditions() == frozenset()
+
+
+def test_speed_is_searched_from_the_fastest_to_the_slowest_and_ends_at_the_likely_one(rig: Rig) -> None:
+    speeds: list[int] = []
+    driver = rig.open()
+    set_baud = driver.link.set_baud
+    driver.link.set_baud = lambda baud: (speeds.append(baud), set_baud(baud))
+    rig.twin.go_mute()
+    with pytest.raises(NoReply):
+        driver.hello()
+    assert speeds == [115200, 57600, 38400, 19200, 9600, 115200]
 
 
 def test_hello_resets_a_module_whose_self_test_failed(driver: Any, rig: Rig) -> None:
@@ -211,236 +236,98 @@ def test_same_card_back_within_the_debounce_is_the_same_visit(tmp_path: Path, ri
     assert rig.twin.sam.records_read == 2
 
 
+def test_module_that_wants_the_card_lifted_first_makes_one_visit_of_it(driver: Any, rig: Rig) -> None:
+    rig.twin.refuse_select_until_lifted()
+    rig.twin.put("zhang")
+    assert isinstance(poll_until_news(driver), CardRead)
+    assert heard(driver, 1.5) == []
+    assert rig.twin.sam.records_read == 1
+    rig.twin.lift()
+    assert poll_until_news(driver) == CardGone()
+    rig.twin.put("zhang")
+    assert isinstance(poll_until_news(driver), CardRead)
+
+
+def test_module_that_wants_the_card_lifted_first_reads_the_next_one_at_once(driver: Any, rig: Rig) -> None:
+    rig.twin.refuse_select_until_lifted()
+    rig.twin.put("zhang")
+    poll_until_news(driver)
+    heard(driver, 0.2)
+    rig.twin.lift()
+    heard(driver, 0.1)
+    rig.twin.put("li")
+    news = poll_until_news(driver)
+    assert isinstance(news, CardRead)
+    assert news.card.id_no == "99000019900909004X"
+
+
+def test_expired_card_is_read_with_a_doubt(driver: Any, rig: Rig) -> None:
+    rig.twin.put("expired")
+    news = poll_until_news(driver)
+    assert isinstance(news, CardRead)
+    assert (news.card.name, news.card.doubts) == ("赵旧证", frozenset({CardDoubt.EXPIRED}))
+
+
+def test_card_of_a_layout_that_nobody_knows_is_refused_as_unknown_and_the_next_one_read(driver: Any, rig: Rig) -> None:
+    rig.twin.put_strange_layout()
+    assert refusal(driver).condition is Condition.CARD_UNKNOWN
+    rig.twin.put("foreign2023")
+    assert isinstance(poll_until_news(driver), CardRead)
+
+
+# --- the newest address -----------------------------------------------------------------------------------------------
+
+FIND, SELECT, READ = b"\x20\x01", b"\x20\x02", b"\x30\x01"
+MOVED = CitizenCard(**{**vars(CITIZEN), "extra_address": NEWEST_ADDRESS})
+
+
+@pytest.fixture
+def asking(rig: Rig) -> Any:
+    """A driver that also reads the newest address."""
+    rig.options = {**OPTIONS, "newest_address": True}
+    return rig.open()
+
+
+@pytest.mark.parametrize(("record", "address"), [(MOVED, NEWEST_ADDRESS), (CITIZEN, "")])
+def test_newest_address_is_read_after_the_card(record: CitizenCard, address: str, asking: Any, rig: Rig) -> None:
+    rig.twin.put(record)
+    news = poll_until_news(asking)
+    assert isinstance(news, CardRead)
+    assert (news.card.newest_address, news.card.doubts) == (address, frozenset())
+    assert news.card.address == "北京市东城区示例街道1号院2单元301室"
+    assert rig.twin.sam.commands == [FIND, SELECT, READ, b"\x30\x03"]
+
+
+def test_newest_address_is_not_asked_for_where_the_hall_does_not_want_it(driver: Any, rig: Rig) -> None:
+    rig.twin.put(MOVED)
+    news = poll_until_news(driver)
+    assert isinstance(news, CardRead)
+    assert news.card.newest_address == ""
+    assert b"\x30\x03" not in rig.twin.sam.commands
+
+
+@pytest.mark.parametrize("sw3", [0x41, 0x21, 0x31, 0x23])
+def test_card_whose_newest_address_cannot_be_read_is_read_with_a_doubt(sw3: int, asking: Any, rig: Rig) -> None:
+    rig.twin.refuse(b"\x30\x03", sw3)
+    rig.twin.put(MOVED)
+    news = poll_until_news(asking)
+    assert isinstance(news, CardRead)
+    assert news.card.name == "张测试"
+    assert (news.card.newest_address, news.card.doubts) == ("", frozenset({CardDoubt.NEWEST_ADDRESS_UNREAD}))
+
+
+def test_newest_address_shows_in_no_trace(asking: Any, rig: Rig) -> None:
+    rig.twin.put(MOVED)
+    poll_until_news(asking)
+    assert NEWEST_ADDRESS[:4].encode("utf-16-le") not in b"".join(data for _, data in rig.traced)
+
+
 def test_wrong_check_digit_is_a_doubt_with_the_data(driver: Any, rig: Rig) -> None:
     rig.twin.put("zhang")
     rig.twin.spoil_check_digit()
     news = poll_until_news(driver)
     assert isinstance(news, CardRead)
     assert (news.card.name, news.card.doubts) == ("张测试", frozenset({CardDoubt.CHECK_DIGIT}))
-
-
-# --- what goes wrong with the card ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("sw3", "condition"),
-    [
-        (0x31, Condition.CARD_UNREADABLE),
-        (0x32, Condition.CARD_UNREADABLE),
-        (0x33, Condition.CARD_INVALID),
-        (0x40, Condition.CARD_UNKNOWN),
-        (0x60, Condition.DEVICE_FAULT),
-        (0x66, Condition.DEVICE_FAULT),
-        (0x21, Condition.DEVICE_FAULT),
-    ],
-)
-def test_refused_read_says_what_to_do_once_per_placing(sw3: int, condition: Condition, driver: Any, rig: Rig) -> None:
-    rig.twin.find_a_card_that_stays()
-    rig.twin.put("zhang")
-    rig.twin.refuse(b"\x30\x01", sw3, sw3)
-    refused = refusal(driver)
-    assert refused.condition is condition
-    assert f"SW3 {sw3:02X}" in str(refused)
-    assert heard(driver, 0.6) == []
-    rig.twin.lift()
-    heard(driver, 0.2)
-    rig.twin.put("zhang")
-    news = poll_until_news(driver)
-    while isinstance(news, CardGone):
-        news = poll_until_news(driver)
-    assert news.card.name == "张测试"
-
-
-@pytest.mark.parametrize("sw3", [0x41, 0x47, 0x91])
-def test_failed_read_of_a_card_that_still_lies_there_is_unreadable(sw3: int, driver: Any, rig: Rig) -> None:
-    rig.twin.find_a_card_that_stays()
-    rig.twin.put("zhang")
-    rig.twin.refuse(b"\x30\x01", sw3)
-    assert refusal(driver).condition is Condition.CARD_UNREADABLE
-
-
-def test_card_lifted_during_the_read_is_told_so(driver: Any, rig: Rig) -> None:
-    rig.twin.put("zhang")
-    rig.twin.lift_during_read()
-    assert refusal(driver).condition is Condition.CARD_REMOVED_EARLY
-    assert rig.twin.card is Card.ABSENT
-    rig.twin.put("zhang")
-    assert isinstance(poll_until_news(driver), CardRead)
-
-
-def test_card_lifted_before_select_is_told_so(driver: Any, rig: Rig) -> None:
-    rig.twin.put("zhang")
-    rig.twin.lift_before_select()
-    assert refusal(driver).condition is Condition.CARD_REMOVED_EARLY
-
-
-def test_card_that_moved_is_found_again_in_the_same_poll(driver: Any, rig: Rig) -> None:
-    rig.twin.put("zhang")
-    rig.twin.refuse(b"\x20\x02", 0x81)
-    assert isinstance(poll_until_news(driver), CardRead)
-    assert rig.twin.sam.commands == [b"\x20\x01", b"\x20\x02", b"\x20\x01", b"\x20\x02", b"\x30\x01"]
-
-
-@pytest.mark.parametrize("sw3", [0x81, 0x23, 0x24])
-def test_card_that_cannot_be_selected_twice_is_unreadable(sw3: int, driver: Any, rig: Rig) -> None:
-    rig.twin.put("zhang")
-    rig.twin.refuse(b"\x20\x02", sw3, sw3)
-    assert refusal(driver).condition is Condition.CARD_UNREADABLE
-
-
-def test_card_of_another_kind_is_unknown(driver: Any, rig: Rig) -> None:
-    rig.twin.put_unknown_card()
-    assert refusal(driver).condition is Condition.CARD_UNKNOWN
-
-
-def test_card_that_fails_authentication_twice_is_suspect(driver: Any, rig: Rig) -> None:
-    rig.twin.fail_authentication(times=2)
-    conditions = []
-    for _ in range(2):
-        rig.twin.put("zhang")
-        conditions.append(refusal(driver).condition)
-        rig.twin.lift()
-        poll_until_news(driver)
-    assert conditions == [Condition.CARD_UNREADABLE, Condition.CARD_INVALID]
-    rig.twin.put("zhang")
-    assert isinstance(poll_until_news(driver), CardRead)
-
-
-def test_module_that_did_not_understand_is_asked_again(driver: Any, rig: Rig) -> None:
-    rig.twin.put("zhang")
-    rig.twin.refuse(b"\x20\x01", 0x10, 0x10)
-    rig.twin.refuse(b"\x20\x02", 0x11)
-    assert isinstance(poll_until_news(driver), CardRead)
-
-
-def test_module_that_never_understands_is_a_bad_line(driver: Any, rig: Rig) -> None:
-    rig.twin.refuse(b"\x20\x01", *[0x10] * 3)
-    with pytest.raises(BadReply, match="find was answered with SW3 10"):
-        poll_until_news(driver)
-    assert len(rig.twin.sam.commands) == 3
-
-
-# --- what goes wrong on the line --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("verb", ["damage_record", "shorten_record"])
-def test_broken_record_is_discarded_and_read_again_while_the_card_lies_there(verb: str, driver: Any, rig: Rig) -> None:
-    rig.twin.find_a_card_that_stays()
-    getattr(rig.twin, verb)()
-    rig.twin.put("zhang")
-    news = poll_until_news(driver)
-    assert isinstance(news, CardRead)
-    assert (news.card.name, news.card.doubts) == ("张测试", frozenset())
-    assert rig.twin.sam.records_read == 2
-
-
-def test_half_a_record_of_a_card_that_left_is_discarded(driver: Any, rig: Rig) -> None:
-    rig.twin.cut_record_after(700)
-    rig.twin.put("zhang")
-    assert refusal(driver).condition is Condition.CARD_REMOVED_EARLY
-
-
-def test_record_that_stays_broken_is_a_bad_line(driver: Any, rig: Rig) -> None:
-    rig.twin.find_a_card_that_stays()
-    rig.twin.damage_record(times=2)
-    rig.twin.put("zhang")
-    with pytest.raises(BadReply):
-        poll_until_news(driver)
-    assert isinstance(poll_until_news(driver), CardRead)
-
-
-def test_answer_with_a_wrong_check_byte_is_a_bad_reply_with_its_bytes(driver: Any, rig: Rig) -> None:
-    rig.twin.damage_check_byte()
-    with pytest.raises(BadReply, match=r"TST-01 on .*status.*aa aa aa 96 69 00 04 00 00 90 ce"):
-        driver.conditions()
-    assert driver.conditions() == frozenset()
-
-
-def test_answer_that_breaks_off_is_a_bad_reply(driver: Any, rig: Rig) -> None:
-    rig.twin.cut_answer_after(8)
-    with pytest.raises(BadReply):
-        driver.conditions()
-    assert driver.conditions() == frozenset()
-
-
-@pytest.mark.parametrize(
-    "garbage", [b"\xaa\xaa\xaa\x96\x69", b"\x00\xff\x55", b"\xaa\xaa\xaa\x96\x69\x05\x08\x00\x00\x90"]
-)
-def test_garbage_before_each_answer_does_no_harm(garbage: bytes, driver: Any, rig: Rig) -> None:
-    rig.twin.precede_answers_with(garbage)
-    rig.twin.find_a_card_that_stays()
-    rig.twin.put("zhang")
-    assert isinstance(poll_until_news(driver), CardRead)
-
-
-def test_preamble_inside_the_photo_does_no_harm(driver: Any, rig: Rig) -> None:
-    rig.twin.put_preamble_in_photo()
-    rig.line.one_byte_at_a_time = True
-    rig.twin.put("zhang")
-    assert isinstance(poll_until_news(driver), CardRead)
-
-
-def test_mute_module_is_no_reply_and_works_again_when_it_speaks(driver: Any, rig: Rig) -> None:
-    rig.twin.go_mute()
-    with pytest.raises(NoReply, match=r"TST-01 on .*find, no byte within 1\.0 s"):
-        poll_until_news(driver)
-    rig.twin.recover()
-    rig.twin.put("zhang")
-    assert isinstance(poll_until_news(driver), CardRead)
-
-
-def test_module_at_another_speed_is_mute(rig: Rig) -> None:
-    rig.options = {**OPTIONS, "baud": 9600}
-    with pytest.raises(NoReply):
-        rig.open().conditions()
-
-
-def test_module_on_a_serial_server_is_read_too() -> None:
-    twin_type = __import__("sim.idcard_samv", fromlist=["TWIN"]).TWIN
-    driver_type = __import__("drivers.idcard_samv", fromlist=["DRIVER"]).DRIVER
-    line = TcpLine()
-    twin = twin_type("TST-01", OPTIONS)
-    line.attach(twin)
-    line.start()
-    rig = Rig(driver_type=driver_type, options=OPTIONS, twin=twin, line=line)
-    try:
-        twin.put("zhang")
-        assert isinstance(poll_until_news(rig.open()), CardRead)
-    finally:
-        rig.close()
-
-
-class DribblingStream(ScriptedStream):
-    """One byte per 0.4 s for ever, on a clock of its own."""
-
-    def __init__(self, clock: "Clock") -> None:
-        super().__init__([])
-        self.clock = clock
-
-    def _read_some(self, most: int, limit_s: float) -> bytes:
-        if limit_s <= 0:
-            return b""
-        if limit_s < 0.4:
-            self.clock.now += limit_s
-            return b""
-        self.clock.now += 0.4
-        return b"\xaa"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-
-@pytest.mark.parametrize("deed", ["hello", "conditions", "poll_card"])
-def test_module_that_dribbles_for_ever_ends_within_the_limit(deed: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    driver_type = __import__("drivers.idcard_samv", fromlist=["DRIVER"]).DRIVER
-    clock = Clock()
-    monkeypatch.setattr("drivers.idcard_samv.time.monotonic", lambda: clock.now)
-    driver = driver_type("TST-01", DribblingStream(clock), driver_type.Options())
-    with pytest.raises(DeviceError):
-        driver.poll_card(0.2) if deed == "poll_card" else getattr(driver, deed)()
-    assert clock.now - 1000.0 < 4.0
 
 
 # --- privacy ----------------------------------------------------------------------------------------------------------
