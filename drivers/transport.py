@@ -276,6 +276,7 @@ class TcpStream(ByteStream):
 
 _LINKS = {
     "pcsc:": "transport_pcsc.CardSlot",
+    "sane:": "transport_sane.SaneDevice",
     "http://": "transport_web.WebDevice",
     "https://": "transport_web.WebDevice",
     "/": "transport.ByteStream",

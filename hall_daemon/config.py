@@ -439,7 +439,7 @@ def _address(device: DeviceConfig) -> object:
 def _complete(port: str) -> bool:
     """Whether an address on the network names a host, and a TCP port where there is no usual one."""
     scheme, separator, _ = port.partition("://")
-    if not separator:
+    if not separator or ":" in scheme:  # a name that holds an address, like sane:airscan:escl:NAME:http://...
         return True
     try:
         address = urlsplit(port)

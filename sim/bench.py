@@ -31,6 +31,7 @@ import httpx
 from sim.carriers import ByteLine, ByteTwin, HttpPort, HttpTwin, PtyLine, TcpLine, Twin
 from sim.pcsc import available as pcsc_unavailable
 from sim.province import TEST_KEYS, ProvinceTwin
+from sim.sane import unavailable as sane_unavailable
 
 HALLS = Path(__file__).parent / "halls"
 _TABLE = re.compile(r"^\[([^\]]+)\]")
@@ -97,6 +98,8 @@ class Bench:
         for device, twin in self.twins.items():
             if twin.carrier == "card":
                 self._start_card_reader(device, twin)
+            if twin.carrier == "sane":
+                self._start_sane(device, twin)
         if self.province is not None:
             self.province.start()
         self._write_config()
@@ -105,7 +108,7 @@ class Bench:
     def stop(self) -> None:
         """Unplug everything."""
         for twin in self.twins.values():
-            if twin.carrier == "card":
+            if twin.carrier in {"card", "sane"}:
                 twin.stop()
         for carrier in self._carriers:
             carrier.stop()
@@ -140,7 +143,7 @@ class Bench:
                 line.attach(twin)
                 self.lines[device] = line
             elif isinstance(twin, HttpTwin):
-                http = HttpPort(twin, urlsplit(port).path.rstrip("/"))
+                http = HttpPort(twin, urlsplit(port).path.rstrip("/") if port.startswith("http") else twin.base)
                 self._carriers.append(http)
                 self.lines[device] = http
 
@@ -151,6 +154,14 @@ class Bench:
         reason = pcsc_unavailable()
         if reason is not None:
             self.notes.append(f"{device}: no virtual PC/SC reader here ({reason}); it stays offline")
+            return
+        twin.start()
+        self.environment |= twin.environment()
+
+    def _start_sane(self, device: str, twin: Any) -> None:
+        reason = sane_unavailable()
+        if reason is not None:
+            self.notes.append(f"{device}: no SANE here ({reason}); it stays offline")
             return
         twin.start()
         self.environment |= twin.environment()

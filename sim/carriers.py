@@ -17,11 +17,11 @@ import threading
 import time
 import tty
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Passed:
 class Twin:
     """A simulated device: `options` are the raw keys of its table in devices.toml."""
 
-    carrier: Literal["pty", "card", "http"] = "pty"
+    carrier: Literal["pty", "card", "http", "sane"] = "pty"
 
     def __init__(self, device: str, options: Mapping[str, object]) -> None:
         self.device = device
@@ -334,6 +334,8 @@ class HttpAnswer:
     chunked: bool = False
     cut_after: int | None = None
     """Break the connection after so many bytes of the body."""
+    stream: Iterator[bytes] | None = None
+    """A body without end, in pieces; in place of `body`."""
     without_end: bool = False
     """Leave out the chunk that ends a chunked body, and hang up."""
     wrong_length: int | None = None
@@ -345,6 +347,10 @@ class HttpTwin(Twin):
     """A twin that speaks HTTP."""
 
     carrier = "http"
+    base: ClassVar[str] = ""
+    """Path under which it is addressed where its port in the hall names none."""
+    beginning: ClassVar[str] = ""
+    """What stands before its address in a `port`."""
 
     @abstractmethod
     def handle(self, request: HttpRequest) -> HttpAnswer | None:
@@ -374,7 +380,7 @@ class HttpPort:
     @property
     def port(self) -> str:
         """What goes into `port` of the device's table."""
-        return f"http{'s' if self._tls else ''}://127.0.0.1:{self._tcp_port}{self.base}"
+        return f"{self.twin.beginning}http{'s' if self._tls else ''}://127.0.0.1:{self._tcp_port}{self.base}"
 
     def start(self) -> None:
         """Plug in; after an unplug under the same address."""
@@ -436,7 +442,10 @@ class HttpPort:
                     self.close_connection = True
                     return
                 with contextlib.suppress(OSError):
-                    _send_answer(self, answer)
+                    if answer.stream is not None:
+                        _send_stream(self, answer, answer.stream)
+                    else:
+                        _send_answer(self, answer)
 
             do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _any  # noqa: N815 - names given by http.server
 
@@ -444,6 +453,16 @@ class HttpPort:
                 """Say nothing: the transcript has it."""
 
         return Handler
+
+
+def _send_stream(handler: BaseHTTPRequestHandler, answer: HttpAnswer, stream: Iterator[bytes]) -> None:
+    handler.send_response(answer.status)
+    for name, value in answer.headers.items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    handler.close_connection = True
+    for piece in stream:
+        handler.wfile.write(piece)
 
 
 def _send_answer(handler: BaseHTTPRequestHandler, answer: HttpAnswer) -> None:

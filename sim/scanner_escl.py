@@ -14,12 +14,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
-from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from sim import papers
 from sim.carriers import HttpAnswer, HttpRequest, HttpTwin
-from sim.escl_documents import COLOR_MODES, MOST_HEIGHT, MOST_WIDTH, RESOLUTIONS, document, input_caps
+from sim.escl_documents import Ticket, document, input_caps, read_ticket
 
 BASE = "/eSCL"
 
@@ -44,18 +43,6 @@ _REASONS = {
     JobState.CANCELED: "JobCanceledByUser",
     JobState.ABORTED: "ResourcesAreNotReady",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ticket:
-    """A ScanSettings document as the twin understood it; lengths in 1/300 inch."""
-
-    source: str
-    duplex: bool
-    color: str
-    dpi: int
-    width: int
-    height: int
 
 
 @dataclass(kw_only=True)
@@ -91,6 +78,7 @@ class _Faults:
     not_ready: int = 0
     bytes_per_s: int | None = None
     cut_after: int | None = None
+    cut_last: bool = False
     cut_created: bool = False
     location: str = "{host}{path}"
     false_404: bool = False
@@ -237,6 +225,10 @@ class EsclTwin(HttpTwin):
     def cut_page(self, after_bytes: int = 5000) -> None:
         """The connection breaks within a picture, before the last chunk."""
         self._set(cut_after=after_bytes)
+
+    def cut_last_page(self) -> None:
+        """The connection breaks within the picture of the feeder's last sheet, once."""
+        self._set(cut_last=True)
 
     def cut_created_answer(self) -> None:
         """The connection breaks within the body of 201."""
@@ -459,12 +451,15 @@ class EsclTwin(HttpTwin):
         if faults.truncated:
             picture = picture[: len(picture) // 2]
         self.delivered.append(picture)
+        cut_after = faults.cut_after
+        if faults.cut_last and ticket.source == "Feeder" and not self.feeder:
+            faults.cut_last, cut_after = False, len(picture) // 2
         return HttpAnswer(
             status=200,
             headers={"Content-Type": faults.content_type},
             body=picture,
             chunked=True,
-            cut_after=faults.cut_after,
+            cut_after=cut_after,
             bytes_per_s=faults.bytes_per_s,
             without_end=faults.no_last_chunk,
         )
@@ -545,38 +540,6 @@ class EsclTwin(HttpTwin):
             inner += f"<scan:FeederCapacity>{capacity}</scan:FeederCapacity>"
             inner += f"<scan:AdfOptions>{options}</scan:AdfOptions></scan:Adf>"
         return document("ScannerCapabilities", inner)
-
-
-def read_ticket(body: bytes) -> Ticket | None:
-    """A ScanSettings document; None where it is none, or asks for what no twin can do."""
-    try:
-        root = ElementTree.fromstring(body)  # noqa: S314 - from the test's own client
-    except ElementTree.ParseError:
-        return None
-    said = {e.tag.rpartition("}")[2]: (e.text or "").strip() for e in root.iter()}
-    if not root.tag.endswith("}ScanSettings") or said.get("ContentRegionUnits") != "escl:ThreeHundredthsOfInches":
-        return None
-    numbers = [said.get(n, "") for n in ("Width", "Height", "XResolution", "YResolution")]
-    if not all(n.isdigit() for n in numbers):
-        return None
-    width, height, x_dpi, y_dpi = map(int, numbers)
-    ticket = Ticket(
-        source=said.get("InputSource", ""),
-        duplex=said.get("Duplex") == "true",
-        color=said.get("ColorMode", ""),
-        dpi=x_dpi,
-        width=width,
-        height=height,
-    )
-    wrong = (
-        ticket.source not in {"Platen", "Feeder"}
-        or ticket.color not in COLOR_MODES
-        or x_dpi not in RESOLUTIONS
-        or x_dpi != y_dpi
-        or not (16 <= width <= MOST_WIDTH and 16 <= height <= MOST_HEIGHT)
-        or said.get("DocumentFormatExt", said.get("DocumentFormat")) != "image/jpeg"
-    )
-    return None if wrong else ticket
 
 
 def _job_info(job: Job) -> str:
