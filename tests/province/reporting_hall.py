@@ -215,10 +215,14 @@ class ReportingHall:
     # --- waiting --------------------------------------------------------------------------------------------------
 
     async def all_acknowledged(self, limit_s: float = 20.0) -> None:
-        await until_async(
-            lambda: self.store.streamid == self.status.streamid and not self.status.backlog_events, limit_s,
-            what=f"{self.status}",
-        )  # fmt: skip
+        """The province has all of the newest stream, by the database: the status may still tell of a moment before."""
+
+        async def told() -> bool:
+            acked = {stream.streamid: stream.acked_through for stream in await self.streams()}
+            whole = acked.get(self.store.streamid) == self.store.last_sequence
+            return whole and self.status.streamid == self.store.streamid and not self.status.backlog_events
+
+        await until_async(told, limit_s, what=f"{self.status}")
 
     async def trouble(self, code: str, limit_s: float = 10.0) -> None:
         await until_async(lambda: code in self.troubles(), limit_s, what=f"{code}, there is {self.troubles()}")
