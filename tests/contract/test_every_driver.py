@@ -100,7 +100,7 @@ def test_there_are_drivers() -> None:
 
 @pytest.mark.parametrize("name", DRIVERS)
 def test_name_is_capability_and_protocol(name: str) -> None:
-    pattern = rf"({'|'.join(CAPABILITIES)})_[a-z0-9]+"
+    pattern = rf"({'|'.join(CAPABILITIES)})(_[a-z0-9]+)+"
     assert re.fullmatch(pattern, name), (
         f"drivers/{name}.py is imported by no other module there, so it is a driver, and is called "
         f"<capability>_<protocol>.py with a capability of: {', '.join(CAPABILITIES)}"
