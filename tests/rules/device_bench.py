@@ -83,8 +83,9 @@ def add_printer(bench: Bench, device: str = "PRN-01", **more: Any) -> Any:
     return bench.add(device, "printer_escpos", columns=32, charset="gb18030", **more)
 
 
-def add_displays(bench: Bench, count: int) -> list[Any]:
-    return [bench.add(f"DSP-0{n}", "display_onbon", "bus", address=n, gap_s=0.0, **SCREEN) for n in range(1, count + 1)]
+def add_displays(bench: Bench, count: int, line: str = "bus", first: int = 1) -> list[Any]:
+    numbers = range(first, first + count)
+    return [bench.add(f"DSP-{n:02}", "display_onbon", line, address=n, gap_s=0.0, **SCREEN) for n in numbers]
 
 
 def port_threads() -> list[str]:
