@@ -75,6 +75,10 @@ class KeyGate:
             self._presses[self.stuck].clear()
             self.stuck = None
 
+    def forget_waiting(self) -> None:
+        """Nobody waits for what was pressed so far; a stuck key stays known."""
+        self._waiting.clear()
+
     def due_in(self, now: float) -> float | None:
         """Seconds until the next key may pass; None if there is none."""
         if not self._waiting:
