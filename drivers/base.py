@@ -408,6 +408,13 @@ class SlipQr:
     module_dots: int = 6
 
 
+@dataclass(frozen=True, kw_only=True)
+class SlipBarcode:
+    """A Code 128 barcode with its text below; `data` is printable ASCII without anything personal."""
+
+    data: str
+
+
 @dataclass(frozen=True)
 class SlipRule:
     """A line across the paper."""
@@ -420,7 +427,7 @@ class SlipFeed:
     mm: int
 
 
-SlipPart = SlipText | SlipQr | SlipRule | SlipFeed
+SlipPart = SlipText | SlipQr | SlipBarcode | SlipRule | SlipFeed
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,14 +2,29 @@
 
 Source: protocol notes "Ticket printers (ESC/POS)" §2.1. A full-width character is 24 dots wide and two bytes long, a
 half-width one 12 dots and one byte. Four-byte codes and private-use characters are never sent: printers show
-digits and blanks for them. Such a row is drawn with a font of this machine; what that font lacks too becomes 〓.
+digits and blanks for them. Such a row is drawn with fonts of this machine; what those lack too becomes 〓.
 Knows no commands and no links.
+
+Fonts: one face draws what it can, the next ones what it lacks. Of the Han characters that GB 18030-2022 asks for at its
+level 3 (U+4E00-9FEF, 12 compatibility forms, extensions A to F, and 329 radicals: 88,216 code points), counted in the
+character maps of Debian 12's packages with fontTools 4.68:
+
+                                     all    A 6,582   B 42,711   C 4,149   D 222   E 5,762   F 7,473
+    fonts-noto-cjk, SC faces      30,205      6,582      2,108        47      34       112         5
+    fonts-babelstone-han          48,801      4,603     14,124     2,201     222     3,351     2,983
+    fonts-cns11643-sung           76,093      6,582     42,711     4,099     195     1,256         0
+    fonts-hanazono, both files    88,211      all but five of the first block (U+9FEB-9FEF)
+    noto, then hanazono           88,216      all
+
+So the chain is Noto Sans Mono CJK SC, HanaMinA, HanaMinB: Noto has the mainland's shapes and the better small sizes.
+Hanazono draws some characters in Japanese or Taiwanese shapes; where a name is compared by eye, that may be seen.
 """
 
 from __future__ import annotations
 
 import functools
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +36,16 @@ CHARSETS = ("gb2312", "gbk", "gb18030")
 MISSING = "〓"
 
 USUAL_FONTS = (
-    "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",  # Debian, package fonts-noto-cjk
-    "/usr/share/fonts/noto-cjk/NotoSansCJK-Regular.ttc",
-    "/usr/share/fonts/google-noto-cjk/NotoSansCJK-Regular.ttc",
-    "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc",
+    (
+        "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",  # Debian, package fonts-noto-cjk
+        "/usr/share/fonts/noto-cjk/NotoSansCJK-Regular.ttc",
+        "/usr/share/fonts/google-noto-cjk/NotoSansCJK-Regular.ttc",
+        "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc",
+    ),
+    ("/usr/share/fonts/truetype/hanazono/HanaMinA.ttf",),  # Debian, package fonts-hanazono
+    ("/usr/share/fonts/truetype/hanazono/HanaMinB.ttf",),
 )
+"""Of each group the first file that is there joins the chain."""
 # Of the faces in a collection, this one has half-width letters of exactly half a cell.
 _BEST_FACE = "Noto Sans Mono CJK SC"
 _NO_GLYPH_EVER = "\U0010ffff"
@@ -100,8 +120,8 @@ class Raster:
     data: bytes
 
 
-class RowFont:
-    """A font of this machine that draws rows in the printer's own grid of cells."""
+class _Face:
+    """One face of one file."""
 
     def __init__(self, path: str) -> None:
         self._face = _best_face(path)
@@ -109,28 +129,9 @@ class RowFont:
         self._no_glyph = self._mask(_NO_GLYPH_EVER)
 
     def has(self, char: str) -> bool:
-        """Whether the font can draw this character."""
         return self._mask(char) != self._no_glyph
 
-    def draw(self, text: str, *, scale: int, bold: bool) -> Image.Image:
-        """A picture, mode "1", of one row with the printer's usual gap of 6 dots below."""
-        font = self._at(scale)
-        width = sum(cells(c) for c in text) * CELL_WIDTH * scale
-        picture = Image.new("1", (max(1, width), CELL_HEIGHT * scale + 6), 0)
-        pen = ImageDraw.Draw(picture)
-        pen.fontmode = "1"
-        # 0.88 em is where the ideographic square has its base line; one dot lower, accents keep their tips.
-        base, x = 1 + round(0.88 * CELL_HEIGHT * scale), 0
-        for char in text:
-            pen.text((x, base), char, font=font, fill=1, anchor="ls")
-            x += cells(char) * CELL_WIDTH * scale
-        if bold:
-            struck_again = Image.new("1", picture.size, 0)
-            struck_again.paste(picture, (scale, 0))
-            picture = ImageChops.logical_or(picture, struck_again)
-        return picture
-
-    def _at(self, scale: int) -> ImageFont.FreeTypeFont:
+    def at(self, scale: int) -> ImageFont.FreeTypeFont:
         if scale not in self._sizes:
             self._sizes[scale] = self._face.font_variant(size=CELL_HEIGHT * scale)
         return self._sizes[scale]
@@ -138,6 +139,35 @@ class RowFont:
     def _mask(self, char: str) -> tuple[tuple[int, int], bytes]:
         mask = self._face.getmask(char, mode="1")
         return mask.size, bytes(mask)
+
+
+class RowFont:
+    """Fonts of this machine that draw rows in the printer's grid of cells; the first that has a character draws it."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self._faces = [_Face(path) for path in paths]
+
+    def has(self, char: str) -> bool:
+        """Whether one of the fonts can draw this character. Private-use ones mean something else in each font."""
+        return unicodedata.category(char) != "Co" and any(face.has(char) for face in self._faces)
+
+    def draw(self, text: str, *, scale: int, bold: bool) -> Image.Image:
+        """A picture, mode "1", of one row with the printer's usual gap of 6 dots below."""
+        width = sum(cells(c) for c in text) * CELL_WIDTH * scale
+        picture = Image.new("1", (max(1, width), CELL_HEIGHT * scale + 6), 0)
+        pen = ImageDraw.Draw(picture)
+        pen.fontmode = "1"
+        # 0.88 em is where the ideographic square has its base line; one dot lower, accents keep their tips.
+        base, x = 1 + round(0.88 * CELL_HEIGHT * scale), 0
+        for char in text:
+            face = next((f for f in self._faces if f.has(char)), self._faces[0])
+            pen.text((x, base), char, font=face.at(scale), fill=1, anchor="ls")
+            x += cells(char) * CELL_WIDTH * scale
+        if bold:
+            struck_again = Image.new("1", picture.size, 0)
+            struck_again.paste(picture, (scale, 0))
+            picture = ImageChops.logical_or(picture, struck_again)
+        return picture
 
 
 def _best_face(path: str) -> ImageFont.FreeTypeFont:
@@ -154,14 +184,20 @@ def _best_face(path: str) -> ImageFont.FreeTypeFont:
 
 @functools.lru_cache(maxsize=4)
 def open_font(path: str) -> RowFont | None:
-    """The font at `path`, or where `path` is empty the first of the usual ones; None if none can be opened."""
-    for candidate in (path,) if path else USUAL_FONTS:
-        if Path(candidate).is_file():
-            try:
-                return RowFont(candidate)
-            except OSError:
-                continue  # a damaged file is as good as none; the row then goes out with 〓
-    return None
+    """The font at `path`, or where `path` is empty the chain of the usual ones; None if none can be opened."""
+    groups = ((path,),) if path else USUAL_FONTS
+    found = [file for group in groups if (file := next(filter(_can_be_opened, group), None))]
+    return RowFont(found) if found else None
+
+
+def _can_be_opened(file: str) -> bool:
+    if not Path(file).is_file():
+        return False
+    try:
+        ImageFont.truetype(file, CELL_HEIGHT)
+    except OSError:
+        return False  # a damaged file is as good as none; the row then goes out with 〓
+    return True
 
 
 def paint_row(font: RowFont, text: str, *, scale: int, bold: bool, offset: float, width: int) -> Raster:

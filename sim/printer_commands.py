@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
 
+from sim.printer_codes import BarcodeBlock, compose_code_128
 from sim.printer_paper import Blank, Cut, QrBlock, RasterBlock, Run, Strip, TextLine
 
 # Second bytes of commands, by how many parameter bytes follow.
@@ -121,6 +122,7 @@ class Mechanism(Protocol):
     def cut(self, kind: Cut, feed_dots: int | None) -> bool: ...
     def tear_here(self) -> None: ...
     def queued_question(self, question: bytes) -> None: ...
+    def present(self, command: bytes) -> bool: ...
 
 
 class Interpreter:
@@ -133,6 +135,8 @@ class Interpreter:
         self.chinese_after_reset = chinese_after_reset
         self.ignored: list[bytes] = []
         """Commands that were consumed without acting on them."""
+        self.composes_codes = True
+        """Whether it draws QR codes and barcodes itself."""
         self.buffer = b""
         self._working = False
         self.power_up()
@@ -141,6 +145,9 @@ class Interpreter:
         """Forget everything."""
         self.clear()
         self.qr = (3, "L", "")
+        self.barcode = {"h": 162, "w": 3, "f": 0, "H": 0}
+        """Height, width of the narrowest bar, font and place of the text."""
+        self.graphics = RasterBlock(row_bytes=0, rows=0, data=b"", align=0)
         self.style = Style(chinese_mode=self.chinese_after_reset)
 
     def clear(self) -> None:
@@ -237,12 +244,58 @@ class Interpreter:
         elif name == b"\x1b@":
             self.line = []
             self.style = Style(chinese_mode=self.chinese_after_reset)
-        elif token.startswith((b"\x1dr", b"\x1dI", b"\x1bv", b"\x1da", b"\x1d(H")):
+        elif token.startswith((*_QUESTIONS, b"\x1d(H")):
             self.mechanism.queued_question(token)
-        elif token.startswith(b"\x1d(k") and len(token) >= 8:
-            return self._two_dimensional_code(token[6], token[7:])
+        elif name in (b"\x1b$", b"\x1b\\"):
+            self._move_to(int.from_bytes(token[2:4], "little"), relative=name == b"\x1b\\")
+        elif self.composes_codes and name in _BARCODE_SETTINGS:
+            self.barcode[chr(name[1])] = token[2]
         else:
-            self.ignored.append(token)
+            return self._drawing(token)
+        return True
+
+    def _drawing(self, token: bytes) -> bool:
+        if self.composes_codes and token.startswith(b"\x1d(k") and len(token) >= 8:
+            return self._two_dimensional_code(token[6], token[7:])
+        if self.composes_codes and token.startswith(b"\x1dkI"):
+            return (not self.line or self._print_line()) and self._print_barcode(token[4:])
+        if token.startswith((b"\x1d(L", b"\x1d8L")):
+            return self._graphics(token[5:] if token[1] == 0x28 else token[7:])
+        self.ignored.append(token)
+        return True
+
+    def _move_to(self, dots: int, *, relative: bool) -> None:
+        """A gap before what follows; going back is not drawn."""
+        here = sum(run.dots for run in self.line)
+        gap = dots if relative else dots - here
+        if 0 < gap < self.width - here:
+            self.line.append(Run(text="", gap_dots=gap))
+
+    def _print_barcode(self, data: bytes) -> bool:
+        composed = compose_code_128(data)
+        if composed is None:
+            return True
+        text, modules = composed
+        code = BarcodeBlock(
+            text=text,
+            modules=modules,
+            module_dots=self.barcode["w"],
+            height=self.barcode["h"],
+            shows_text=self.barcode["H"] & 3 == 2,
+            align=self.style.align,
+        )
+        # A code that is too wide is silently not printed.
+        return code.bars_width > self.width or self.mechanism.advance(code)
+
+    def _graphics(self, parameters: bytes) -> bool:
+        """Store (m fn a bx by c xL xH yL yH data) and print graphics; other functions do nothing here."""
+        function = parameters[1] if len(parameters) > 1 else 0
+        if function == 112 and len(parameters) >= 10:
+            width, rows = _number(parameters, 6), _number(parameters, 8)
+            self.graphics = RasterBlock(row_bytes=(width + 7) // 8, rows=rows, data=parameters[10:], align=0)
+        elif function in (2, 50) and self.graphics.rows:
+            block = replace(self.graphics, align=self.style.align)
+            return (not self.line or self._print_line()) and self.mechanism.advance(block)
         return True
 
     def _two_dimensional_code(self, function: int, parameters: bytes) -> bool:
@@ -283,6 +336,9 @@ class Interpreter:
         kind = Cut.FULL if token in (b"\x1bi", b"\x1dV\x00", b"\x1dV0") or token[2:3] == b"A" else Cut.PARTIAL
         return self.mechanism.cut(kind, token[3] if len(token) == 4 else None)
 
+    def _present(self, token: bytes) -> bool:
+        return self.mechanism.present(token)
+
     _MOVEMENTS: ClassVar[dict[bytes, Callable[[Interpreter, bytes], bool]]] = {
         b"\x1bJ": _feed_dots,
         b"\x1bd": _feed_lines,
@@ -290,7 +346,12 @@ class Interpreter:
         b"\x1dV": _cut,
         b"\x1bi": _cut,
         b"\x1bm": _cut,
+        b"\x1cP": _present,
     }
+
+
+_QUESTIONS = (b"\x1dr", b"\x1dI", b"\x1bv", b"\x1da", b"\x1d\xe1", b"\x1d\xe2", b"\x1d\xe3", b"\x1d\xe4", b"\x1d\xe5")
+_BARCODE_SETTINGS = (b"\x1dh", b"\x1dw", b"\x1df", b"\x1dH")
 
 
 def _ank_mode(style: Style, n: int) -> Style:

@@ -4,21 +4,31 @@ Takes bytes as they come: real-time commands act on arrival and are eaten wherev
 everything else waits its turn in the buffer. A printer that cannot print keeps its buffer and goes on after the fault,
 which is how half slips come back as ghosts. Only paper that moved is printed.
 
-Profiles are tables of devices.toml: `columns` 32, 42 or 48, `charset` of the built-in font, `cutter`, `confirm` (how
-far it answers). What a table does not tell is an attribute: `answers_names`, `has_automatic_status`,
-`clears_on_command`, `jobs_are_marked`.
+Profiles are those of notes §7: epson-80, clone-80 (no automatic status, no GS r), clone-58 (no cutter, composes no
+codes), kiosk-custom (presenter, full status). A table of devices.toml may change `columns`, `charset`, `cutter` and
+`confirm` (how far it answers). DLE DC4 8 is from the Epson ESC/POS command reference, as is that DLE ENQ 2 helps after
+errors only (`clear_after_errors_only`).
 """
 
 from __future__ import annotations
 
-import re
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from sim.carriers import ByteTwin
 from sim.printer_commands import Interpreter
 from sim.printer_paper import Blank, Cut, PrintedSlip, Strip, TextLine
+from sim.printer_presenter import Presenter
 
-_REAL_TIME = re.compile(rb"\x10(?:\x04[\x01-\x05]|\x05[\x00-\x02])")
+CLEAR_BUFFERS = b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08"
+FULL_STATUS = b"\x10\x04\x14"
+_REAL_TIME = (
+    *(bytes([0x10, 0x04, n]) for n in range(1, 6)),
+    *(bytes([0x10, 0x05, n]) for n in range(3)),
+    FULL_STATUS,
+    CLEAR_BUFFERS,
+)
 _DOTS_OF_COLUMNS = {32: 384, 42: 512, 48: 576}
 
 HEAD_TO_CUTTER_DOTS = 120
@@ -26,30 +36,58 @@ FULL_ROLL_MM = 80_000.0
 NEAR_END_MM = 5_000.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """What a profile of notes §7 stands for."""
+
+    columns: int = 48
+    cutter: bool = True
+    confirm: str = "gs_r"
+    automatic: bool = False
+    composes_codes: bool = True
+    presents: bool = False
+    clears_buffers: bool = False
+    """Whether it knows DLE DC4 8."""
+
+
+MODELS = {
+    "epson-80": Model(automatic=True, clears_buffers=True),
+    "clone-80": Model(confirm="status"),
+    "clone-58": Model(columns=32, cutter=False, confirm="status", composes_codes=False),
+    "kiosk-custom": Model(presents=True),
+}
+
+
 class TicketPrinterTwin(ByteTwin):
     """A thermal slip printer with a roll of paper."""
 
     def __init__(self, device: str, options: Mapping[str, object]) -> None:
         super().__init__(device, options)
-        columns = options.get("columns", 48)
+        self.model = MODELS[str(options.get("profile", "epson-80"))]
+        columns = options.get("columns", self.model.columns)
         self.width = _DOTS_OF_COLUMNS[columns if isinstance(columns, int) else 48]
         self.dots_per_mm = 7.09 if columns == 42 else 8.0
-        self.has_cutter = options.get("cutter", True) is True
-        confirm = options.get("confirm", "gs_r")
+        self.has_cutter = self.model.cutter and options.get("cutter", True) is True
+        confirm = options.get("confirm", self.model.confirm)
         self.one_way = confirm == "none"
         self.answers_queued = confirm in {"gs_r", "esc_v"}
-        self.answers_names = self.answers_queued
-        self.names = {0x41: "1.00", 0x42: "ACME", 0x43: "TP-80", 0x44: "990000001"}
-        self.has_automatic_status = True
-        self.clears_on_command = True
-        self.jobs_are_marked = False
+        self.jobs_are_marked = confirm == "gs_h"
         """Whether GS ( H is answered."""
+        self.answers_names = self.answers_queued or self.jobs_are_marked
+        self.names = {0x41: "1.00", 0x42: "ACME", 0x43: "TP-80", 0x44: "990000001"}
+        self.has_automatic_status = self.model.automatic
+        self.clears_on_command = True
+        self.clears_after_errors_only = False
+        self.presenter = Presenter()
+        self.power_ups = 0
         self.printed: list[PrintedSlip] = []
         """Pieces of paper that came off and have something on them."""
         self.cuts = 0
         self.received = 0
         self.paper_mm = FULL_ROLL_MM
+        self.printed_mm = 0.0
         self.powered = True
+        self.power_ups += 1
         self._held = b""
         self._automatic = False
         self._announced = b""
@@ -58,6 +96,7 @@ class TicketPrinterTwin(ByteTwin):
         self.interpreter = Interpreter(
             self, width=self.width, charset=str(options.get("charset", "gb2312")), chinese_after_reset=False
         )
+        self.interpreter.composes_codes = self.model.composes_codes
         self.paper = self._new_piece()
         self._power_up()
 
@@ -72,6 +111,11 @@ class TicketPrinterTwin(ByteTwin):
     def paper_is_out(self) -> bool:
         """Whether the sensor sees no paper."""
         return self.paper_mm <= 0
+
+    @property
+    def is_near_end(self) -> bool:
+        """Whether the near-end sensor has dropped; one that is missing never does."""
+        return self.paper_mm <= self.near_end_mm and self.near_end_mm > 0
 
     @property
     def has_error(self) -> bool:
@@ -163,6 +207,42 @@ class TicketPrinterTwin(ByteTwin):
         """It works again."""
         self._turn(is_stalled=False)
 
+    def print_slowly(self, seconds: float) -> None:
+        """Every piece of paper that moves takes so long."""
+        self._turn(strip_s=seconds)
+
+    def ignore_clearing(self) -> None:
+        """It keeps its buffer whatever it is told, and prints ghosts after the refill."""
+        self._turn(clears_on_command=False)
+
+    def clear_after_errors_only(self) -> None:
+        """DLE ENQ 2 does nothing while paper or cover are the trouble."""
+        self._turn(clears_after_errors_only=True)
+
+    def announce(self, frame: bytes) -> None:
+        """Automatic status that says something else than is true, or nothing that is documented."""
+        with self.lock:
+            self._answer(frame)
+
+    def lose_sensor(self) -> None:
+        """The near-end sensor is missing or stuck."""
+        self._turn(near_end_mm=0.0)
+
+    def leave_slips(self) -> None:
+        """Residents leave their slips hanging in the mouth from now on."""
+        with self.lock:
+            self.presenter.slips_are_taken_at_once = False
+
+    def take_slip(self) -> None:
+        """The resident takes the slip out of the mouth."""
+        with self.lock:
+            self.presenter.take()
+
+    def time_out(self) -> None:
+        """The time for taking the slip is over: it is retracted or thrown out."""
+        with self.lock:
+            self.presenter.time_out()
+
     def go_mute(self) -> None:
         """It prints and answers nothing from now on."""
         self._turn(is_mute=True)
@@ -202,6 +282,7 @@ class TicketPrinterTwin(ByteTwin):
             self._clear_faults()
         if self.paper_mm <= NEAR_END_MM:
             self.refill()
+        self.presenter.take()
         self._turn()
 
     # --- bytes
@@ -225,19 +306,31 @@ class TicketPrinterTwin(ByteTwin):
         if not self.powered:
             return
         held = self._held + data
-        while match := _REAL_TIME.search(held):
-            self.interpreter.take(held[: match.start()])
-            held = held[match.end() :]
-            self._real_time(match.group())
-        keep = 2 if held.endswith((b"\x10\x04", b"\x10\x05")) else int(held.endswith(b"\x10"))
+        while found := min(((at, c) for c in _REAL_TIME if (at := held.find(c)) >= 0), default=None):
+            at, command = found
+            self.interpreter.take(held[:at])
+            held = held[at + len(command) :]
+            self._real_time(command)
+        keep = max(n for n in range(len(CLEAR_BUFFERS)) if any(held.endswith(c[:n]) for c in _REAL_TIME if n < len(c)))
         self._held = held[len(held) - keep :]
         self.interpreter.take(held[: len(held) - keep])
 
     def _real_time(self, command: bytes) -> None:
         number = command[2]
-        if command[1] == 0x04 and 1 <= number <= 4:
+        if command == FULL_STATUS:
+            if self.model.presents:
+                self._answer(self.full_status())
+        elif command == CLEAR_BUFFERS:
+            if self.model.clears_buffers and self.clears_on_command:
+                self._clear_buffer()
+                self._answer(b"\x37\x25\x00")
+        elif command[1] == 0x04 and 1 <= number <= 4:
             self._answer(bytes([self.real_time_status()[number - 1]]))
-        elif command[1] == 0x05 and number == 2 and self.clears_on_command:
+        elif command[1] == 0x05 and number == 2 and (self.has_error or not self.clears_after_errors_only):
+            self._clear_buffer()
+
+    def _clear_buffer(self) -> None:
+        if self.clears_on_command:
             self.interpreter.clear()
             self._break_off()
 
@@ -248,15 +341,22 @@ class TicketPrinterTwin(ByteTwin):
         cause |= self.paper_is_out << 5 | self.has_error << 6
         error = 0x12 | self.paper_is_jammed << 2 | self.cutter_is_stuck << 3 | self.is_broken << 5
         error |= self.head_is_hot << 6
-        paper = 0x12 | (0x0C if self.paper_mm <= NEAR_END_MM else 0) | (0x60 if self.paper_is_out else 0)
+        paper = 0x12 | (0x0C if self.is_near_end else 0) | (0x60 if self.paper_is_out else 0)
         return bytes([printer, cause, error, paper])
 
     def automatic_status(self) -> bytes:
         """The four bytes of Automatic Status Back (notes §3.2)."""
         first = 0x10 | self.is_offline << 3 | self.cover_is_open << 5 | self.feeds_by_button << 6
         second = self.paper_is_jammed << 2 | self.cutter_is_stuck << 3 | self.is_broken << 5 | self.head_is_hot << 6
-        third = (0x03 if self.paper_mm <= NEAR_END_MM else 0) | (0x0C if self.paper_is_out else 0)
+        third = (0x03 if self.is_near_end else 0) | (0x0C if self.paper_is_out else 0)
         return bytes([first, second, third, 0x0F])
+
+    def full_status(self) -> bytes:
+        """The six bytes of Custom's full status (notes §4)."""
+        paper = int(self.paper_is_out) | self.is_near_end << 2 | (self.presenter.mouth is not None) << 5
+        user = self.cover_is_open << 1 | self.feeds_by_button << 5
+        recoverable = int(self.head_is_hot) | self.paper_is_jammed << 6
+        return bytes([0x10, 0x0F, paper, user, recoverable, int(self.cutter_is_stuck) | self.is_broken << 2])
 
     def queued_question(self, question: bytes) -> None:
         """Answer in turn: GS r, ESC v, GS I, GS a, GS ( H."""
@@ -272,6 +372,18 @@ class TicketPrinterTwin(ByteTwin):
             self._answer(b"\x5f" + name.encode() + b"\x00" if name else b"\x02")
         elif question.startswith(b"\x1d(H") and self.jobs_are_marked:
             self._answer(b"\x37\x22" + question[7:11] + b"\x00")
+        elif self.model.presents:
+            self._answer(self._counter(question).encode())
+
+    def _counter(self, question: bytes) -> str:
+        """GS E1 to E5: paper left, cuts, paper printed, slips taken back, power-ups."""
+        return {
+            b"\x1d\xe1": f"{self.paper_mm / 10:.0f}cm",
+            b"\x1d\xe2": str(self.cuts),
+            b"\x1d\xe3": f"{self.printed_mm / 10:.0f}cm",
+            b"\x1d\xe4": str(len(self.presenter.retracted)),
+            b"\x1d\xe5": str(self.power_ups),
+        }.get(question, "")
 
     def _answer(self, data: bytes) -> None:
         if self.powered and not self.is_mute and not self.one_way:
@@ -287,12 +399,15 @@ class TicketPrinterTwin(ByteTwin):
     def advance(self, strip: Strip) -> bool:
         """Move the paper by one strip; False if it ends before."""
         need_mm = strip.dots / self.dots_per_mm
+        if self.strip_s:
+            time.sleep(self.strip_s)
         if need_mm > self.paper_mm:
             self.paper_mm = 0.0
             self._announce()
             return False
         self.paper.strips.append(strip)
         self.paper_mm -= need_mm
+        self.printed_mm += need_mm
         if isinstance(strip, TextLine):
             self._lines_printed += 1
             for at, deed in [t for t in self._line_triggers if t[0] <= self._lines_printed]:
@@ -315,6 +430,16 @@ class TicketPrinterTwin(ByteTwin):
             return False
         self.cuts += 1
         self._take_off(kind)
+        return True
+
+    def present(self, command: bytes) -> bool:
+        """Push the slip that was cut last out of the mouth; where one hangs already, both jam."""
+        if not self.model.presents:
+            return True
+        if not self.presenter.present(self.printed[-1] if self.printed else None, command):
+            self.paper_is_jammed = True
+            self._announce()
+            return False
         return True
 
     def tear_here(self) -> None:
@@ -360,7 +485,9 @@ class TicketPrinterTwin(ByteTwin):
         self.cutter_will_stick = False
         self.head_is_hot = self.is_broken = self.is_switched_off = self.feeds_by_button = False
         self.is_stalled = self.is_mute = False
-        self.delay_s = 0.0
+        self.delay_s = self.strip_s = 0.0
+        self.near_end_mm = NEAR_END_MM
+        self.presenter.slips_are_taken_at_once = True
         self._byte_triggers: list[tuple[int, Callable[[], None]]] = []
         self._line_triggers: list[tuple[int, Callable[[], None]]] = []
         self._lines_printed = 0

@@ -15,6 +15,8 @@ from pathlib import Path
 import qrcode
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
+from sim.printer_codes import BarcodeBlock
+
 HALF_CELL = 12
 CELL = 24
 FONT = "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"
@@ -35,8 +37,10 @@ class Run:
     """Characters of one line that look alike."""
 
     text: str
+    """Empty for a gap."""
     width: int = 1
     height: int = 1
+    gap_dots: int = 0
     bold: bool = False
     underline: bool = False
     inverse: bool = False
@@ -44,7 +48,7 @@ class Run:
     @property
     def dots(self) -> int:
         """How wide it stands on paper."""
-        return sum(HALF_CELL if is_half(c) else CELL for c in self.text) * self.width
+        return self.gap_dots + sum(HALF_CELL if is_half(c) else CELL for c in self.text) * self.width
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +121,7 @@ class Blank:
     dots: int
 
 
-Strip = TextLine | RasterBlock | QrBlock | Blank
+Strip = TextLine | RasterBlock | QrBlock | BarcodeBlock | Blank
 
 
 @dataclass(kw_only=True)
@@ -150,6 +154,11 @@ class PrintedSlip:
         return [s.data for s in self.strips if isinstance(s, QrBlock)]
 
     @property
+    def barcodes(self) -> list[str]:
+        """Contents of the barcodes that the printer composed."""
+        return [s.text for s in self.strips if isinstance(s, BarcodeBlock)]
+
+    @property
     def rasters(self) -> list[RasterBlock]:
         """Raster blocks, from the top."""
         return [s for s in self.strips if isinstance(s, RasterBlock)]
@@ -166,8 +175,10 @@ class PrintedSlip:
         for strip in self.strips:
             if isinstance(strip, TextLine):
                 _paste(page, _draw_line(strip), strip.align, y)
-            elif isinstance(strip, RasterBlock | QrBlock):
+            elif not isinstance(strip, Blank):
                 _paste(page, strip.image(), strip.align, y)
+            if isinstance(strip, BarcodeBlock) and strip.shows_text:
+                _paste(page, _draw_line(_below(strip)), strip.align, y + strip.height)
             y += strip.dots
         return page
 
@@ -175,6 +186,10 @@ class PrintedSlip:
         """Write the picture; the ending of the name says in which format."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self.image().save(path)
+
+
+def _below(code: BarcodeBlock) -> TextLine:
+    return TextLine(runs=(Run(text=code.text),), align=code.align, dots=CELL)
 
 
 def is_half(char: str) -> bool:
@@ -192,6 +207,7 @@ def _draw_line(line: TextLine) -> Image.Image:
     bottom = max((r.height for r in line.runs), default=1) * CELL
     x = 0
     for run in line.runs:
+        x += run.gap_dots
         for char in run.text:
             glyph = _cell(char, run.bold, run.underline, run.inverse)
             big = glyph.resize((glyph.width * run.width, glyph.height * run.height), Image.Resampling.NEAREST)

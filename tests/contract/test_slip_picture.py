@@ -11,15 +11,19 @@ import zxingcpp
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from drivers.base import Align, Slip, SlipFeed, SlipPart, SlipQr, SlipRule, SlipText
-from drivers.printer_escpos import EscposOptions, encode_slip
+from drivers.escpos_profiles import EscposOptions
+from drivers.escpos_slip import encode_slip
+from drivers.escpos_text import open_font
 from sim.printer_escpos import TWIN
 from sim.printer_paper import PrintedSlip
 
 FONT = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
+HANAZONO = Path("/usr/share/fonts/truetype/hanazono")
 ARTEFACTS = Path(__file__).parents[2] / "artefacts"
 CODE = "https://hall.example/q/3fK9xPq2LmZ7"
 
 pytestmark = pytest.mark.skipif(not FONT.is_file(), reason="Debian package fonts-noto-cjk is not installed")
+with_hanazono = pytest.mark.skipif(not HANAZONO.is_dir(), reason="Debian package fonts-hanazono is not installed")
 
 
 def printed(*parts: SlipPart, columns: int = 48) -> PrintedSlip:
@@ -69,10 +73,10 @@ def test_sample_slip_is_drawn_to_the_edge_and_its_code_can_be_read(columns: int,
     assert ink[2] >= width - 4  # and the right-aligned one ends at the right
 
 
-def drawn_by_the_font(char: str) -> Image.Image:
-    """The character in a 24-dot square, black is 1, drawn here and not by the driver."""
+def drawn_by_the_font(char: str, file: Path = FONT, face: int = 2) -> Image.Image:
+    """The character in a 24-dot square, black is 1, drawn here and not by the driver; face 2 is Noto Sans CJK SC."""
     square = Image.new("L", (24, 24), 0)
-    font = ImageFont.truetype(str(FONT), 24, index=2)  # Noto Sans CJK SC
+    font = ImageFont.truetype(str(file), 24, index=face)
     ImageDraw.Draw(square).text((0, 21), char, font=font, fill=255, anchor="ls")
     return square.point(lambda level: 255 if level >= 128 else 0, mode="1")
 
@@ -101,6 +105,47 @@ def test_a_rare_character_is_drawn_as_itself(char: str) -> None:
     other = Image.new("1", (24, 26), 0)
     other.paste(drawn_by_the_font("口"), (0, 1))
     assert likeness(other, glyph) < 0.6
+
+
+RAREST = [
+    ("𤱞", "HanaMinB.ttf"),  # U+24C5E, extension B
+    ("𪛖", "HanaMinB.ttf"),  # U+2A6D6, its last
+    ("𪜁", "HanaMinB.ttf"),  # U+2A701, extension C
+    ("𫠝", "HanaMinA.ttf"),  # U+2B81D, the last of D
+    ("𬺡", "HanaMinB.ttf"),  # U+2CEA1, the last of E
+    ("𮯠", "HanaMinB.ttf"),  # U+2EBE0, the last of F and of GB 18030-2022's level 3
+]
+
+
+@with_hanazono
+@pytest.mark.parametrize(("char", "file"), RAREST)
+def test_a_character_that_the_first_font_lacks_is_drawn_by_the_next(char: str, file: str) -> None:
+    [raster] = printed(SlipText(text=f"{char}先生")).rasters
+    glyph = ImageChops.invert(raster.image()).crop((0, 0, 24, 26))
+    square = Image.new("1", (24, 26), 0)
+    square.paste(drawn_by_the_font(char, HANAZONO / file, 0), (0, 1))
+    assert likeness(square, glyph) > 0.7
+
+
+@with_hanazono
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [(0x3400, 0x4DB5), (0x4E00, 0x9FEF), (0x20000, 0x2A6D6), (0x2A700, 0x2B734), (0x2B740, 0x2B81D), (0x2B820, 0x2CEA1),
+     (0x2CEB0, 0x2EBE0)],
+)  # fmt: skip
+def test_every_tenth_han_character_of_gb_18030_level_3_has_ink_of_its_own(first: int, last: int) -> None:
+    font = open_font("")
+    assert font is not None
+    without = [f"U+{code:04X}" for code in range(first, last + 1, 10) if not font.has(chr(code))]
+    assert without == []
+    assert font.has(chr(last))
+
+
+def test_private_use_is_never_taken_from_a_font_that_has_something_there() -> None:
+    font = open_font("")
+    assert font is not None
+    assert not font.has("\ue000")
+    assert not font.has("\U000f0000")
 
 
 def test_a_rare_character_stands_where_its_cell_is() -> None:

@@ -1,0 +1,93 @@
+"""The twin of the slip printer, against the protocol notes."""
+
+from typing import Any
+
+from sim.printer_escpos import TWIN
+from tests.contract.printer_room import (
+    rig,
+)
+
+__all__ = ["rig"]
+
+
+def twin_on_a_line() -> tuple[Any, list[bytes]]:
+    twin, said = TWIN("PRN-01", {}), []
+    twin.say = lambda data, after_s=0.0: said.append(data)  # type: ignore[method-assign] - listens in place of a line
+    return twin, said
+
+
+def test_twin_answers_real_time_questions_while_it_cannot_print() -> None:
+    twin, said = twin_on_a_line()
+    twin.run_out_of_paper()
+    twin.receive(b"A001\n\x1dr\x01\x10")
+    twin.receive(b"\x04")
+    twin.receive(b"\x04B\n")
+    assert said == [b"\x7e"]
+    assert twin.paper.blank
+    twin.refill()
+    assert twin.paper.lines == ["A001", "B"]
+    assert said == [b"\x7e", b"\x00"]
+
+
+def test_twin_forgets_its_buffer_on_command_and_forgets_nothing_on_recover_and_resume() -> None:
+    for last, lines in ((b"\x01", ["A001"]), (b"\x02", [])):
+        twin, _ = twin_on_a_line()
+        twin.open_cover()
+        twin.receive(b"A001\n\x10\x05" + last)
+        twin.close_cover()
+        assert twin.paper.lines == lines
+
+
+def test_twin_lets_a_stray_lead_byte_swallow_the_next_command() -> None:
+    twin, _ = twin_on_a_line()
+    twin.receive(b"\x1b@\x1c&A\xd7\n\xd7\xdb\n")
+    assert twin.paper.lines == ["A\ufffd综"]
+
+
+def test_twin_shows_code_page_rubbish_without_chinese_mode_and_digits_for_four_byte_codes() -> None:
+    twin, _ = twin_on_a_line()
+    twin.receive(b"\x1b@\xd7\xdb\n\x1c&\x95\x34\xb2\x35\n")
+    assert twin.paper.lines == ["╫█", "\ufffd4\ufffd5"]
+
+
+NOT_ACTED_ON = [
+    bytes.fromhex(command)
+    for command in (
+        "1B7441", "1B520F", "1B420341", "1B70003232", "1D6B0441303000", "1C530303", "1B0741", "1C32FEA1" + "41" * 72,
+        "1B2A210200414141414141", "1B44084100", "1D2841020030 41", "1D3841020000000041",
+    )
+]  # fmt: skip
+
+
+def test_twin_consumes_commands_it_does_not_know_by_their_length() -> None:
+    twin, said = twin_on_a_line()
+    for byte in b"".join(NOT_ACTED_ON) + b"A037\n":
+        twin.receive(bytes([byte]))
+    assert twin.paper.lines == ["A037"]
+    assert twin.interpreter.ignored == NOT_ACTED_ON
+    assert said == []
+
+
+def test_twin_cuts_through_the_last_lines_when_nobody_fed_first() -> None:
+    twin, _ = twin_on_a_line()
+    twin.receive(b"A001\n\x1dV\x01A002\n\x1bJ\x78\x1dV\x01")
+    assert [(s.lines, s.partial) for s in twin.printed] == [(["A001"], True), (["A002"], False)]
+
+
+def test_twin_tells_every_change_once_automatic_status_is_on() -> None:
+    twin, said = twin_on_a_line()
+    twin.open_cover()
+    twin.close_cover()
+    twin.receive(b"\x1da\xff")
+    twin.jam_cutter()
+    twin.recover()
+    twin.receive(b"\x1da\x00")
+    twin.open_cover()
+    assert [frame.hex(" ") for frame in said] == ["10 00 00 0f", "18 08 00 0f", "10 00 00 0f"]
+
+
+def test_twin_marks_jobs_where_the_model_can() -> None:
+    twin, said = twin_on_a_line()
+    twin.jobs_are_marked = True
+    twin.receive(bytes.fromhex("1D2848060030304A303031"))
+    assert said == [b"\x37\x22J001\x00"]
