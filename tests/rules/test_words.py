@@ -41,8 +41,8 @@ INSTEAD_OF = {
     "window display": "led_screen led_panel",
     "bench": "test_rig",
 }
-LEGITIMATE = {"SIMULATOR"}
-"""`Proven.SIMULATOR` says how far a driver has been shown to work."""
+LEGITIMATE = {"SIMULATOR", "display_customer"}
+"""`Proven.SIMULATOR` says how far a driver has been shown to work; customer display is the trade's word."""
 
 
 def parts(name: str) -> str:
