@@ -29,6 +29,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from sim.carriers import ByteLine, ByteTwin, HttpPort, HttpTwin, PtyLine, TcpLine, Twin
+from sim.input_line import InputLine
 from sim.pcsc import available as pcsc_unavailable
 from sim.province import TEST_KEYS, ProvinceTwin
 from sim.sane import unavailable as sane_unavailable
@@ -138,7 +139,7 @@ class Bench:
             if isinstance(twin, ByteTwin):
                 line = lines.get(port)
                 if line is None:
-                    line = lines[port] = TcpLine() if port.startswith("socket://") else PtyLine(self._link(port))
+                    line = lines[port] = self._line(twin, port)
                     self._carriers.append(line)
                 line.attach(twin)
                 self.lines[device] = line
@@ -146,6 +147,11 @@ class Bench:
                 http = HttpPort(twin, urlsplit(port).path.rstrip("/") if port.startswith("http") else twin.base)
                 self._carriers.append(http)
                 self.lines[device] = http
+
+    def _line(self, twin: ByteTwin, port: str) -> ByteLine:
+        if twin.carrier == "fifo":
+            return InputLine(self._link(port))
+        return TcpLine() if port.startswith("socket://") else PtyLine(self._link(port))
 
     def _link(self, port: str) -> Path:
         return self.run / "ports" / re.sub(r"[^A-Za-z0-9.-]+", "_", port.removeprefix("/dev/"))
