@@ -68,13 +68,12 @@ class Callers:
                 _log.info("refused key=%s window=%s: %s", press.key, window, exc.code)
                 if press.key is CallerKey.SIGN_IN:
                     await self._tell(self._at[window], lambda caller: caller.answer_sign_in(accepted=False))
-                self._shown[window] = None  # the caller may show what it had hoped for
-                self._hall.changed.ring()
+                self._show_anew(window)  # the caller may show what it had hoped for
 
     async def _do(self, window: str, press: CallerPress) -> None:
         if press.key is CallerKey.SIGN_IN:
             await self._hall.sign_in(window, self._clerk_of(press.staff))
-            self._shown[window] = None
+            self._show_anew(window)  # a caller that lost its power knows nothing, though the clerk was signed in
         elif press.key is CallerKey.SIGN_OUT:
             await self._hall.sign_out(window)
         elif press.key is CallerKey.NEXT:
@@ -122,8 +121,11 @@ class Callers:
     def _device_changed(self, view: DeviceView) -> None:
         for window, device in self._at.items():
             if device == view.device:
-                self._shown[window] = None  # after a power cycle it knows nothing
-                self._hall.changed.ring()
+                self._show_anew(window)
+
+    def _show_anew(self, window: str) -> None:
+        self._shown[window] = None
+        self._hall.changed.ring()
 
     async def _keep_shown(self, window: str, device: str) -> None:
         heard = 0

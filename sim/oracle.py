@@ -71,6 +71,7 @@ class Hall:
     tickets: list[sqlite3.Row]
     counters: list[sqlite3.Row]
     materials: list[sqlite3.Row]
+    evaluations: list[sqlite3.Row]
     blobs: list[sqlite3.Row]
     refused: list[sqlite3.Row]
 
@@ -91,6 +92,7 @@ class Hall:
                 tickets=rows("SELECT * FROM ticket ORDER BY issued_ms"),
                 counters=rows("SELECT * FROM counter"),
                 materials=rows("SELECT * FROM material"),
+                evaluations=rows("SELECT * FROM evaluation"),
                 blobs=rows("SELECT * FROM blob"),
                 refused=rows("SELECT * FROM refused"),
             )
@@ -194,6 +196,7 @@ def _rows_have_events(hall: Hall) -> Iterator[str]:
             told[row["subject"]].append((row["type"].split(".")[-2], json.loads(row["body"])["data"]))
     yield from _tickets_as_told(hall, told)
     yield from _materials_as_told(hall, told)
+    yield from _evaluations_as_told(hall, told)
     highest: dict[tuple[str, str], int] = {}
     for ticket in hall.tickets:
         key = (ticket["bizdate"], ticket["series"])
@@ -229,6 +232,14 @@ def _slip_as_told(ticket: sqlite3.Row, steps: list[tuple[str, dict[str, Any]]]) 
         expected = {"pending", "none"}
     if ticket["slip"] not in expected:
         yield f"N3: slip of {ticket['number']} is {ticket['slip']}, its events say {results or 'nothing'}"
+
+
+def _evaluations_as_told(hall: Hall, told: dict[str, list[tuple[str, dict[str, Any]]]]) -> Iterator[str]:
+    rows = {f"ticket/{e['ticket_id']}": e["level"] for e in hall.evaluations}
+    for subject, steps in told.items():
+        said = [data.get("level") for verb, data in steps if verb == "submitted"]
+        if said != [rows[subject]] if subject in rows else said:
+            yield f"N3: evaluation of {subject} is {rows.get(subject, 'not there')}, its events say {said}"
 
 
 def _materials_as_told(hall: Hall, told: dict[str, list[tuple[str, dict[str, Any]]]]) -> Iterator[str]:

@@ -16,7 +16,16 @@ from hall_daemon.clock import Clock
 from hall_daemon.events import DeviceChanged, Event, ProfileChanged, ProfileQueue, TicketCancelled
 from hall_daemon.privacy import CHAIN_START
 from hall_daemon.store import Refused, Store, StoreError, Tx
-from hall_daemon.tables import CounterRow, DayRow, EventRow, MetaRow, RefusedRow, StreamRow
+from hall_daemon.tables import (
+    SCHEMA_VERSION,
+    CounterRow,
+    DayRow,
+    EvaluationRow,
+    EventRow,
+    MetaRow,
+    RefusedRow,
+    StreamRow,
+)
 from hall_daemon.words import CancelReason, DeviceCondition, StreamReason
 from tests.rules.test_privacy import FIRST, second_event
 from tests.waiting import until_async
@@ -414,6 +423,19 @@ def test_a_newer_schema_is_refused(opened: Opening) -> None:
 
     with pytest.raises(StoreError, match=r"hall\.db has schema 99, this program knows \d+: install the newer program"):
         opened()
+
+
+def test_an_older_schema_gets_the_tables_it_lacks_and_keeps_what_it_has(opened: Opening) -> None:
+    hall = opened()
+    events = len(hall._read(lambda session: session.exec(select(EventRow)).all()))
+    hall.close()
+    change(hall.database, "DROP TABLE evaluation")
+    change(hall.database, "PRAGMA user_version = 1")
+
+    again = opened()
+    assert again._read(lambda session: session.exec(select(EvaluationRow)).all()) == []
+    assert len(again._read(lambda session: session.exec(select(EventRow)).all())) == events
+    assert again._connection.exec_driver_sql("PRAGMA user_version").scalar() == SCHEMA_VERSION
 
 
 def test_the_database_of_another_hall_is_refused(opened: Opening) -> None:
