@@ -129,6 +129,27 @@ def encode_input(*, voice: bool, packed: bool = False) -> bytes:
     return b"\x1bGI" + bytes([0x00 if voice else 0x01, 0x01 if packed else 0x00])
 
 
+_WORDS = {
+    CANCEL: ("取消", "cancel"),
+    ASK_SERIAL: ("问序列号", "ask the serial number"),
+    encode_input(voice=False): ("开始按键输入", "begin key input"),
+    **dict.fromkeys(_ASK.values(), ("请评价", "ask for an evaluation")),
+}
+
+
+def explain(direction: str, data: bytes) -> str:
+    """Meaning of what is sent, for a technician, `Chinese | English`; what comes is typed by people and never shown."""
+    if direction == "<" or data == b"":
+        return ""
+    parts = [CANCEL] if data.startswith(CANCEL) else []
+    rest = data.removeprefix(CANCEL)
+    said = [_WORDS.get(part) for part in [*parts, *([rest] if rest else [])]]
+    known = [words for words in said if words is not None]
+    if len(known) < len(said):
+        return ""
+    return f"{'，'.join(zh for zh, _ in known)} | {', '.join(en for _, en in known)}"
+
+
 def split_reply(data: bytes, serial: bytes) -> tuple[bytes, bytes] | None:
     """What came before and after the serial number; None if it is not there, or not yet."""
     before, found, after = data.partition(serial) if serial else (data, b"", b"")

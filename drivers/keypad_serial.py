@@ -111,9 +111,20 @@ def explain(direction: str, data: bytes) -> str:
     """Meaning of what is sent, for a technician, `Chinese | English`; what comes is typed by people and never shown."""
     if direction == "<":
         return ""
-    if data.startswith(b"\x1bS"):
+    if data.startswith((b"\x1bS", b"\x1bC")):
         return "写显示行 | write a display line"
-    return {PROBE: "在吗？ | are you there?", KEYS_ON: "打开按键 | keys on"}.get(data, "")
+    return _WORDS.get(data, "")
+
+
+_WORDS = {
+    PROBE: "在吗？ | are you there?",
+    KEYS_ON: "打开按键 | keys on",
+    KEYS_OFF: "关闭按键 | keys off",
+    Prompt.WELCOME.value: "欢迎 | welcome",
+    Prompt.TRY_AGAIN.value: "请重新输入 | try again",
+    Prompt.ENTER_PASSWORD.value: "请输入 | enter",
+    Prompt.BACK_TO_WELCOME.value: "取消输入 | cancel input",
+}
 
 
 class StreamSorter:

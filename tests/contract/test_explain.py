@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers import display_onbon, idcard_samv, keypad_serial, printer_escpos
+from drivers import display_onbon, idcard_samv, keypad_psbc, keypad_serial, printer_escpos
 from drivers.base import CallText, Slip, SlipFeed, SlipQr, SlipText
 from drivers.display_onbon import OnbonOptions, encode_frame, encode_text
 
-EXPLAINED = (display_onbon, idcard_samv, keypad_serial, printer_escpos)
+EXPLAINED = (display_onbon, idcard_samv, keypad_psbc, keypad_serial, printer_escpos)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,13 @@ EXPLAINED = (display_onbon, idcard_samv, keypad_serial, printer_escpos)
         (idcard_samv, "<", "aa aa aa 96 69 00 04 00 00 80 84", "没有卡", "no card"),
         (keypad_serial, ">", "89", "在吗？", "are you there?"),
         (keypad_serial, ">", "1b 53 30 41", "写显示行", "write a display line"),
+        (keypad_serial, ">", "1b 43 31", "写显示行", "write a display line"),
+        (keypad_serial, ">", "8b", "关闭按键", "keys off"),
+        (keypad_serial, ">", "81", "请重新输入", "try again"),
+        (keypad_psbc, ">", "1b 57", "问序列号", "ask the serial number"),
+        (keypad_psbc, ">", "83 1b 47 53 00", "取消，请评价", "cancel, ask for an evaluation"),
+        (keypad_psbc, ">", "1b 47 49 01 00", "开始按键输入", "begin key input"),
+        (keypad_psbc, ">", "83", "取消", "cancel"),
     ],
 )
 def test_golden_bytes_have_their_meaning(module: ModuleType, direction: str, sent: str, zh: str, en: str) -> None:
@@ -59,6 +66,7 @@ def test_whole_slip_is_told_by_its_parts_and_never_by_its_text() -> None:
 
 def test_keys_that_people_press_are_never_explained() -> None:
     assert keypad_serial.explain("<", b"13900000000\r") == ""
+    assert keypad_psbc.explain("<", b"13900000000\r") == ""
 
 
 @pytest.mark.parametrize("module", EXPLAINED, ids=lambda module: module.__name__)
