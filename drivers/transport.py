@@ -277,6 +277,8 @@ class TcpStream(ByteStream):
 _LINKS = {
     "pcsc:": "transport_pcsc.CardSlot",
     "sane:": "transport_sane.SaneDevice",
+    "camera:": "transport_camera.Camera",
+    "/dev/v4l/": "transport_camera.Camera",
     "http://": "transport_web.WebDevice",
     "https://": "transport_web.WebDevice",
     "evdev:": "transport_evdev.InputDevice",
