@@ -6,7 +6,6 @@ Every refusal is a `Problem` with a code for programs and sentences for people.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,8 +25,10 @@ from starlette.exceptions import HTTPException
 
 import kiosk_ui
 from drivers.base import Key
-from hall_daemon import access, service_day
+from hall_daemon import access, api_technician, service_day
+from hall_daemon.api_streams import DaemonEnds, Wake, follow, lines
 from hall_daemon.devices import Devices
+from hall_daemon.diagnostics import Diagnostics
 from hall_daemon.hall import Bell, Hall
 from hall_daemon.kiosk import KioskFlow
 from hall_daemon.metrics import Metrics
@@ -38,7 +39,6 @@ from hall_daemon.protocol import (
     CallNext,
     Cancel,
     ClerkName,
-    DeviceView,
     Done,
     FeedLine,
     FilePages,
@@ -72,10 +72,7 @@ from hall_daemon.words import Channel, RequeuedBy
 
 _log = logging.getLogger("api")
 
-HEARTBEAT_S = 5.0
 REPLAY_LINES = 500
-SHORTEST_REDRAW_S = 0.03
-"""Screens are redrawn at most this often; what happens in between is in the next picture."""
 
 _WEB = Path(next(iter(kiosk_ui.__path__))) / "web"
 
@@ -91,6 +88,7 @@ class Services:
     scanning: Scanning
     kiosks: dict[str, KioskFlow]
     metrics: Metrics
+    diagnostics: Diagnostics
     stopping: Bell
 
 
@@ -173,64 +171,21 @@ def _guard(app: FastAPI, tokens: dict[str, str]) -> None:
 # --- streams ----------------------------------------------------------------------------------------------------------
 
 
-def _lines(lines: AsyncIterator[str]) -> StreamingResponse:
-    return StreamingResponse(lines, media_type="application/x-ndjson", headers={"Cache-Control": "no-store"})
-
-
-class _Wake:
-    """Waits for a bell, the end of the daemon, or the time of the next heartbeat."""
-
-    def __init__(self, bell: Bell, stopping: Bell) -> None:
-        self._bell, self._stopping = bell, stopping
-        self._heard = bell.rings
-
-    async def ring(self) -> bool:
-        """True after a ring, False when only the heartbeat is due. Raises _DaemonEnds."""
-        if self._stopping.rings:
-            raise _DaemonEnds
-        try:
-            async with asyncio.timeout(HEARTBEAT_S):
-                self._heard = await self._bell.wait(self._heard)
-                return True
-        except TimeoutError:
-            return False
-
-
-class _DaemonEnds(Exception):
-    """The daemon stops: streams end."""
-
-
-async def _follow(view: Callable[[], Awaitable[BaseModel]], bell: Bell, stopping: Bell) -> AsyncIterator[str]:
-    """Each change of a view as a line; what is the same is not repeated."""
-    wake, last = _Wake(bell, stopping), ""
-    try:
-        while True:
-            line = (await view()).model_dump_json()
-            if line != last:
-                last = line
-                yield line + "\n"
-            await asyncio.sleep(SHORTEST_REDRAW_S)
-            while not await wake.ring():
-                yield "\n"
-    except _DaemonEnds:
-        return
-
-
 async def _events(services: Services, after: int, *, follow: bool) -> AsyncIterator[str]:
-    wake = _Wake(services.hall.changed, services.stopping)
+    wake = Wake(services.hall.changed, services.stopping)
     try:
         while True:
-            lines = await services.store.read(partial(_replay, after=after))
-            for number, line in lines:
+            found = await services.store.read(partial(_replay, after=after))
+            for number, line in found:
                 after = number
                 yield line
-            if len(lines) == REPLAY_LINES:
+            if len(found) == REPLAY_LINES:
                 continue
             if not follow:
                 return
             while not await wake.ring():
                 yield "\n"
-    except _DaemonEnds:
+    except DaemonEnds:
         return
 
 
@@ -268,7 +223,7 @@ def _kiosks(app: FastAPI, services: Services) -> None:
         async def view() -> KioskView:
             return found.view
 
-        return _lines(_follow(view, found.changed, services.stopping))
+        return lines(follow(view, found.changed, services.stopping))
 
     @app.post("/kiosks/{kiosk}/keys", status_code=202)
     async def key(kiosk: str, pressed: KeyPressed) -> None:
@@ -284,7 +239,7 @@ def _windows(app: FastAPI, services: Services) -> None:
     @app.get("/windows/{window}/views", response_model=WindowView)
     async def window_views(window: str) -> StreamingResponse:
         await services.screens.window(window)
-        return _lines(_follow(lambda: services.screens.window(window), hall.changed, services.stopping))
+        return lines(follow(lambda: services.screens.window(window), hall.changed, services.stopping))
 
 
 def _sign_in(app: FastAPI, hall: Hall) -> None:
@@ -391,19 +346,19 @@ def _streams(app: FastAPI, services: Services) -> None:
 
     @app.get("/board/views", response_model=BoardView)
     async def board_views(zone: str = "") -> StreamingResponse:
-        return _lines(_follow(lambda: services.screens.board(zone), services.hall.changed, services.stopping))
+        return lines(follow(lambda: services.screens.board(zone), services.hall.changed, services.stopping))
 
     @app.get("/events", response_model=FeedLine)
     async def events(
         after: Annotated[int, Query(ge=0, lt=2**63, description="number of the last event that is known")] = 0,
         follow: Annotated[bool, Query(description="stay on the line for what comes")] = False,
     ) -> StreamingResponse:
-        return _lines(_events(services, after, follow=follow))
+        return lines(_events(services, after, follow=follow))
 
 
 def _technician(app: FastAPI, services: Services) -> None:
     _map(app, services.hall)
-    _devices(app, services.devices)
+    api_technician.add_routes(app, services.devices, services.diagnostics, services.stopping)
     _day(app, services.hall)
     _monitoring(app, services)
 
@@ -421,18 +376,6 @@ def _map(app: FastAPI, hall: Hall) -> None:
             kiosks=tuple(KioskPlace(code=k.code, name=k.name) for k in known.kiosks.values()),
             items=tuple(ItemName(code=i.code, name=i.name, queue=i.queue) for i in known.items.values()),
         )
-
-
-def _devices(app: FastAPI, devices: Devices) -> None:
-    @app.get("/devices")
-    async def all_devices() -> tuple[DeviceView, ...]:
-        return devices.views()
-
-    @app.post("/devices/{device}/{deed}", status_code=202)
-    async def use(device: str, deed: str) -> None:
-        if device not in devices.configs or deed not in ("enable", "disable"):
-            raise NotFound(what=f"{device}/{deed}")
-        devices.enable(device, enabled=deed == "enable")
 
 
 def _day(app: FastAPI, hall: Hall) -> None:

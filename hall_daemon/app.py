@@ -24,6 +24,7 @@ from hall_daemon.callers import Callers
 from hall_daemon.clock import Clock
 from hall_daemon.config import ConfigError, HallConfig
 from hall_daemon.devices import Devices
+from hall_daemon.diagnostics import Diagnostics
 from hall_daemon.evaluating import Evaluating
 from hall_daemon.events import DeviceChanged
 from hall_daemon.hall import Bell, Hall
@@ -81,6 +82,9 @@ class Daemon:
             for code, kiosk in config.profile.kiosks.items()
         }
         self.metrics = Metrics(self.hall, self.store, self.devices, self.outbox)
+        self.diagnostics = Diagnostics(
+            self.hall, self.devices, self.kiosks, self.upkeep, self.outbox, self.clock, self.signage.show_again
+        )
         self._stopping = Bell()
         self._device_news: asyncio.Queue[DeviceView] = asyncio.Queue()
         self._told: dict[str, DeviceCondition] = {}
@@ -95,6 +99,8 @@ class Daemon:
             try:
                 await service_day.start(self.hall)
                 await self.upkeep.take_up(self.store)
+                # A device that was out before this start and is well now is news.
+                self._told = await self.diagnostics.take_up()
                 await self._run_rooms(listener, ready)
             finally:
                 await self.devices.stop()
@@ -115,6 +121,7 @@ class Daemon:
             _Room(name="evaluating", run=self.evaluating.run),
             _Room(name="scanning", run=self.scanning.run),
             _Room(name="device events", run=self._report_devices),
+            _Room(name="diagnostics", run=self.diagnostics.run),
             *(_Room(name=f"kiosk {code}", run=flow.run) for code, flow in self.kiosks.items()),
         ]
         if self.outbox is not None and self.inbox is not None:
@@ -135,7 +142,12 @@ class Daemon:
 
     def _end_streams(self) -> None:
         """Open streams hear that the daemon stops now, not at their next heartbeat."""
-        for bell in (self._stopping, self.hall.changed, *(kiosk.changed for kiosk in self.kiosks.values())):
+        for bell in (
+            self._stopping,
+            self.hall.changed,
+            self.diagnostics.changed,
+            *(kiosk.changed for kiosk in self.kiosks.values()),
+        ):
             bell.ring()
 
     def _listen(self) -> socket.socket:
@@ -150,7 +162,7 @@ class Daemon:
     def _server(self) -> uvicorn.Server:
         services = api.Services(
             hall=self.hall, store=self.store, devices=self.devices, screens=self.screens, scanning=self.scanning,
-            kiosks=self.kiosks, metrics=self.metrics, stopping=self._stopping,
+            kiosks=self.kiosks, metrics=self.metrics, diagnostics=self.diagnostics, stopping=self._stopping,
         )  # fmt: skip
         app = api.build(services, dict(self.config.secrets.tokens))
         return _Server(

@@ -51,6 +51,7 @@ from hall_daemon.protocol import (
     Transfer,
     WindowView,
 )
+from hall_daemon.protocol_technician import ByHand, DeviceDetail, HallState, Maintenance, TraceLine
 from hall_daemon.texts import text
 
 Shape = TypeVar("Shape", bound=BaseModel)
@@ -278,6 +279,18 @@ class HallClient:
         """Take a device out of use."""
         await self._ask("POST", f"/devices/{_part(device)}/disable")
 
+    async def test_device(self, device: str) -> None:
+        """Begin a self-test; how it goes is in the device's views."""
+        await self._ask("POST", f"/devices/{_part(device)}/test")
+
+    async def confirm_repair(self, device: str, step: int) -> None:
+        """A person confirms a step of the repair under way."""
+        await self._ask("POST", f"/devices/{_part(device)}/repair", ByHand(step=step))
+
+    async def maintain_kiosk(self, kiosk: str, *, on: bool) -> None:
+        """Take a kiosk out of service without losing anyone, or put it back."""
+        await self._ask("POST", f"/devices/kiosks/{_part(kiosk)}/maintenance", Maintenance(on=on))
+
     async def open_day(self) -> Done:
         """Begin the service day."""
         return await self._verb("/day/open", None)
@@ -311,6 +324,18 @@ class HallClient:
     def board_views(self, zone: str = "") -> Stream[BoardView]:
         """The hall board, or one zone of it."""
         return Stream(self, "/board/views", BoardView, {"zone": zone} if zone else {})
+
+    def hall_states(self) -> Stream[HallState]:
+        """All devices, complete: now, and after each change."""
+        return Stream(self, "/devices/views", HallState)
+
+    def device_details(self, device: str) -> Stream[DeviceDetail]:
+        """One device, complete: now, and after each change."""
+        return Stream(self, f"/devices/{_part(device)}/views", DeviceDetail)
+
+    def trace(self, device: str, *, joined: bool = False) -> Stream[TraceLine]:
+        """What passes between the daemon and a device from now on; `joined` for people."""
+        return Stream(self, f"/devices/{_part(device)}/trace", TraceLine, {"joined": "true" if joined else "false"})
 
     def events(self, after: int, *, follow: bool = True) -> Stream[FeedLine]:
         """What happened after an event number, then what happens. A lasting stream goes on where it was cut."""

@@ -68,6 +68,7 @@ class Devices:
         self._watching: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._inputs: dict[str, list[Callable[[Input], None]]] = {}
+        self._borrowed: dict[str, Callable[[Input], None]] = {}
         self._changes: list[Callable[[DeviceView], None]] = []
         self._traces: dict[str, list[Callable[[Passed], None]]] = {}
 
@@ -170,6 +171,15 @@ class Devices:
         self._inputs.setdefault(device, []).append(hear)
 
     @contextmanager
+    def borrow_input(self, device: str, hear: Callable[[Input], None]) -> Iterator[None]:
+        """While inside, only this hears keys and cards of a device: a self-test begins no visit. Raises KeyError."""
+        self._borrowed[self.configs[device].name] = hear
+        try:
+            yield
+        finally:
+            del self._borrowed[device]
+
+    @contextmanager
     def trace(self, device: str, hear: Callable[[Passed], None]) -> Iterator[None]:
         """While inside, hear what passes between a device and its driver, on the event loop. Raises KeyError."""
         worker = self._workers[self.configs[device].port]
@@ -196,7 +206,8 @@ class Devices:
 
     def _take(self, device: str, report: dict[str, Any]) -> None:
         if "heard" in report:
-            for hear in self._inputs.get(device, []):
+            borrower = self._borrowed.get(device)
+            for hear in self._inputs.get(device, []) if borrower is None else [borrower]:
                 hear(report["heard"])
             return
         if "passed" in report:

@@ -14,11 +14,11 @@ from hall_daemon import slips
 from hall_daemon.clock import Clock, rfc3339
 from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
 from hall_daemon.hall import Hall
-from hall_daemon.kiosk_pages import place_of, say
+from hall_daemon.kiosk_pages import place_of
 from hall_daemon.kiosk_visit import KioskTimes, TakenTicket, Visit, print_reason
 from hall_daemon.profile import Kiosk
 from hall_daemon.protocol import Text
-from hall_daemon.texts import text
+from hall_daemon.texts import say, text
 from hall_daemon.tickets import HallError, IssueOrder, TicketInfo
 from hall_daemon.upkeep import Upkeep
 from hall_daemon.words import Channel, PrintReason, PrintResult

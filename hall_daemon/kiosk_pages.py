@@ -23,7 +23,7 @@ from hall_daemon.privacy import mask_id, mask_name, mask_phone, valid_id_number
 from hall_daemon.profile import HallProfile, Item, Kiosk
 from hall_daemon.protocol import KioskChoice, KioskField, KioskScreen, KioskTicket, KioskView, Text, ZoneLoad
 from hall_daemon.slips import window_range
-from hall_daemon.texts import text
+from hall_daemon.texts import say, text
 from hall_daemon.words import CounterKind, PrintReason, TicketState
 
 NO_TEXT = Text(zh="")
@@ -108,13 +108,6 @@ def draw(scene: Scene, screen: KioskScreen, *, revision: int, clock: str, second
         seconds_left=seconds_left,
         language=scene.visit.language,
     )
-
-
-def say(code: str, /, **facts: object) -> Text:
-    """A sentence whose facts may themselves differ by language."""
-    zh = {name: fact.zh if isinstance(fact, Text) else fact for name, fact in facts.items()}
-    en = {name: (fact.en or fact.zh) if isinstance(fact, Text) else fact for name, fact in facts.items()}
-    return Text(zh=text(code, **zh).zh, en=text(code, **en).en)
 
 
 def _choice(key: str, code: str, detail: str = "") -> KioskChoice:

@@ -289,9 +289,14 @@ class Scanning:
         return self._hall.config.devices[device].driver_type.job_limit_s
 
     def _refuse_without_space(self) -> None:
-        usage = shutil.disk_usage(self._spool)
-        if usage.free < usage.total * RESERVE + LARGEST_JOB_BYTES:
+        if is_tight(self._spool):
             raise ScanRefused(text("scan.no_space"), "scan_no_space")
+
+
+def is_tight(folder: Path) -> bool:
+    """Whether this disk is too full for another scan job; the rest is kept for tickets."""
+    usage = shutil.disk_usage(folder)
+    return usage.free < usage.total * RESERVE + LARGEST_JOB_BYTES
 
 
 class PageUnreadable(Exception):

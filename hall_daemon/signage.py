@@ -84,6 +84,12 @@ class Signage:
             return (text("notice.display_offline"),)
         return (text("notice.display_fault"),) if display in self._failed else ()
 
+    def show_again(self, display: str) -> None:
+        """Something else was shown there (a test pattern): show what belongs there."""
+        if display in self._due:
+            self._asked[display] = None
+            self._due[display].set()
+
     def _heard(self, event: Event) -> None:
         data = event.data
         if isinstance(data, TicketCalled):

@@ -5,7 +5,7 @@ The tables of the larger screens stand in files of their own; a code exists once
 
 from __future__ import annotations
 
-from hall_daemon import texts_counter, texts_kiosk, texts_province
+from hall_daemon import texts_counter, texts_kiosk, texts_province, texts_technician
 from hall_daemon.protocol import Text
 
 _HALL: dict[str, tuple[str, str]] = {
@@ -110,7 +110,14 @@ def _merge(*tables: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
     return merged
 
 
-TEXTS = _merge(_HALL, texts_kiosk.TEXTS, texts_counter.TEXTS, texts_province.TEXTS)
+TEXTS = _merge(_HALL, texts_kiosk.TEXTS, texts_counter.TEXTS, texts_province.TEXTS, texts_technician.TEXTS)
+
+
+def say(code: str, /, **facts: object) -> Text:
+    """A sentence whose facts may themselves differ by language."""
+    zh = {name: fact.zh if isinstance(fact, Text) else fact for name, fact in facts.items()}
+    en = {name: (fact.en or fact.zh) if isinstance(fact, Text) else fact for name, fact in facts.items()}
+    return Text(zh=text(code, **zh).zh, en=text(code, **en).en)
 
 
 def text(code: str, /, **facts: object) -> Text:
