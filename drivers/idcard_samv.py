@@ -27,45 +27,33 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import dataclass
 
 from drivers.base import (
     BadReply,
-    CardDoubt,
     CardGone,
     CardRead,
     CardReader,
     Condition,
-    DeviceError,
-    IdCard,
     Identity,
     NoReply,
-    Refused,
     SerialOptions,
 )
 from drivers.idcard_placing import PlacingWatch
+from drivers.idcard_polling import FIND_INTERVAL_S, SamPolling
 from drivers.idcard_sam import (
-    DONE,
-    NOT_AUTHORISED,
-    SELF_TEST_FAILED,
-    UNKNOWN_COMMAND,
     AnswerSearch,
     Command,
-    NotSelected,
     Reply,
     SamReading,
-    decode_sam_id,
     encode_request,
     explain,  # noqa: F401 - the live trace asks the driver's module for it
 )
-from drivers.idcard_text import decode_text
 from drivers.transport import ByteStream
 
 _BAUDS = (115200, 57600, 38400, 19200, 9600)
 _ANSWERED_AT: dict[str, int] = {}
 """Port → speed at which a module was found there: a link that is opened anew begins with it."""
-_FIND_INTERVAL_S = 0.3
 _SILENCE_IN_FRAME_S = 0.5
 """Once as much as a frame was heard and none was whole, a pause like this ends the wait."""
 _EXCHANGES_LIMIT_S = 3.5
@@ -107,78 +95,34 @@ class SamVReader(CardReader[ByteStream, SamVOptions]):
     def __init__(self, device: str, link: ByteStream, options: SamVOptions) -> None:
         super().__init__(device, link, options)
         self._source = f"{device} on {link.port}"
-        self._sam = SamReading(self._ask, self._source)
-        self._watch = PlacingWatch(options.debounce_s)
+        sam, watch = SamReading(self._ask, self._source), PlacingWatch(options.debounce_s)
+        self._polling = SamPolling(sam, watch, self._source, newest_address=options.newest_address)
         self._deadline = 0.0
         self._next_find = 0.0
         self._card_data_on_line = False
-        self._find_fails = False
 
     def hello(self) -> Identity:
         """Look for the module at its speeds, reset it if its self-test failed, and read its number."""
         self._begin()
         baud, status = self._find_speed()
-        if status != DONE:
-            self._sam.ask(Command.RESET)
-        reply = self._sam.ask(Command.SAM_ID)
-        serial = decode_sam_id(reply.data, self._source) if reply.status == DONE else ""
         # A module says nothing of its firmware; what a technician has to put right stands there.
         found = "" if baud == self.options.baud else f"at {baud} baud, not {self.options.baud}"
-        return Identity(model="SAM_V", firmware=found, serial=serial)
+        return Identity(model="SAM_V", firmware=found, serial=self._polling.number(status))
 
     def conditions(self) -> frozenset[Condition]:
         """Self-test of the module, and whether it could look for cards lately."""
         self._begin()
-        status = self._sam.ask(Command.STATUS).status
-        if status in {SELF_TEST_FAILED, NOT_AUTHORISED} or self._find_fails:
-            return frozenset({Condition.DEVICE_FAULT})
-        if status in {DONE, UNKNOWN_COMMAND}:
-            return frozenset()
-        raise BadReply(f"{self._source}: status was answered with SW3 {status:02X}")
+        return self._polling.conditions()
 
     def poll_card(self, limit_s: float) -> CardRead | CardGone | None:
         """Look for a card, and read one that is new."""
         if not self._find_is_due(limit_s):
             return None
         self._begin()
-        self._next_find = time.monotonic() + _FIND_INTERVAL_S
         try:
-            found = self._sam.find()
-            self._find_fails = False
-        except Refused as exc:
-            # A broken module is told once as a condition, not to every resident as a refusal.
-            self._find_fails = exc.condition is Condition.DEVICE_FAULT
-            if not self._find_fails:
-                self._tell_once(exc)
-            return None
-        if not found:
-            return self._watch.not_found(time.monotonic())
-        return None if self._watch.dealt_with(time.monotonic()) else self._read_placed_card()
-
-    def _read_placed_card(self) -> CardRead | None:
-        try:
-            text = self._sam.read_text()
-            card = decode_text(text, today=date.today(), source=self._source)
-        except Refused as exc:
-            self._tell_once(exc)
-            return None
+            return self._polling.poll()
         finally:
-            self._next_find = time.monotonic() + _FIND_INTERVAL_S
-        if not self._watch.read(time.monotonic(), text):
-            return None
-        return CardRead(card=self._with_newest_address(card) if self.options.newest_address else card)
-
-    def _tell_once(self, refusal: Refused) -> None:
-        """Raise what a person at the reader has to know, once per placing."""
-        if self._watch.refused(time.monotonic(), lies_there=isinstance(refusal, NotSelected)):
-            raise refusal
-
-    def _with_newest_address(self, card: IdCard) -> IdCard:
-        try:
-            return replace(card, newest_address=self._sam.read_newest_address())
-        except DeviceError:
-            # The card is read and its owner may go on; a line that died shows itself at the next question.
-            return replace(card, doubts=card.doubts | {CardDoubt.NEWEST_ADDRESS_UNREAD})
+            self._next_find = time.monotonic() + FIND_INTERVAL_S
 
     def _find_is_due(self, limit_s: float) -> bool:
         """Wait for the next turn to ask; False if it does not come within limit_s."""

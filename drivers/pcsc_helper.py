@@ -24,10 +24,17 @@ from typing import Any, BinaryIO
 class PcscHelper:
     """A running helper."""
 
-    def __init__(self) -> None:
+    def __init__(self, service: str = "") -> None:
+        """`service`: path of the socket of another PC/SC service than the machine's own."""
+        # PC/SC takes the socket from the environment, once per process: here each slot has a process.
+        environment = {**os.environ, "PCSCLITE_CSOCK_NAME": service} if service else None
         # The helper sees what cards say: it writes nothing but answers.
         self._process = subprocess.Popen(  # noqa: S603 - starts this very file
-            [sys.executable, "-I", __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            [sys.executable, "-I", __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
         )
 
     def call(self, name: str, *arguments: object, limit_s: float) -> list[Any]:  # Any: each call has its own results

@@ -1,6 +1,18 @@
-"""PC/SC readers: one card slot of the machine's PC/SC service, which may relay a reader of another machine.
+"""PC/SC readers: one card slot of a PC/SC service, on this machine or on another one.
 
 The only home of pyscard; calls run in the helper process of drivers/pcsc_helper.py.
+
+    pcsc:ACME Reader 00 00                                   the service of this machine
+    pcsc:ACME Reader 00 00@/run/hall/kiosk2.comm             the service behind this Unix socket
+
+A reader on another machine: pcsc-lite speaks to its clients over one Unix socket and nothing else, so that socket is
+brought here, by `ssh -N -L /run/hall/kiosk2.comm:/run/pcscd/pcscd.comm kiosk2`, or by socat on both ends inside a
+tunnel. Every route works through it, the escape channel too. Both machines need pcsc-lite of the same protocol version
+(all 1.9: 4:4), and pcscd there must admit the account that ssh signs in with (polkit, or root). The line dying is a
+LinkError like a service that stopped.
+
+The other way, a program that puts the remote reader's card into a vpcd slot here (`vicc --type relay`), needs nothing
+of us, but carries no escape channel, and vpcd listens to everybody on the network: the socket is better.
 """
 
 from __future__ import annotations
@@ -15,6 +27,10 @@ from drivers.pcsc_helper import PcscHelper
 from drivers.transport import Link
 
 
+class HeldByAnother(NoReply):
+    """Another program has the card or the reader for itself."""
+
+
 class CardSlot(Link):
     """One PC/SC reader. A restarted PC/SC service or a pulled reader is a LinkError: open a new slot.
 
@@ -25,7 +41,8 @@ class CardSlot(Link):
 
     def __init__(self, port: str) -> None:
         super().__init__(port)
-        self.reader = port.removeprefix("pcsc:")
+        self.reader, service, path = port.removeprefix("pcsc:").partition("@/")
+        self._service = f"/{path}" if service else ""
         self._scard = _load_pcsc()
         self._card: int | None = None
         self._protocol = 0
@@ -45,11 +62,20 @@ class CardSlot(Link):
         return self._atr
 
     def connect(self, limit_s: float = 3.0) -> None:
-        """Power the card. Raises NoReply if it is gone or mute, LinkError if the slot is."""
+        """Power the card. Raises NoReply if it is gone or mute, HeldByAnother, or LinkError if the slot is gone."""
         scard = self._scard
-        how = (self._context, self.reader, scard.SCARD_SHARE_SHARED, scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1)
-        code, card, protocol = self._ask("power the card", limit_s, "SCardConnect", *how, of_card=True)
-        self._check(code, "power the card")
+        self._connect(
+            "power the card", limit_s, scard.SCARD_SHARE_SHARED, scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
+        )
+
+    def connect_reader(self, limit_s: float = 1.0) -> None:
+        """Open the way to the reader itself, whether a card is in it or not, for `control`. Raises as `connect`."""
+        self._connect("reach the reader", limit_s, self._scard.SCARD_SHARE_DIRECT, 0)
+
+    def _connect(self, deed: str, limit_s: float, share: int, protocols: int) -> None:
+        how = (self._context, self.reader, share, protocols)
+        code, card, protocol = self._ask(deed, limit_s, "SCardConnect", *how, of_card=True)
+        self._check(code, deed)
         self._card, self._protocol = card, protocol
 
     def transmit(self, apdu: bytes, limit_s: float = 3.0) -> bytes:
@@ -89,7 +115,7 @@ class CardSlot(Link):
     def _start_helper(self, limit_s: float) -> None:
         """A new helper with a new context, in which no card is connected. Raises LinkError."""
         self._card, self._state, self._atr = None, self._scard.SCARD_STATE_UNAWARE, None
-        self._helper = PcscHelper()
+        self._helper = PcscHelper(self._service)
         try:
             deed = "reach the PC/SC service"
             code, self._context = self._ask(deed, limit_s, "SCardEstablishContext", self._scard.SCARD_SCOPE_USER)
@@ -136,10 +162,12 @@ class CardSlot(Link):
         if code == scard.SCARD_S_SUCCESS:
             return
         sentence = f"{self.port}: could not {deed}: {scard.SCardGetErrorMessage(code)}"
+        if code == scard.SCARD_E_SHARING_VIOLATION:
+            raise HeldByAnother(sentence)
         if code in {
             scard.SCARD_W_REMOVED_CARD, scard.SCARD_E_NO_SMARTCARD, scard.SCARD_W_RESET_CARD,
             scard.SCARD_W_UNPOWERED_CARD, scard.SCARD_W_UNRESPONSIVE_CARD, scard.SCARD_E_NOT_TRANSACTED,
-            scard.SCARD_E_UNSUPPORTED_FEATURE, scard.SCARD_E_SHARING_VIOLATION, scard.SCARD_E_PROTO_MISMATCH,
+            scard.SCARD_E_UNSUPPORTED_FEATURE, scard.SCARD_E_PROTO_MISMATCH,
         }:  # fmt: skip
             raise NoReply(sentence)
         raise LinkError(sentence)

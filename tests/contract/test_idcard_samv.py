@@ -34,7 +34,7 @@ OPTIONS = {"baud": 115200, "debounce_s": 0.5}
 @pytest.fixture(autouse=True)
 def quick_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Modules are asked for cards ten times as often as real ones, so that tests take a tenth of the time."""
-    monkeypatch.setattr("drivers.idcard_samv._FIND_INTERVAL_S", 0.03)
+    monkeypatch.setattr("drivers.idcard_samv.FIND_INTERVAL_S", 0.03)
 
 
 @pytest.mark.parametrize(("key", "value"), [("baud", 4800), ("debounce_s", 0.1), ("debounce_s", 11.0)])
@@ -374,6 +374,6 @@ def test_digest_of_a_card_differs_between_drivers(rig: Rig) -> None:
     rig.twin.put("zhang")
     one = rig.open()
     poll_until_news(one)
-    kept = repr(vars(one._watch))
+    kept = repr(vars(one._polling._watch))
     assert hashlib.blake2b(RESIDENTS["zhang"].text_block()).hexdigest() not in kept
     assert "张测试" not in kept

@@ -33,7 +33,7 @@ OPTIONS = {"baud": 115200, "debounce_s": 0.5}
 @pytest.fixture(autouse=True)
 def quick_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Modules are asked for cards ten times as often as real ones, so that tests take a tenth of the time."""
-    monkeypatch.setattr("drivers.idcard_samv._FIND_INTERVAL_S", 0.03)
+    monkeypatch.setattr("drivers.idcard_samv.FIND_INTERVAL_S", 0.03)
 
 
 @pytest.fixture
@@ -331,7 +331,7 @@ def test_record_that_comes_late_glued_to_the_next_answer_is_dropped_and_traced_b
     monkeypatch.setattr("drivers.idcard_samv._RECORD_LIMIT_S", 0.5)
     rig.twin.put("zhang")
     driver._begin()
-    assert driver._sam.find()
+    assert driver._polling._sam.find()
     driver._ask(Command.SELECT)
     rig.twin.hold_next_answer()
     with pytest.raises(NoReply):
