@@ -89,7 +89,8 @@ class CardSlot(Link):
     def control(self, code: int, data: bytes, limit_s: float = 3.0) -> bytes:
         """Send an escape command to the reader itself. Raises NoReply if the reader refuses, or LinkError."""
         what = (self._card or 0, code, list(data))
-        return self._exchange(f"send control code {code:#x}", data, limit_s, "SCardControl", *what)
+        deed = f"send control code {code:#x} (does the reader's driver let it through?)"
+        return self._exchange(deed, data, limit_s, "SCardControl", *what)
 
     def _exchange(self, deed: str, data: bytes, limit_s: float, name: str, *arguments: object) -> bytes:
         self._trace(">", data)

@@ -3,24 +3,25 @@
 Source: protocols/idcard.md §5. `route` in the device's table says which reader this is. Where a real reader finds,
 selects and reads by itself, so does this one with the module of idcard_module: its verbs work on every route.
 
-The program that opens the slot needs `environment()` in its environment before it does; the twin does not touch the
-environment of the process it runs in.
+On route `escape` no card is in the slot: the module is reached by escape commands, `control`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 
 from sim.carriers import Twin
-from sim.idcard_module import FIND, READ, SELECT, START, SamFaults, SamModule, SamVerbs, request_frame
+from sim.idcard_module import FIND, READ, SELECT, START, SamFaults, SamModule, SamVerbs, number_of, request_frame
 from sim.idcard_records import PHOTO, IdCardRecord, record_of
-from sim.pcsc import InsertedCard, VirtualPcsc
+from sim.pcsc import EscapeChannel, InsertedCard, VirtualPcsc
 
 _TYPE_B_ATR = bytes.fromhex("3B 88 80 01 D1 03 86 0C 00 80 80 00 51")
 _FLAT_FILE_ATR = bytes.fromhex("3B 8B 80 01 80 48 41 4C 4C 43 41 52 44 90 00 07")
 """Bytes 13 and 14 are 90 00, as the one known flat-file reader has it."""
 _OTHER_ATR = bytes.fromhex("3B 68 00 00 4F 54 48 45 52 31 2E 30")
 """A contact card of another kind."""
+_MUTE_S = 30.0
 _DONE, _NO_SUCH_COMMAND, _NO_SUCH_PLACE, _FAILED = (bytes.fromhex(h) for h in ("90 00", "6D 00", "6B 00", "63 00"))
 
 
@@ -29,10 +30,17 @@ class PcscReader(SamVerbs, Twin):
 
     carrier = "card"
 
-    def __init__(self, device: str, options: Mapping[str, object]) -> None:
+    def __init__(
+        self, device: str, options: Mapping[str, object], service: VirtualPcsc | None = None, place: int = 0
+    ) -> None:
         super().__init__(device, options)
         self.sam = SamModule()
-        self.service = VirtualPcsc()
+        self.sam.number = number_of(device)
+        self.service = service or VirtualPcsc(escape=self._route == "escape")
+        """Its own, or one that it shares with other readers, in which it has a place."""
+        self._place = place
+        self._channel: EscapeChannel | None = None
+        self._code = int(str(options.get("control_code", 0x42000001)))
         self.apdus: list[bytes] = []
         """Every command that a card was sent."""
         self._inserted: InsertedCard | None = None
@@ -40,21 +48,27 @@ class PcscReader(SamVerbs, Twin):
         self._file = b""
         self._pull_at_read = self._kill_at_read = self._mute = False
         self._says_always: bytes | None = None
+        self._refuses = False
+        self._awake = threading.Event()
+        self._awake.set()
+        self._part, self._rest = 0, b""
 
     # --- the carrier ----------------------------------------------------------------------------------------------
 
     @property
     def port(self) -> str:
         """What goes into `port` of the device's table."""
-        return self.service.port
+        return self.service.port_of(self._place)
 
     def environment(self) -> dict[str, str]:
-        """What the process that opens the slot needs in its environment before it does."""
+        """What a program that knows no port needs in its environment, opensc-tool for one."""
         return self.service.environment()
 
     def start(self) -> None:
         """Start the PC/SC service; a card that lies on the reader is in the slot again."""
         self.service.start()
+        if self._route == "escape" and self._channel is None:
+            self._channel = self.service.answer_escapes(self.control, self._place)
         with self.lock:
             self._file = b""
             if self.sam.record is not None:
@@ -65,6 +79,10 @@ class PcscReader(SamVerbs, Twin):
     def stop(self) -> None:
         """End the service and leave nothing behind."""
         self._pull()
+        self._awake.set()
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
         self.service.stop()
 
     def unplug(self) -> None:
@@ -73,6 +91,16 @@ class PcscReader(SamVerbs, Twin):
         self._pull()
 
     replug = start
+
+    def unplug_reader(self) -> None:
+        """This reader's cable is pulled, the service stays; the card stays where it is."""
+        self._pull()
+        self.service.unplug_reader(self._place)
+
+    def replug_reader(self) -> None:
+        """The cable is back."""
+        self.service.replug_reader(self._place)
+        self.start()
 
     # --- what people do -------------------------------------------------------------------------------------------
 
@@ -110,10 +138,21 @@ class PcscReader(SamVerbs, Twin):
 
     # --- what goes wrong ------------------------------------------------------------------------------------------
 
+    def answer_in_parts(self, size: int = 250) -> None:
+        """Answers longer than this must be fetched in parts, each with GET RESPONSE."""
+        with self.lock:
+            self._part = size
+
+    def refuse_escapes(self) -> None:
+        """The reader's driver lets no escape command through."""
+        with self.lock:
+            self._refuses = True
+
     def go_mute(self) -> None:
         """Cards swallow every command and say nothing; such a card must be put on again after `recover`."""
         with self.lock:
             self._mute = True
+            self._awake.clear()
 
     def kill_service_during_read(self) -> None:
         """The PC/SC service will die in the middle of the next read."""
@@ -125,13 +164,15 @@ class PcscReader(SamVerbs, Twin):
         with self.lock:
             self.sam.faults = SamFaults()
             self.sam.photo = PHOTO
-            self._pull_at_read = self._kill_at_read = self._mute = False
+            self._pull_at_read = self._kill_at_read = self._mute = self._refuses = False
+            self._awake.set()
+            self._part, self._rest = 0, b""
 
     # --- the slot -------------------------------------------------------------------------------------------------
 
     def _insert(self) -> None:
-        if self.service.running:
-            self._inserted = InsertedCard(self.service, self._atr, self._answer)
+        if self.service.running and self._route != "escape":
+            self._inserted = InsertedCard(self.service, self._atr, self._answer, self._place)
 
     def _pull(self) -> None:
         # Without the lock: the card's thread may be waiting for it.
@@ -157,7 +198,35 @@ class PcscReader(SamVerbs, Twin):
             if self._is_late_in_read(apdu) and not self._goes_on():
                 return None
             routes = {"flat_file": self._read_binary, "wrapped": self._unwrap, "serial_only": self._give_serial}
+            if self._part:
+                return self._in_parts(routes[self._route], apdu)
             return routes[self._route](apdu)
+
+    def _in_parts(self, answer: Callable[[bytes], bytes], apdu: bytes) -> bytes:
+        """The first part of an answer, or the next one; 61 says how much more may be fetched at once."""
+        if apdu[:4] == b"\x00\xc0\x00\x00":
+            part, self._rest = self._rest[: apdu[4]], self._rest[apdu[4] :]
+        else:
+            whole = answer(apdu)
+            if len(whole) <= self._part:
+                return whole
+            part, self._rest = whole[: self._part], whole[self._part : -2]
+        return part + (bytes([0x61, min(self._part, len(self._rest))]) if self._rest else _DONE)
+
+    def control(self, code: int, data: bytes) -> bytes | None:
+        """What the reader answers to an escape command; None where its driver refuses it."""
+        # Without the lock: whoever ends the silence needs it.
+        self._awake.wait(_MUTE_S)
+        with self.lock:
+            if self._refuses or code != self._code:
+                return None
+            frame = self._frame_in(data)
+            if frame is None:
+                return b""
+            if self._pull_at_read and request_frame(READ) in data:
+                self._pull_at_read = False
+                self._forget_card()
+            return self.sam.answer(frame)
 
     def _goes_on(self) -> bool:
         """Whether the read may go on, or card or service go now."""
@@ -200,18 +269,25 @@ class PcscReader(SamVerbs, Twin):
 
     def _unwrap(self, apdu: bytes) -> bytes:
         """Pass the frame inside to the module, and its answer back."""
-        prefix = bytes.fromhex(str(self.options.get("wrap_prefix", "FF 00 00 00")))
-        suffix = bytes.fromhex(str(self.options.get("wrap_suffix", "")))
-        if not apdu.startswith(prefix) or not apdu.endswith(suffix):
-            return _NO_SUCH_COMMAND
-        inner = apdu[len(prefix) : len(apdu) - len(suffix)]
-        if self.options.get("wrap_length", True):
-            if not inner or inner[0] != len(inner) - 1:
-                return bytes.fromhex("67 00")
-            inner = inner[1:]
-        if not inner.startswith(START):
-            return _NO_SUCH_COMMAND
-        return self.sam.answer(inner) + _DONE
+        frame = self._frame_in(apdu)
+        return _NO_SUCH_COMMAND if frame is None else self.sam.answer(frame) + _DONE
+
+    def _frame_in(self, data: bytes) -> bytes | None:
+        """The SAM_V frame in a command that is wrapped as this reader wants it."""
+        usual = "{frame}" if self._route == "escape" else "FF 00 00 00 {length} {frame}"
+        before, _, after = str(self.options.get("template") or usual).partition("{frame}")
+        head, tail = self._fixed(before, data), self._fixed(after, data)
+        if not data.startswith(head) or not data.endswith(tail):
+            return None
+        frame = data[len(head) : len(data) - len(tail)]
+        return frame if frame.startswith(START) else None
+
+    def _fixed(self, template: str, data: bytes) -> bytes:
+        """The bytes of one end of a template; lengths are those of the request inside."""
+        inside = len(data[data.find(START) :][:10])
+        for place, size in (("{length2}", 2), ("{length}", 1)):
+            template = template.replace(place, inside.to_bytes(size, "big").hex())
+        return bytes.fromhex(template)
 
     def _give_serial(self, apdu: bytes) -> bytes:
         if apdu != bytes.fromhex("00 36 00 00 08") or self.sam.record is None:

@@ -1,9 +1,9 @@
-"""The virtual PC/SC carrier: a private pcscd with one virtual reader, and the slot into which a twin puts its card.
+"""The virtual PC/SC carrier: a private pcscd with virtual readers, and the slots into which twins put their cards.
 
 Real parts: pcscd and the vpcd reader driver of the vsmartcard project. The service runs in network and mount namespaces
 of its own, because vpcd listens on all addresses and because several services must be able to run side by side; a
-program meets this one by the environment that `environment()` names. Root is needed for the namespaces: `available()`
-says why the carrier cannot run.
+program meets this one by the path in `port`. Root is needed for the namespaces: `available()` says why the carrier
+cannot run.
 
     reader driver                            card
       00 01 | 00 power off, 01 on, 02 reset    (no answer)
@@ -11,6 +11,9 @@ says why the carrier cannot run.
       length (2 b) | command APDU              length (2 b) | answer with status word
 
 An absent card is a closed connection. pcscd looks for a card every 400 ms.
+
+vpcd's readers neither vanish nor carry escape commands: where a C compiler is at hand (`can_escape()`), the service
+loads reader_driver.c around vpcd, and then they do both.
 """
 
 from __future__ import annotations
@@ -33,8 +36,7 @@ from pathlib import Path
 
 _DAEMON = Path("/usr/sbin/pcscd")
 _READER_DRIVER = Path("/usr/lib/pcsc/drivers/serial/libifdvpcd.so")
-_TCP_PORT = 45963
-"""The same for every service: each has a network of its own."""
+_HEADERS = Path("/usr/include/PCSC")
 _CLONE_NEWNET = 0x40000000
 _START_LIMIT_S = 10.0
 _STOP_LIMIT_S = 5.0
@@ -43,6 +45,11 @@ _REMOVAL_SEEN_S = 0.6
 
 Answer = Callable[[bytes], bytes | None]
 """Answers a command APDU; nothing at all where it is empty, and None pulls the card in the middle of it."""
+
+
+def _tcp_port(place: int) -> int:
+    """The same for every service: each has a network of its own. A reader has two slots, of which one is used."""
+    return 45963 + 2 * place
 
 
 @functools.cache
@@ -63,25 +70,43 @@ def available() -> str | None:
     return None
 
 
-class VirtualPcsc:
-    """A private pcscd with the reader "NAME 00 00"."""
+@functools.cache
+def can_escape() -> str | None:
+    """Why readers here can neither vanish nor carry escape commands; None if they can."""
+    if shutil.which("gcc") is None:
+        return "gcc is missing (Debian package gcc)"
+    if not (_HEADERS / "ifdhandler.h").exists():
+        return f"{_HEADERS} is missing (Debian package libpcsclite-dev)"
+    return None
 
-    def __init__(self, name: str = "Hall Card") -> None:
-        self.reader = f"{name} 00 00"
-        self._name = name
+
+class VirtualPcsc:
+    """A private pcscd with the readers "NAME 00 00"; each has a slot for one card."""
+
+    def __init__(self, *names: str, escape: bool = False) -> None:
+        self._names = names or ("Hall Card",)
+        self._escape = escape
         self._dir: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self.pulled_at = -math.inf
-        """Monotonic time at which a card last left the slot."""
+        self.pulled_at: dict[int, float] = {}
+        """Place of a reader → monotonic time at which a card last left its slot."""
+
+    def reader(self, place: int = 0) -> str:
+        """Name under which PC/SC lists a reader."""
+        return f"{self._names[place]} 00 00"
 
     @property
     def port(self) -> str:
+        """What goes into `port` of the device's table, for the first reader."""
+        return self.port_of(0)
+
+    def port_of(self, place: int) -> str:
         """What goes into `port` of the device's table."""
-        return f"pcsc:{self.reader}"
+        return f"pcsc:{self.reader(place)}@{self.socket_path}"
 
     def environment(self) -> dict[str, str]:
-        """What a process needs in its environment before it opens the slot."""
-        return {"PCSCLITE_CSOCK_NAME": str(self._socket)}
+        """What a program that knows no port needs in its environment, opensc-tool for one."""
+        return {"PCSCLITE_CSOCK_NAME": str(self.socket_path)}
 
     @property
     def running(self) -> bool:
@@ -89,7 +114,8 @@ class VirtualPcsc:
         return self._process is not None and self._process.poll() is None
 
     @property
-    def _socket(self) -> Path:
+    def socket_path(self) -> Path:
+        """Where clients reach the service."""
         return self._folder() / "run" / "pcscd.comm"
 
     def _folder(self) -> Path:
@@ -98,13 +124,62 @@ class VirtualPcsc:
             self._dir = Path(tempfile.mkdtemp(prefix="pcsc-"))
             (self._dir / "run").mkdir()
             (self._dir / "conf").mkdir()
-            (self._dir / "conf" / "vpcd").write_text(
-                f'FRIENDLYNAME "{self._name}"\n'
-                f"DEVICENAME /dev/null:{_TCP_PORT}\n"
-                f"LIBPATH {_READER_DRIVER}\n"
-                "CHANNELID 1\n"
-            )
+            for place, name in enumerate(self._names):
+                self._add_reader(place, name)
         return self._dir
+
+    def _add_reader(self, place: int, name: str) -> None:
+        assert self._dir is not None
+        # Each has a copy of its own: readers that share a driver's file share the card.
+        (self._dir / "conf" / f"reader{place}").write_text(
+            f'FRIENDLYNAME "{name}"\n'
+            f"DEVICENAME /dev/null:{_tcp_port(place)}\n"
+            f"LIBPATH {self._driver(place)}\n"
+            "CHANNELID 1\n"
+        )
+
+    def _driver(self, place: int) -> Path:
+        return self._folder() / f"reader{place}.so"
+
+    def _beside(self, place: int, suffix: str) -> Path:
+        return self._folder() / f"reader{place}.so.{suffix}"
+
+    def _install_drivers(self) -> None:
+        for place in range(len(self._names)):
+            if self._driver(place).exists():
+                continue
+            if not self._escape:
+                shutil.copy(_READER_DRIVER, self._driver(place))
+                continue
+            shutil.copy(_READER_DRIVER, self._beside(place, "real"))
+            source = Path(__file__).with_name("reader_driver.c")
+            options = ["-shared", "-fPIC", "-Wall", "-Werror", f"-I{_HEADERS}", "-o", str(self._driver(place))]
+            subprocess.run(["gcc", *options, str(source)], check=True)
+
+    def unplug_reader(self, place: int = 0) -> None:
+        """Pull one reader's cable; the service and its other readers stay."""
+        self._beside(place, "gone").touch()
+        self._look_for_readers()
+
+    def replug_reader(self, place: int = 0) -> None:
+        """Put the cable back."""
+        self._beside(place, "gone").unlink()
+        self._look_for_readers()
+
+    def _look_for_readers(self) -> None:
+        """What udev does on a machine with USB."""
+        if not self._escape:
+            raise RuntimeError("readers of vpcd cannot vanish; make the service with escape=True")
+        os.kill(self.pid, signal.SIGUSR1)
+
+    @property
+    def pid(self) -> int:
+        """Process id of pcscd itself."""
+        return int((self._folder() / "run" / "pcscd.pid").read_text().strip("\0\n"))
+
+    def answer_escapes(self, answer: Callable[[int, bytes], bytes | None], place: int = 0) -> EscapeChannel:
+        """Let this answer escape commands of a reader: control code and bytes; None refuses."""
+        return EscapeChannel(self._beside(place, "escape"), answer)
 
     def start(self) -> None:
         """Start the service, also again after a stop or kill, under the same environment."""
@@ -113,8 +188,9 @@ class VirtualPcsc:
         if (reason := available()) is not None:
             raise RuntimeError(reason)
         folder = self._folder()
-        self._socket.unlink(missing_ok=True)
-        self.pulled_at = -math.inf
+        self._install_drivers()
+        self.socket_path.unlink(missing_ok=True)
+        self.pulled_at.clear()
         # The shell ends the service when its standard input closes: also when the program that started it is killed.
         inside = (
             'ip link set lo up && mkdir -p /run/pcscd && mount --bind "$1/run" /run/pcscd || exit 1;'
@@ -129,7 +205,7 @@ class VirtualPcsc:
                 start_new_session=True,
             )
         deadline = time.monotonic() + _START_LIMIT_S
-        while not self._socket.exists():
+        while not self.socket_path.exists():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 log_text = (folder / "pcscd.log").read_text(errors="replace")[-500:]
                 self.kill()
@@ -156,8 +232,8 @@ class VirtualPcsc:
             shutil.rmtree(self._dir, ignore_errors=True)
             self._dir = None
 
-    def connect(self) -> socket.socket:
-        """A connection to the virtual reader, made inside the service's own network."""
+    def connect(self, place: int = 0) -> socket.socket:
+        """A connection to a virtual reader, made inside the service's own network."""
         if self._process is None:
             raise RuntimeError("the PC/SC service is not running")
         made: list[socket.socket] = []
@@ -170,7 +246,7 @@ class VirtualPcsc:
                 if ctypes.CDLL(None, use_errno=True).setns(network, _CLONE_NEWNET):
                     failed.append(OSError(ctypes.get_errno(), "cannot enter the network of pcscd"))
                     return
-                made.append(socket.create_connection(("127.0.0.1", _TCP_PORT), 2))
+                made.append(socket.create_connection(("127.0.0.1", _tcp_port(place)), 2))
             except OSError as exc:
                 failed.append(exc)
             finally:
@@ -190,17 +266,18 @@ class InsertedCard:
     It goes in as soon as the service has had time to see the one before it leave: nobody exchanges cards faster.
     """
 
-    def __init__(self, service: VirtualPcsc, atr: bytes, answer: Answer) -> None:
+    def __init__(self, service: VirtualPcsc, atr: bytes, answer: Answer, place: int = 0) -> None:
         if not atr:
             raise ValueError("a card without an ATR hangs pcscd")
         self._service = service
         self._atr = atr
         self._answer = answer
-        time.sleep(max(0.0, service.pulled_at + _REMOVAL_SEEN_S - time.monotonic()))
-        self._socket = service.connect()
+        self._place = place
+        time.sleep(max(0.0, service.pulled_at.get(place, -math.inf) + _REMOVAL_SEEN_S - time.monotonic()))
+        self._socket = service.connect(place)
         self._socket.settimeout(None)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._thread = threading.Thread(target=self._serve, name=f"card in {service.reader}", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name=f"card in {service.reader(place)}", daemon=True)
         self._thread.start()
 
     @property
@@ -220,7 +297,7 @@ class InsertedCard:
             while (answer := self._reply(self._message())) is not None:
                 if answer:
                     self._socket.sendall(struct.pack(">H", len(answer)) + answer)
-        self._service.pulled_at = time.monotonic()
+        self._service.pulled_at[self._place] = time.monotonic()
 
     def _reply(self, message: bytes) -> bytes | None:
         if len(message) != 1:
@@ -241,3 +318,36 @@ class InsertedCard:
                 raise EOFError
             data += more
         return data
+
+
+class EscapeChannel:
+    """Answers the escape commands of one reader, until it is closed."""
+
+    def __init__(self, path: Path, answer: Callable[[int, bytes], bytes | None]) -> None:
+        self._answer = answer
+        self._path = path
+        self._server = socket.socket(socket.AF_UNIX)
+        self._server.bind(str(path))
+        self._server.listen()
+        self._thread = threading.Thread(target=self._serve, name=f"escape {path.name}", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Refuse from now on."""
+        self._path.unlink(missing_ok=True)
+        # Closing alone does not wake a thread that waits in accept.
+        with contextlib.suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)
+        self._thread.join(5)
+        self._server.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self._server.accept()
+            except OSError:
+                return
+            with client, contextlib.suppress(OSError, struct.error):
+                code, length = struct.unpack(">II", client.recv(8, socket.MSG_WAITALL))
+                answer = self._answer(code, client.recv(length, socket.MSG_WAITALL))
+                client.sendall(b"\xff" * 4 if answer is None else struct.pack(">I", len(answer)) + answer)

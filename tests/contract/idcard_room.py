@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from drivers.base import CardGone, CardRead, Refused
+from drivers.idcard_pcsc import PcscReader
 from drivers.idcard_samv import SamVReader
 from sim.carriers import PtyLine
+from sim.idcard_pcsc import TWIN as PCSC_TWIN
 from sim.idcard_samv import TWIN
 from tests.contract.contract import Rig
 from tests.waiting import until
@@ -61,3 +63,28 @@ def samv_rig(tmp_path: Path, options: dict[str, Any]) -> Iterator[Rig]:
         yield rig
     finally:
         rig.close()
+
+
+@contextmanager
+def pcsc_rig(options: dict[str, Any]) -> Iterator[Rig]:
+    """A PC/SC reader's twin behind a pcscd of its own."""
+    twin = PCSC_TWIN("TST-01", options)
+    twin.start()
+    rig = Rig(driver_type=PcscReader, options=options, twin=twin, line=twin)
+    try:
+        yield rig
+    finally:
+        rig.close()
+
+
+def helpers_of(pid: int) -> list[Path]:
+    """Running PC/SC helpers whose parent is this process."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command, status = (process / "cmdline").read_bytes(), (process / "status").read_text()
+        except OSError:
+            continue  # ended meanwhile
+        if b"pcsc_helper" in command and f"PPid:\t{pid}\n" in status:
+            found.append(process)
+    return found

@@ -1,11 +1,6 @@
 """PC/SC card reader: through the real pcscd with a virtual reader; where that cannot run, only bytes are tested."""
 
-import contextlib
-import importlib
 import os
-import shutil
-import subprocess
-import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -14,15 +9,17 @@ from typing import Any, ClassVar
 
 import pytest
 
-from drivers.base import CardDoubt, CardGone, CardKind, CardRead, Condition, Identity, LinkError, Refused
-from drivers.idcard_pcsc import PcscOptions, PcscReader, decode_wrapped, encode_read_binary, encode_wrapped
+from drivers.base import CardDoubt, CardGone, CardKind, Condition, Identity, LinkError, Refused
+from drivers.idcard_pcsc import PcscOptions, decode_wrapped, encode_read_binary, encode_wrapped
 from drivers.idcard_sam import Reply
-from drivers.transport_pcsc import CardSlot
+from drivers.pcsc_helper import PcscHelper
+from drivers.transport_pcsc import CardSlot, HeldByAnother
 from sim.idcard_module import answer_frame
-from sim.idcard_records import RESIDENTS
-from sim.pcsc import VirtualPcsc, available
+from sim.idcard_records import RESIDENTS, CitizenCard
+from sim.pcsc import available
 from tests.contract.contract import MARKERS, DriverContract, Rig, until
-from tests.contract.idcard_goldens import CITIZEN, frame
+from tests.contract.idcard_goldens import CITIZEN, NEWEST_ADDRESS, frame
+from tests.contract.idcard_room import card_of, heard, helpers_of, pcsc_rig, poll_until_news, refusal
 
 system = [
     pytest.mark.system,
@@ -31,33 +28,6 @@ system = [
 FLAT_FILE = {"debounce_s": 0.5}
 WRAPPED = {"debounce_s": 0.5, "route": "wrapped"}
 SERIAL_ONLY = {"debounce_s": 0.5, "route": "serial_only"}
-
-
-def poll_until_news(driver: Any, limit_s: float = 10.0) -> CardRead | CardGone:
-    news: CardRead | CardGone = until(lambda: driver.poll_card(0.2), limit_s, "news from the reader")
-    return news
-
-
-def card_of(driver: Any) -> Any:
-    """The next card; the one before may still have to be told gone."""
-    news = poll_until_news(driver)
-    while isinstance(news, CardGone):
-        news = poll_until_news(driver)
-    return news.card
-
-
-def refusal(driver: Any) -> Refused:
-    with pytest.raises(Refused) as caught:
-        card_of(driver)
-    return caught.value
-
-
-def heard(driver: Any, for_s: float) -> list[object]:
-    """All news of so many seconds."""
-    end, news = time.monotonic() + for_s, []
-    while time.monotonic() < end:
-        news.append(driver.poll_card(0.2))
-    return [one for one in news if one is not None]
 
 
 # --- bytes ------------------------------------------------------------------------------------------------------------
@@ -74,13 +44,18 @@ def test_flat_file_is_read_by_the_commands_of_the_document() -> None:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({}, "FF 00 00 00 0A AA AA AA 96 69 00 03 20 01 22"),
-        ({"wrap_prefix": "", "wrap_length": False}, "AA AA AA 96 69 00 03 20 01 22"),
-        ({"wrap_prefix": "FF C2", "wrap_suffix": "00"}, "FF C2 0A AA AA AA 96 69 00 03 20 01 22 00"),
+        ({"route": "wrapped"}, "FF 00 00 00 0A AA AA AA 96 69 00 03 20 01 22"),
+        ({"route": "wrapped", "template": "{frame}"}, "AA AA AA 96 69 00 03 20 01 22"),
+        ({"route": "wrapped", "template": "FF C2 {length} {frame} 00"}, "FF C2 0A AA AA AA 96 69 00 03 20 01 22 00"),
+        (
+            {"route": "wrapped", "template": "ff c2 01 {length2} {frame}"},
+            "FF C2 01 00 0A AA AA AA 96 69 00 03 20 01 22",
+        ),
+        ({"route": "escape"}, "AA AA AA 96 69 00 03 20 01 22"),
     ],
 )
 def test_request_is_wrapped_as_the_options_say(options: dict[str, Any], expected: str) -> None:
-    assert encode_wrapped(frame("00 03 20 01 22"), PcscOptions(**options)) == bytes.fromhex(expected)
+    assert encode_wrapped(frame("00 03 20 01 22"), PcscOptions(**options).frame_template) == bytes.fromhex(expected)
 
 
 @pytest.mark.parametrize("around", [(b"", b"\x90\x00"), (b"", b""), (b"\x00\x0b", b"\x90\x00")])
@@ -92,9 +67,13 @@ def test_reply_is_found_whatever_stands_around_it(around: tuple[bytes, bytes]) -
 @pytest.mark.parametrize(
     ("key", "value", "legal"),
     [
-        ("route", "usb", "flat_file, wrapped, serial_only"),
-        ("wrap_prefix", "FF 0", "0 to 32 bytes in hex"),
-        ("wrap_suffix", "00" * 33, "0 to 32 bytes in hex"),
+        ("route", "usb", "flat_file, wrapped, escape, serial_only"),
+        ("template", "FF 0 {frame}", "hex bytes around one"),
+        ("template", "FF {length}", "hex bytes around one"),
+        ("template", "{frame} {frame}", "hex bytes around one"),
+        ("template", "{size} {frame}", "hex bytes around one"),
+        ("control_code", 0, "from 1 to 4294967295"),
+        ("newest_address", True, "cannot be asked for it"),
         ("debounce_s", 0.0, "from 0.5 to 10"),
     ],
 )
@@ -106,14 +85,6 @@ def test_options_outside_their_range_name_the_key_and_the_range(key: str, value:
 # --- the real service -------------------------------------------------------------------------------------------------
 
 
-def make_rig(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Rig:
-    twin = importlib.import_module("sim.idcard_pcsc").TWIN("TST-01", options)
-    twin.start()
-    for key, value in twin.environment().items():
-        monkeypatch.setenv(key, value)
-    return Rig(driver_type=PcscReader, options=options, twin=twin, line=twin)
-
-
 class SlotContract(DriverContract):
     """The contract where it fits a card slot; bytes on a line are none of its business."""
 
@@ -121,12 +92,9 @@ class SlotContract(DriverContract):
     twin_module = "idcard_pcsc"
 
     @pytest.fixture
-    def rig(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
-        rig = make_rig(self.options, monkeypatch)
-        try:
+    def rig(self, tmp_path: Path) -> Iterator[Rig]:
+        with pcsc_rig(self.options) as rig:
             yield rig
-        finally:
-            rig.close()
 
     def job(self, driver: Any, rig: Rig) -> None:
         rig.twin.put("zhang")
@@ -167,11 +135,10 @@ class TestWrappedContract(SlotContract):
 
 @pytest.fixture
 def rig(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
-    rig = make_rig(getattr(request, "param", FLAT_FILE), monkeypatch)
-    try:
+    with pcsc_rig(getattr(request, "param", FLAT_FILE)) as rig:
+        for key, value in rig.twin.environment().items():
+            monkeypatch.setenv(key, value)
         yield rig
-    finally:
-        rig.close()
 
 
 both_routes = pytest.mark.parametrize("rig", [FLAT_FILE, WRAPPED], indirect=True, ids=["flat_file", "wrapped"])
@@ -203,7 +170,7 @@ class TestRealService:
         assert card_of(driver).id_no == "110101199003070011"
         assert rig.twin.sam.commands == [b"\x20\x01", b"\x20\x02", b"\x30\x01"]
 
-    @pytest.mark.parametrize("rig", [{**WRAPPED, "wrap_prefix": "", "wrap_length": False}], indirect=True)
+    @pytest.mark.parametrize("rig", [{**WRAPPED, "template": "{frame}"}], indirect=True)
     def test_bare_frames_go_through(self, rig: Rig) -> None:
         driver = rig.open()
         rig.twin.put("li")
@@ -343,79 +310,63 @@ class TestRealService:
         driver.link.close()
         assert not helpers_of(os.getpid())
 
-
-def helpers_of(pid: int) -> list[Path]:
-    """Running PC/SC helpers whose parent is this process."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command, status = (process / "cmdline").read_bytes(), (process / "status").read_text()
-        except OSError:
-            continue  # ended meanwhile
-        if b"pcsc_helper" in command and f"PPid:\t{pid}\n" in status:
-            found.append(process)
-    return found
-
-
-class TestCarrier:
-    pytestmark = system
-
-    def test_independent_program_sees_the_card(self, rig: Rig) -> None:
-        """opensc-tool, which nobody here wrote, on the same service."""
+    @pytest.mark.parametrize("rig", [WRAPPED], indirect=True)
+    def test_answer_that_must_be_fetched_in_parts_is_put_together(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.answer_in_parts(size=250)
         rig.twin.put("zhang")
+        assert card_of(driver).name == "张测试"
+        assert [apdu.hex(" ") for apdu in rig.twin.apdus].count("00 c0 00 00 fa") == 4
 
-        def seen() -> str:
-            ran = subprocess.run(
-                ["opensc-tool", "-r", "0", "-s", "FF:B0:00:00:04"], capture_output=True, text=True, check=False
-            )
-            return ran.stdout if "SW1=0x90, SW2=0x00" in ran.stdout else ""
+    @pytest.mark.parametrize("rig", [{**WRAPPED, "newest_address": True}], indirect=True)
+    def test_newest_address_is_read_behind_the_record(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.put(CitizenCard(**{**vars(CITIZEN), "extra_address": NEWEST_ADDRESS}))
+        card = card_of(driver)
+        assert (card.newest_address, card.doubts) == (NEWEST_ADDRESS, frozenset())
+        seen = b"".join(data for _, data in rig.traced)
+        assert NEWEST_ADDRESS[:4].encode("utf-16-le") not in seen
 
-        assert "01 00 04 00" in until(seen, what="the head of the file")
+    @both_routes
+    def test_expired_card_is_read_with_a_doubt(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.put("expired")
+        assert card_of(driver).doubts == {CardDoubt.EXPIRED}
 
-    def test_several_services_run_side_by_side(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-        other = VirtualPcsc()
-        other.start()
+    @both_routes
+    def test_card_of_a_layout_that_nobody_knows_is_unknown(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.put_strange_layout()
+        assert refusal(driver).condition is Condition.CARD_UNKNOWN
+        rig.twin.put("foreign2023")
+        assert card_of(driver).name_en.startswith("SAMPLE, ALEXANDRA")
+
+    @pytest.mark.parametrize("rig", [{"debounce_s": 10.0}], indirect=True)
+    def test_card_put_back_within_the_debounce_is_the_same_visit(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.put("zhang")
+        assert card_of(driver).name == "张测试"
+        rig.twin.lift()
+        until(lambda: driver.poll_card(0.2) is None and not driver.link.card_atr(0.0), what="an empty slot")
+        rig.twin.put("zhang")
+        until(lambda: driver.poll_card(0.2) is None and driver.link.card_atr(0.0), what="the card is back")
+        assert heard(driver, 0.5) == []
+
+    def test_card_that_another_program_holds_is_waited_for_and_refused_to_nobody(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.put("zhang")
+        other = PcscHelper()
         try:
-            assert other.environment() != rig.twin.environment()
-            rig.twin.put("zhang")
-            monkeypatch.setenv("PCSCLITE_CSOCK_NAME", other.environment()["PCSCLITE_CSOCK_NAME"])
-            slot = CardSlot(other.port)
-            assert slot.card_atr(0.6) is None
-            slot.close()
+            context = other.call("SCardEstablishContext", 0, limit_s=3)[1]
+            until(lambda: driver.link.card_atr(0.2), what="the card")
+            exclusive, any_protocol = 1, 3
+            code, card, _ = other.call(
+                "SCardConnect", context, rig.twin.service.reader(), exclusive, any_protocol, limit_s=3
+            )
+            assert code == 0
+            with pytest.raises(HeldByAnother, match="Sharing violation"):
+                driver.poll_card(0.2)
+            other.call("SCardDisconnect", card, 0, limit_s=3)
+            assert card_of(driver).name == "张测试"
         finally:
-            other.stop()
-
-    def test_stopped_service_leaves_nothing_behind(self) -> None:
-        service = VirtualPcsc()
-        service.start()
-        folder = Path(service.environment()["PCSCLITE_CSOCK_NAME"]).parent.parent
-        service.stop()
-        assert not folder.exists()
-        assert not service.running
-
-    def test_service_ends_with_the_program_that_started_it(self) -> None:
-        program = (
-            "import os, signal; from sim.pcsc import VirtualPcsc; service = VirtualPcsc(); service.start();"
-            "print(service.environment()['PCSCLITE_CSOCK_NAME'], flush=True); os.kill(os.getpid(), signal.SIGKILL)"
-        )
-        ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-        folder = Path(ran.stdout.strip()).parent.parent
-        until(lambda: not any(str(folder) in command for command in commands()), what="the service is gone")
-        shutil.rmtree(folder)
-
-
-def commands() -> list[str]:
-    """Command lines of all processes."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # ended meanwhile
-            found.append((process / "cmdline").read_bytes().decode(errors="replace"))
-    return found
-
-
-def test_machine_without_the_parts_gets_a_reason_that_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sim.pcsc.os.geteuid", lambda: 1000)
-    assert available.__wrapped__() == "the virtual PC/SC reader needs root for its namespaces"
-    monkeypatch.setattr("sim.pcsc.os.geteuid", lambda: 0)
-    monkeypatch.setattr("sim.pcsc._DAEMON", Path("/nowhere/pcscd"))
-    assert available.__wrapped__() == "/nowhere/pcscd is missing (Debian package pcscd)"
+            other.end()
