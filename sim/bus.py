@@ -31,7 +31,7 @@ class BusTwin(ByteTwin):
         self.complaints: list[str] = []
         """What was wrong with frames for this display."""
         self._heard = b""
-        self._in_frame = False
+        self._in_frame = self._too_soon = False
         self._timers: list[threading.Timer] = []
         self._no_faults()
 
@@ -108,8 +108,8 @@ class BusTwin(ByteTwin):
         """Length of the frame that stands at the beginning; 0 while it is incomplete, -1 where none begins."""
 
     @abstractmethod
-    def take(self, frame: bytes) -> None:
-        """Act on a complete frame, for whichever display of this protocol it is."""
+    def take(self, frame: bytes) -> bool:
+        """Act on a complete frame, for whichever display it is; False if it is none of this protocol, or damaged."""
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the line, for whichever device they are."""
@@ -122,14 +122,15 @@ class BusTwin(ByteTwin):
             if size < 0:
                 self._heard, self._in_frame = self._heard[1:], False
                 continue
-            if not self._in_frame and now - quiet_since < self.gap_s - 0.001:
-                self.collisions.append(now)
+            if not self._in_frame:
+                self._too_soon = now - quiet_since < self.gap_s - 0.001
             self._in_frame = size == 0
             if not size:
                 return
             frame, self._heard = self._heard[:size], self._heard[size:]
-            quiet_since = now
-            self.take(frame)
+            if self.take(frame):
+                self.collisions += [now] if self._too_soon else []
+                quiet_since = now
 
     def _traffic(self, data: bytes) -> tuple[float, float]:
         """Since when the line was silent before these bytes, and when they came."""

@@ -72,20 +72,20 @@ class AlphaTwin(BusTwin):
     def _without_parity(self, data: bytes) -> bytes:
         return bytes(byte & 0x7F for byte in data) if self.even_parity else data
 
-    def take(self, frame: bytes) -> None:
+    def take(self, frame: bytes) -> bool:
         spoilt = self.even_parity and any(bin(byte).count("1") % 2 for byte in frame)
         plain = self._without_parity(frame)
         found = _FRAME.fullmatch(plain)
         if found is None or spoilt:
             self.complaints.append(f"no frame: {frame.hex(' ')}")
-            return
+            return False
         mine = (b"Z", self.sign_type) if self.sign_type != b"Z" else (found["type"],)
-        if found["type"] not in mine or found["address"] not in (b"00", b"%02X" % self.address) or self._mute:
-            return
         if found["end"] and int(found["check"], 16) != sum(plain[plain.index(b"\x02") : found.start("check")]) % 65536:
             self.complaints.append(f"checksum is {found['check'].decode()} in {plain.hex(' ')}")
-            return
-        self._command(found["command"], found["data"])
+            return False
+        if found["type"] in mine and found["address"] in (b"00", b"%02X" % self.address) and not self._mute:
+            self._command(found["command"], found["data"])
+        return True
 
     def _command(self, command: bytes, data: bytes) -> None:
         written = re.fullmatch(rb"(.)\x1b(.)(.)([\x20-\x7e]*)", data, re.DOTALL)

@@ -185,14 +185,15 @@ class OnbonTwin(BusTwin):
     def measure(self, heard: bytes) -> int:
         return heard.find(b"\x5a") + 1 if heard[0] == 0xA5 else -1
 
-    def take(self, frame: bytes) -> None:
+    def take(self, frame: bytes) -> bool:
         # Only what follows the last A5 counts: a frame that was cut off is dropped.
-        self._packet(frame[:-1].rpartition(b"\xa5")[2])
-
-    def _packet(self, travelled: bytes) -> None:
-        packet = unescape(travelled)
+        packet = unescape(frame[:-1].rpartition(b"\xa5")[2])
         if packet is None or len(packet) < 16:
-            return
+            return False
+        self._packet(packet)
+        return self._check_is_right(packet)
+
+    def _packet(self, packet: bytes) -> None:
         destination = int.from_bytes(packet[0:2], "little")
         if destination not in (self.address, _NO_REPLY_TO, _REPLY_AS) or self._mute:
             return

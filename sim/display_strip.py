@@ -108,17 +108,19 @@ class StripTwin(BusTwin):
         end = heard.find(b"\xff", 11) + 1
         return -1 if end == 0 and len(heard) > _LONGEST else end
 
-    def take(self, frame: bytes) -> None:
-        address = frame[3] if frame[0] == 0xA0 else frame[1]
-        if address != self.address or self._mute:
-            return
-        if frame[0] == 0xAA:
-            self._free_text(frame)
-            return
-        if frame[-2] != self._check(frame[1:-2]):
-            self.complaints.append(f"check is {frame[-2]:02x} in {frame.hex(' ')}")
-            return
-        self._family_1(frame[2], frame[4:-2])
+    def take(self, frame: bytes) -> bool:
+        text = frame[0] == 0xAA
+        address, check = (frame[1], frame[5]) if text else (frame[3], frame[-2])
+        mine = address == self.address and not self._mute
+        if check != (sum(frame[6:]) & 0xFF if text else self._check(frame[1:-2])):
+            if mine:
+                self.complaints.append(f"check is {check:02x} in {frame.hex(' ')}")
+            return False
+        if mine and text:
+            self._free_text(frame[4], frame[6:])
+        elif mine:
+            self._family_1(frame[2], frame[4:-2])
+        return True
 
     def _family_1(self, command: int, data: bytes) -> None:
         self.commands.append(command)
@@ -154,11 +156,7 @@ class StripTwin(BusTwin):
         text = f"请{number}号到{rest[2]}号窗口" if kind == "call" else f"{rest[2]}号窗口正在办理{number}"
         self._show(Shown(at=time.time(), page=kind, text=text))
 
-    def _free_text(self, frame: bytes) -> None:
-        kind, check, content = frame[4], frame[5], frame[6:]
-        if check != sum(content) & 0xFF:
-            self.complaints.append(f"sum is {check:02x} in {frame.hex(' ')}")
-            return
+    def _free_text(self, kind: int, content: bytes) -> None:
         if kind != (0x50 if self.card == "A4" else 0x54):
             self.complaints.append(f"kind {kind:02x} is for another kind of card")
             return

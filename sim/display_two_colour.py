@@ -81,10 +81,16 @@ class TwoColourTwin(BusTwin):
             return -1
         return size if len(heard) >= size else 0
 
-    def take(self, frame: bytes) -> None:
-        if frame[2] != self.address or self._mute:
-            return
-        shown = self._read(frame)
+    def take(self, frame: bytes) -> bool:
+        right = reduce(lambda left, right: left ^ right, frame[2:-1]) == frame[-1]
+        if frame[2] == self.address and not self._mute:
+            self._show(frame, right=right)
+        return right
+
+    def _show(self, frame: bytes, *, right: bool) -> None:
+        if not right:
+            self.complaints.append(f"XOR is {frame[-1]:02x} in {frame.hex(' ')}")
+        shown = self._read(frame) if right else None
         if self._failures:
             self._failures -= 1
             shown = None
@@ -95,9 +101,6 @@ class TwoColourTwin(BusTwin):
         self.answer(bytes([0xA0, 0x90, address, 0xA5, 0x55 if shown is None else 0xAA]))
 
     def _read(self, frame: bytes) -> Shown | None:
-        if reduce(lambda left, right: left ^ right, frame[2:-1]) != frame[-1]:
-            self.complaints.append(f"XOR is {frame[-1]:02x} in {frame.hex(' ')}")
-            return None
         rest, text, colors = frame[6:-1], "", []
         while rest:
             size = 1 if rest[0] < 0x80 else 2
