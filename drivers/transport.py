@@ -113,7 +113,7 @@ class Link(ABC):
 class ByteStream(Link):
     """Bytes in both directions, without frames."""
 
-    port_form = "/dev/..., socket://host:port or rfc2217://host:port"
+    port_form = "/dev/..., socket://host:port, rfc2217://host:port or usb:vendor:product"
     has_speed: ClassVar[bool] = False
     """Whether `set_baud` does anything here."""
 
@@ -285,6 +285,8 @@ _LINKS = {
     "/dev/input/by-id/": "transport_evdev.InputDevice",
     "/dev/input/by-path/": "transport_evdev.InputDevice",
     "/": "transport.ByteStream",
+    "/dev/usb/lp": "transport_usb.LpStream",
+    "usb:": "transport_usb.UsbStream",
     "socket://": "transport.ByteStream",
     "rfc2217://": "transport.ByteStream",
 }

@@ -1,7 +1,7 @@
 """Every driver has a twin of the same name, a contract test, and the parts by which the hall finds and trusts it.
 
-A module in drivers/ that another one there imports is a shared part; every other one is a driver. There is no list to
-extend: a new file is under these rules the moment it exists.
+A module in drivers/ that another one there imports, or that holds a link, is a shared part; every other one is a
+driver. There is no list to extend: a new file is under these rules the moment it exists.
 """
 
 import ast
@@ -20,7 +20,7 @@ import pytest
 import drivers
 import sim
 from drivers.base import DeviceOptions, Driver, Proven
-from drivers.transport import Link
+from drivers.transport import _LINKS, Link
 from sim.carriers import Twin
 from tests.contract.contract import DriverContract
 
@@ -74,7 +74,8 @@ def find_drivers() -> list[str]:
     """Names of all drivers."""
     modules = {module.name for module in pkgutil.iter_modules(drivers.__path__)}
     shared = {name for file in (ROOT / "drivers").glob("*.py") for name in imported_by(file) - {file.stem}}
-    return sorted(modules - shared)
+    links = {where.partition(".")[0] for where in _LINKS.values()}
+    return sorted(modules - shared - links)
 
 
 DRIVERS = find_drivers()

@@ -323,7 +323,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "a port that is none": (
         "/dev/ttyS1", "COM3",
         "devices.toml: [device.PRN-01] port: 'COM3' is no port for printer_escpos; "
-        "it needs /dev/..., socket://host:port or rfc2217://host:port",
+        "it needs /dev/..., socket://host:port, rfc2217://host:port or usb:vendor:product",
     ),
     "a port of another carrier": (
         "pcsc:Hall Card 00 00", "/dev/ttyS9",
@@ -341,7 +341,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "an address without its port": (
         "/dev/ttyS1", "socket://10.0.3.9",
         "devices.toml: [device.PRN-01] port: 'socket://10.0.3.9' is no port for printer_escpos; "
-        "it needs /dev/..., socket://host:port or rfc2217://host:port",
+        "it needs /dev/..., socket://host:port, rfc2217://host:port or usb:vendor:product",
     ),
     "an address with a port beyond the last": (
         "http://10.0.3.20:80/eSCL", "http://10.0.3.20:80000/eSCL",

@@ -185,7 +185,7 @@ async def test_a_line_that_dies_under_a_slip_leaves_its_fate_unknown(bench: Benc
     await bench.start()
     printer.stall()
     job = asyncio.ensure_future(bench.print())
-    await until_async(lambda: len(bench.lines["PRN-01"].sent_to_twins()) > 40)
+    await until_async(lambda: b"\x1b@" in bench.lines["PRN-01"].sent_to_twins())  # the slip has begun
     await asyncio.to_thread(bench.lines["PRN-01"].unplug)
 
     with pytest.raises(OutcomeUnknown):
