@@ -9,9 +9,12 @@ length only.
 from __future__ import annotations
 
 import importlib
+import math
+import os
 import select
 import socket
 import termios
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -156,68 +159,74 @@ class ByteStream(Link):
 
 
 class SerialStream(ByteStream):
-    """A serial line of this machine, or of a serial server by RFC 2217."""
+    """A serial line of this machine."""
 
     has_speed = True
 
     def __init__(self, port: str, baud: int) -> None:
         super().__init__(port)
         try:
-            self._serial = serial.serial_for_url(port, baudrate=baud, timeout=0, write_timeout=2, exclusive=True)
+            self._serial = serial.Serial(port, baudrate=baud, timeout=0, write_timeout=2, exclusive=True)
         except (*_PORT_GONE, ValueError) as exc:
             raise LinkError(f"cannot open {port}: {exc}") from exc
         self._cut = False
+        self._closing = threading.Lock()
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._news = select.poll()
+        for descriptor in (self._serial.fileno(), self._bell):
+            self._news.register(descriptor, select.POLLIN)
 
     def write(self, data: bytes, limit_s: float = 2.0) -> None:
         self._trace(">", data)
-        self._check_cut()
+        self._check_open()
         try:
-            self._serial.write_timeout = limit_s
+            if self._serial.write_timeout != limit_s:
+                self._serial.write_timeout = limit_s  # sets up the whole port anew
             self._serial.write(data)
         except _PORT_GONE as exc:
             raise LinkError(f"{self.port} is gone, or takes nothing: {exc}") from exc
 
     def _read_some(self, most: int, limit_s: float) -> bytes:
-        self._check_cut()
+        self._check_open()
+        # Waited for here: a new time limit of the port itself would set up the whole port anew.
+        found = self._news.poll(math.ceil(limit_s * 1000))
+        self._check_open()
+        if not found:
+            return b""
         try:
-            self._serial.timeout = limit_s
-            first = self._serial.read(1)
-            if not first:
-                self._check_cut()
-                return b""
-            more = min(most - 1, self._serial.in_waiting)
-            return bytes(first + self._serial.read(more)) if more > 0 else bytes(first)
+            return bytes(self._serial.read(most))
         except _PORT_GONE as exc:
             raise LinkError(f"{self.port} is gone: {exc}") from exc
 
     def set_baud(self, baud: int) -> None:
+        self._check_open()
         try:
             self._serial.baudrate = baud
         except _PORT_GONE as exc:
             raise LinkError(f"{self.port} is gone: {exc}") from exc
 
-    def _check_cut(self) -> None:
-        if self._cut:
-            raise LinkError(f"{self.port}: cut off")
+    def _check_open(self) -> None:
+        if self._cut or not self._serial.is_open:
+            raise LinkError(f"{self.port}: closed on this side")
 
     def watched(self) -> int | None:
-        try:
-            return int(self._serial.fileno())
-        except (*_PORT_GONE, AttributeError):
-            return None  # RFC 2217 reads its socket on a thread of its own
+        return self._serial.fileno() if self._serial.is_open else None
 
     def cut(self) -> None:
         # Not closed here: its descriptor's number may belong to another port before the reader looks again.
         self._cut = True
         try:
-            self._serial.cancel_read()
+            with self._closing:
+                os.eventfd_write(self._bell, 1)
             self._serial.cancel_write()
-        except AttributeError:
-            self.close()  # RFC 2217: nothing but the end of its socket wakes a reader
         except _PORT_GONE:
             return  # already gone is what was wanted
 
     def close(self) -> None:
+        with self._closing:
+            if self._bell >= 0:
+                os.close(self._bell)
+            self._bell = -1
         try:
             self._serial.close()
         except _PORT_GONE:
@@ -240,6 +249,9 @@ class TcpStream(ByteStream):
 
     def write(self, data: bytes, limit_s: float = 2.0) -> None:
         self._trace(">", data)
+        self._send(data, limit_s)
+
+    def _send(self, data: bytes, limit_s: float) -> None:
         rest = memoryview(data)
         while rest:
             try:
@@ -288,7 +300,7 @@ _LINKS = {
     "/dev/usb/lp": "transport_usb.LpStream",
     "usb:": "transport_usb.UsbStream",
     "socket://": "transport.ByteStream",
-    "rfc2217://": "transport.ByteStream",
+    "rfc2217://": "transport_rfc2217.SerialServer",
 }
 """How a port begins → where its link is; the longest beginning counts. Loaded when a port needs it."""
 
@@ -309,5 +321,5 @@ def open_link(port: str, baud: int = 9600) -> Link:
     if kind is None:
         raise LinkError(f"'{port}' is no port; see docs/devices.md for how a port is written")
     if kind is not ByteStream:
-        return cast(Link, kind(port))
+        return cast(Link, kind(port, baud) if issubclass(kind, ByteStream) and kind.has_speed else kind(port))
     return TcpStream(port) if port.startswith("socket://") else SerialStream(port, baud)
