@@ -1,0 +1,137 @@
+"""A call becomes audible: one after the other, none lost, never two voices at once, and told when it was not said."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from hall_daemon.announcing import Announcing
+from hall_daemon.devices import Devices
+from hall_daemon.texts import spoken_number
+from sim.announcer_syn6288 import SpeechModule
+from sim.carriers import PtyLine
+from tests.rules.hall_room import PENSION, PLACES, HallRoom, hall_room, write_hall
+from tests.waiting import until_async
+
+
+class Loud:
+    """A hall whose zones A and D share one speech module."""
+
+    def __init__(self, room: HallRoom, line: PtyLine) -> None:
+        self.room, self.line = room, line
+        self.module: Any = line.twins[0]
+        self.devices = Devices(dict(room.config.devices), room.clock)
+        self.announcing = Announcing(room.hall, self.devices)
+
+    def said(self) -> list[str]:
+        return [spoken.text for spoken in self.module.spoken]
+
+    async def says(self, *texts: str) -> None:
+        await until_async(lambda: self.said() == list(texts), 20, f"{texts}, not {self.said()}")
+
+
+@asynccontextmanager
+async def loud(folder: Path) -> AsyncIterator[Loud]:
+    line = PtyLine(folder / "line")
+    line.attach(SpeechModule("ANN-01", {}))
+    places = PLACES
+    for zone in ("A", "D"):
+        places = places.replace(f"[zone.{zone}]", f'[zone.{zone}]\nannouncer = "ANN-01"')
+    table = f'\n[device.ANN-01]\ndriver = "announcer_syn6288"\nport = "{line.port}"\n'
+    write_hall(folder / "hall", places + table)
+    line.start()
+    async with hall_room(folder / "hall") as room:
+        found = Loud(room, line)
+        found.devices.start()
+        running = asyncio.ensure_future(found.announcing.run())
+        try:
+            await until_async(lambda: found.devices.view("ANN-01").link == "online", what="online")
+            await room.sign_in(w1="c001", w2="c002")
+            yield found
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await found.devices.stop()
+            await asyncio.to_thread(line.stop)
+
+
+A001 = "注册登记区，请A零零一号到1号窗口。"
+H001 = "社会民生区，请H零零一号到2号窗口。"
+
+
+def test_a_number_is_said_digit_by_digit() -> None:
+    assert (spoken_number("A017"), spoken_number("VH1000")) == ("A零一七", "VH一零零零")
+
+
+async def test_a_call_is_said_twice_with_its_zone(tmp_path: Path) -> None:
+    async with loud(tmp_path) as hall:
+        await hall.room.issue()
+        await hall.room.call("1")
+        await hall.says(A001, A001)
+        assert hall.announcing.notices("1") == ()
+
+
+async def test_two_calls_in_the_same_second_are_each_said_whole(tmp_path: Path) -> None:
+    async with loud(tmp_path) as hall:
+        hall.module.second_per_character = 0.03
+        await hall.room.issue()
+        await hall.room.issue(PENSION)
+        await asyncio.gather(hall.room.call("1"), hall.room.call("2"))
+        await hall.says(A001, A001, H001, H001) if await _first(hall) == A001 else await hall.says(
+            H001, H001, A001, A001
+        )
+        assert hall.module.cut == []
+
+
+async def _first(hall: Loud) -> str:
+    await until_async(hall.said, what="something is said")
+    return hall.said()[0]
+
+
+async def test_when_very_many_wait_each_is_said_once_and_short_and_none_is_dropped(tmp_path: Path) -> None:
+    async with loud(tmp_path) as hall:
+        hall.module.play_for_ever()
+        numbers = await hall.room.numbers(8)
+        await hall.room.call("1")
+        await until_async(lambda: bool(hall.module.playing), what="the first is being said")
+        for number in numbers[:7]:
+            await hall.room.serve("1", number)
+            await hall.room.hall.call_next("1", number)
+        hall.module.recover()
+        hall.module.power_cycle()  # the endless text ends; those behind it are said
+        short = [f"{spoken_number(n)}号，1号窗口。" for n in numbers]
+        long = [f"注册登记区，请{spoken_number(n)}号到1号窗口。" for n in numbers]
+        await hall.says(short[1], short[2], long[3], long[4], long[5], long[5], long[6], long[6], long[7], long[7])
+
+
+async def test_who_is_called_again_goes_first_and_is_not_doubled(tmp_path: Path) -> None:
+    async with loud(tmp_path) as hall:
+        hall.module.play_for_ever()
+        await hall.room.issue()
+        await hall.room.issue(PENSION)
+        await hall.room.issue(PENSION)
+        await hall.room.call("2")
+        await until_async(lambda: bool(hall.module.playing), what="the first is being said")
+        await hall.room.call("1")
+        await hall.room.hall.recall("2", "H001")
+        await hall.room.hall.recall("2", "H001")
+        hall.module.recover()
+        hall.module.power_cycle()
+        await hall.says(H001, H001, A001, A001)
+
+
+async def test_a_silent_announcer_is_told_to_the_clerk_and_takes_no_call_back(tmp_path: Path) -> None:
+    async with loud(tmp_path) as hall:
+        await asyncio.to_thread(hall.line.unplug)
+        await until_async(lambda: hall.devices.view("ANN-01").link == "offline", what="offline")
+        [number] = await hall.room.numbers(1)
+        assert await hall.room.call("1") == number
+        assert [n.zh for n in hall.announcing.notices("1")] == ["语音没有播出，请口头叫号。"]
+        assert hall.announcing.notices("2") != ()
+        assert hall.announcing.notices("3") != ()
+        await asyncio.to_thread(hall.line.replug)
+        await until_async(lambda: hall.devices.view("ANN-01").link == "online", 20, what="online")
+        await hall.room.hall.recall("1", number)
+        await hall.says(A001, A001)
+        await until_async(lambda: hall.announcing.notices("1") == (), what="the clerk sees that it works again")
