@@ -30,11 +30,10 @@ from dataclasses import dataclass, field
 from drivers.base import Condition, DeviceOptions, Identity, Key, Keypad
 from drivers.input_keys import HOLE, KeyPress, KeyTracker
 from drivers.keypad_gate import BOUNCE_S, STUCK_WITHIN_S, KeyGate, next_key, stuck_keys
-from drivers.transport_evdev import InputDevice, InputEvent
+from drivers.transport_evdev import InputDevice
 
 HELD_S = STUCK_WITHIN_S
 MOST_EVENT_CODES = 0x2FF
-_MOST_STALE_READS = 256
 
 _MAIN_ROW_DIGITS = range(2, 12)
 _PAD_DIGITS = (79, 80, 81, 75, 76, 77, 71, 72, 73, 82)
@@ -109,9 +108,8 @@ class EvdevKeypad(Keypad[InputDevice, EvdevKeypadOptions]):
 
         Raises LinkError.
         """
-        for _ in range(_MOST_STALE_READS):
-            if not self._read(0.0):
-                break
+        with self.link.private():
+            self.link.drop_events()
         self._gate, self._tracker, self._heard_at = KeyGate(), KeyTracker(), time.monotonic()
         return Identity(model=self.link.name)
 
@@ -129,13 +127,10 @@ class EvdevKeypad(Keypad[InputDevice, EvdevKeypadOptions]):
         """The next key press within limit_s; None also while a key is stuck."""
         return next_key(self._gate, self._hear, limit_s)
 
-    def _read(self, limit_s: float) -> list[InputEvent]:
-        with self.link.private():
-            return self.link.read_events(limit_s)
-
     def _hear(self, limit_s: float) -> int:
         """Take what comes first within limit_s; how many events it was."""
-        events = self._read(limit_s)
+        with self.link.private():
+            events = self.link.read_events(limit_s)
         now = time.monotonic()
         earliest, self._heard_at = self._heard_at, now
         held = self._tracker.held_s(now) >= HELD_S

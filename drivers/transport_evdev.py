@@ -35,6 +35,7 @@ _NAME = 0x81004506  # EVIOCGNAME, 256 bytes
 _CLOCK_MONOTONIC = 1
 _NAME_BYTES = 256
 _MOST_RECORDS = 4096
+_MOST_STALE_READS = 64
 
 
 class InputEvent(NamedTuple):
@@ -103,6 +104,12 @@ class InputDevice(Link):
         self._trace("<", data)
         events, self._half = split_records(self._half + data)
         return events
+
+    def drop_events(self) -> None:
+        """Take what has arrived and was not read. Raises LinkError."""
+        for _ in range(_MOST_STALE_READS):
+            if not self.read_events(0.0):
+                return
 
     def watched(self) -> int | None:
         return self._fd if self._fd >= 0 else None
