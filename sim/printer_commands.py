@@ -216,6 +216,7 @@ class Interpreter:
             bold=style.bold,
             underline=style.underline,
             inverse=style.inverse,
+            single_byte=not chinese and not char.isascii(),
         )
         if self.line and sum(r.dots for r in self.line) + run.dots > self.width and not self._print_line():
             return False

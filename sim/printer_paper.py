@@ -41,6 +41,8 @@ class Run:
     width: int = 1
     height: int = 1
     gap_dots: int = 0
+    single_byte: bool = False
+    """Whether its characters are of a code page: those are half-width whatever they show."""
     bold: bool = False
     underline: bool = False
     inverse: bool = False
@@ -48,7 +50,11 @@ class Run:
     @property
     def dots(self) -> int:
         """How wide it stands on paper."""
-        return self.gap_dots + sum(HALF_CELL if is_half(c) else CELL for c in self.text) * self.width
+        return self.gap_dots + sum(self.cell(c) for c in self.text) * self.width
+
+    def cell(self, char: str) -> int:
+        """Width of one of its characters before magnification."""
+        return HALF_CELL if self.single_byte or is_half(char) else CELL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +215,7 @@ def _draw_line(line: TextLine) -> Image.Image:
     for run in line.runs:
         x += run.gap_dots
         for char in run.text:
-            glyph = _cell(char, run.bold, run.underline, run.inverse)
+            glyph = _cell(char, run.cell(char), run.bold, run.underline, run.inverse)
             big = glyph.resize((glyph.width * run.width, glyph.height * run.height), Image.Resampling.NEAREST)
             picture.paste(big, (x, bottom - big.height))
             x += big.width
@@ -217,8 +223,8 @@ def _draw_line(line: TextLine) -> Image.Image:
 
 
 @functools.lru_cache(maxsize=2000)
-def _cell(char: str, bold: bool, underline: bool, inverse: bool) -> Image.Image:
-    cell = Image.new("1", (HALF_CELL if is_half(char) else CELL, CELL), 1)
+def _cell(char: str, width: int, bold: bool, underline: bool, inverse: bool) -> Image.Image:
+    cell = Image.new("1", (width, CELL), 1)
     pen = ImageDraw.Draw(cell)
     pen.fontmode = "1"
     if char == "\ufffd":
