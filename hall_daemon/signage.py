@@ -141,16 +141,20 @@ class Signage:
             self._hall.changed.ring()
 
     def _wanted(self, snapshot: Snapshot, window: str) -> tuple[CallText, ...]:
-        """What belongs on the display, then what will do where that is too long."""
+        """What belongs on the display, then what will do where that is too long or cannot be written."""
+        ticket = snapshot.at_window(window) if window in snapshot.sessions else None
+        called = ticket is not None and ticket.state is TicketState.CALLED
+        facts = {"window": window, "number": ticket.number if ticket else ""}
+        codes: tuple[str, ...] = ("window.idle",)
+        least = window
         if window not in snapshot.sessions:
-            return (CallText(text=text("window.closed", window=window).zh),)
-        ticket = snapshot.at_window(window)
-        if ticket is None:
-            return (CallText(text=text("window.idle", window=window).zh),)
-        called = ticket.state is TicketState.CALLED
-        codes = ("call.display", "call.display_short") if called else ("window.serving",)
-        sentences = [text(code, number=ticket.number, window=window).zh for code in codes]
-        return tuple(CallText(text=sentence, attention=called) for sentence in (*sentences, ticket.number))
+            codes, least = ("window.closed",), text("window.closed_least").en
+        elif ticket is not None:
+            codes = ("call.display", "call.display_short") if called else ("window.serving",)
+            least = ticket.number
+        # The English sentence is the longest: only a display without Chinese gets that far.
+        forms = (*(text(code, **facts).zh for code in codes), text(codes[0], **facts).en, least)
+        return tuple(CallText(text=form, attention=called) for form in forms)
 
     def _called(self, data: TicketCalled, number: int, time: str) -> CalledNumber:
         window = self._hall.profile.windows.get(data.window_code)

@@ -72,6 +72,7 @@ _HALL: dict[str, tuple[str, str]] = {
     "window.idle": ("{window}号窗口", "Window {window}"),
     "window.serving": ("{number} 办理中", "{number} serving"),
     "window.closed": ("{window}号 未开放", "Window {window} closed"),
+    "window.closed_least": ("--", "--"),
     # notices at a window
     "notice.display_offline": ("窗口屏离线，请口头叫号。", "The window display is offline: call aloud."),
     "notice.display_fault": ("窗口屏没有显示这次叫号，请口头叫号。", "The display did not show this call: call aloud."),

@@ -1,6 +1,8 @@
 """A call becomes visible: window displays with twins on a real line, and the calls of the hall board."""
 
 import asyncio
+import importlib
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,29 +14,28 @@ from hall_daemon import devices_port as device_room
 from hall_daemon import service_day
 from hall_daemon.devices import Devices
 from hall_daemon.signage import Signage
+from hall_daemon.texts import text
 from hall_daemon.words import Outcome
 from sim.carriers import PtyLine
-from sim.display_onbon import OnbonTwin
 from tests.rules.hall_room import HOUR_MS, PLACES, HallRoom, StandingClock, hall_room, write_hall
 from tests.waiting import until_async
 
-DISPLAY = """
-[device.DSP-0{n}]
-driver = "display_onbon"
-port = "{port}"
-address = {n}
-width_px = {size[0]}
-height_px = {size[1]}
-gap_s = 0.0
-"""
+
+def onbon(width_px: int, height_px: int) -> dict[str, Any]:
+    return {"driver": "display_onbon", "width_px": width_px, "height_px": height_px}
+
+
+WIDE = onbon(128, 32)
+STRIP = {"driver": "display_strip", "columns": 20, "confirms": True}
+ALPHA = {"driver": "display_alpha", "columns": 18}
+TWO_COLOUR = {"driver": "display_two_colour", "columns": 16}
 
 
 class Rooms:
     """The hall, its displays on one line, and the room between them."""
 
-    def __init__(self, room: HallRoom, line: PtyLine) -> None:
-        self.room, self.line = room, line
-        self.screens: list[Any] = line.twins
+    def __init__(self, room: HallRoom, line: PtyLine, screens: list[Any]) -> None:
+        self.room, self.line, self.screens = room, line, screens
         self.devices = Devices(dict(room.config.devices), room.clock)
         self.signage = Signage(room.hall, self.devices)
 
@@ -49,26 +50,26 @@ class Rooms:
         return [notice.en for notice in self.signage.notices(window)]
 
 
-WIDE = (128, 32)
-
-
 @asynccontextmanager
 async def rooms(
-    folder: Path, clock: StandingClock | None = None, sizes: tuple[tuple[int, int], ...] = (WIDE, WIDE)
+    folder: Path, clock: StandingClock | None = None, displays: tuple[dict[str, Any], ...] = (WIDE, WIDE)
 ) -> AsyncIterator[Rooms]:
-    """`sizes` of the displays over windows 1 and 2, in dots."""
-    line = PtyLine(folder / "line")
-    tables = [DISPLAY.format(n=n, port=line.port, size=size) for n, size in enumerate(sizes, start=1)]
-    places = PLACES
-    for n, queues in ((1, '["A", "H"]'), (2, '["H", "D"]')):
+    """`displays` over windows 1 and 2, on one line unless they have a line of their own."""
+    line, own = PtyLine(folder / "line"), PtyLine(folder / "own")
+    places, screens = PLACES, []
+    for n, (queues, display) in enumerate(zip(('["A", "H"]', '["H", "D"]'), displays, strict=True), start=1):
         places = places.replace(f"queues = {queues}", f'queues = {queues}\ndisplay = "DSP-0{n}"')
-        width, height = sizes[n - 1]
-        options = {"address": n, "gap_s": 0.0, "width_px": width, "height_px": height}
-        line.attach(OnbonTwin(f"DSP-0{n}", options))
-    write_hall(folder / "hall", places + "".join(tables))
+        alone = display["driver"] == "display_customer"
+        options = display if alone else {"address": n, "gap_s": 0.0, **display}
+        screens.append(importlib.import_module(f"sim.{display['driver']}").TWIN(f"DSP-0{n}", options))
+        (own if alone else line).attach(screens[-1])
+        table = {**options, "port": screens[-1].line.port}
+        places += f"\n[device.DSP-0{n}]\n" + "".join(f"{key} = {json.dumps(table[key])}\n" for key in table)
+    write_hall(folder / "hall", places)
     line.start()
+    own.start()
     async with hall_room(folder / "hall", clock) as room:
-        found = Rooms(room, line)
+        found = Rooms(room, line, screens)
         found.devices.start()
         running = asyncio.ensure_future(found.signage.run())
         try:
@@ -78,6 +79,7 @@ async def rooms(
             await asyncio.gather(running, return_exceptions=True)
             await found.devices.stop()
             await asyncio.to_thread(line.stop)
+            await asyncio.to_thread(own.stop)
 
 
 async def test_a_display_follows_its_window_step_by_step(tmp_path: Path) -> None:
@@ -136,7 +138,7 @@ async def test_a_display_that_lost_its_power_gets_its_text_again(
 
 
 async def test_on_a_narrow_display_the_call_is_shortened_and_the_number_stands(tmp_path: Path) -> None:
-    async with rooms(tmp_path, sizes=((112, 16), (32, 16))) as hall:
+    async with rooms(tmp_path, displays=(onbon(112, 16), onbon(32, 16))) as hall:
         await hall.room.sign_in(w1="c001", w2="c002")
         await hall.room.numbers(1)
         await hall.room.numbers(1, "queue:D")
@@ -150,15 +152,95 @@ async def test_on_a_narrow_display_the_call_is_shortened_and_the_number_stands(t
         assert hall.screens[1].text == "D001"
 
 
+async def test_a_narrow_display_keeps_no_number_that_is_over(tmp_path: Path) -> None:
+    async with rooms(tmp_path, displays=(WIDE, onbon(32, 16))) as hall:
+        await hall.shows("1号 未开放", "--")
+        await hall.room.sign_in(w2="c002")
+        await hall.room.numbers(1, "queue:D")
+        await hall.room.call("2")
+        await hall.shows("1号 未开放", "D001")
+        await hall.room.hall.no_show("2", "D001")
+        await hall.shows("1号 未开放", "2")
+        assert hall.notices("2") == []
+
+
+async def test_displays_of_three_protocols_on_one_line_each_show_what_they_can(tmp_path: Path) -> None:
+    for folder, beside, in_english in (("strip", STRIP, False), ("two", TWO_COLOUR, False), ("alpha", ALPHA, True)):
+        async with rooms(tmp_path / folder, displays=(WIDE, {**beside, "gap_s": 0.1})) as hall:
+            await hall.shows("1号 未开放", "Window 2 closed" if in_english else "2号 未开放")
+            await hall.room.sign_in(w1="c001", w2="c002")
+            await hall.shows("1号窗口", "Window 2" if in_english else "2号窗口")
+            await hall.room.numbers(1, "queue:D")
+            await hall.room.call("2")
+            await hall.shows("1号窗口", "D001 to window 2" if in_english else "请D001到2号窗口")
+            assert hall.screens[1].shown[-1].attention
+            await hall.room.serve("2", "D001")
+            await hall.shows("1号窗口", "D001 serving" if in_english else "D001 办理中")
+            assert not hall.screens[1].shown[-1].attention
+            assert hall.notices("2") == []
+            assert hall.screens[1].collisions == hall.screens[1].complaints == []
+
+
+@pytest.mark.parametrize("dialect", ["cd5220", "dm_d"])
+async def test_a_customer_display_shows_english_and_has_its_text_again_after_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dialect: str
+) -> None:
+    monkeypatch.setattr(device_room, "ASK_CONDITIONS_S", 0.1)
+    async with rooms(tmp_path, displays=(WIDE, {"driver": "display_customer", "dialect": dialect})) as hall:
+        await hall.room.sign_in(w2="c002")
+        await hall.shows("1号 未开放", "Window 2")
+        await hall.room.numbers(1, "queue:D")
+        await hall.room.call("2")
+        await hall.shows("1号 未开放", "D001 to window 2")
+        hall.screens[1].restart()
+        await hall.shows("1号 未开放", "D001 to window 2")
+        assert hall.screens[1].complaints == []
+
+
+@pytest.mark.parametrize("code", ["call.display", "window.idle", "window.serving", "window.closed"])
+def test_the_english_form_is_wider_than_the_chinese_so_that_no_chinese_display_gets_to_it(code: str) -> None:
+    sentence = text(code, number="A001", window="3")
+    assert len(sentence.en) > len(sentence.zh.encode("gb2312"))
+
+
+async def test_a_sign_too_short_for_a_sentence_shows_the_number(tmp_path: Path) -> None:
+    async with rooms(tmp_path, displays=(WIDE, {**ALPHA, "columns": 6})) as hall:
+        await hall.shows("1号 未开放", "--")
+        await hall.room.sign_in(w2="c002")
+        await hall.shows("1号 未开放", "2")
+        await hall.room.numbers(1, "queue:D")
+        await hall.room.call("2")
+        await hall.shows("1号 未开放", "D001")
+        assert hall.notices("2") == []
+
+
+async def test_a_strip_that_was_away_gets_the_whole_of_what_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_room, "ASK_CONDITIONS_S", 0.1)
+    async with rooms(tmp_path, displays=(WIDE, STRIP)) as hall:
+        await hall.room.sign_in(w2="c002")
+        await hall.shows("1号 未开放", "2号窗口")
+        hall.screens[1].go_mute()
+        hall.screens[1].restart()
+        await until_async(lambda: hall.devices.view("DSP-02").link == "offline", 15)
+        await hall.room.numbers(2, "queue:D")
+        await hall.room.call("2")
+        assert hall.notices("2") == ["The window display is offline: call aloud."]
+        seen = len(hall.screens[1].shown)
+        hall.screens[1].recover()
+        await hall.shows("1号 未开放", "请D001到2号窗口")
+        assert {shown.text for shown in hall.screens[1].shown[seen:]} == {"请D001到2号窗口"}
+        assert hall.notices("2") == []
+
+
 async def test_what_does_not_fit_at_all_is_told_to_the_clerk_and_the_call_stands(tmp_path: Path) -> None:
-    async with rooms(tmp_path, sizes=(WIDE, (16, 16))) as hall:
+    async with rooms(tmp_path, displays=(WIDE, onbon(16, 16))) as hall:
         await hall.room.sign_in(w1="c001", w2="c002")
         await hall.room.numbers(1, "queue:D")
         await hall.room.call("2")
         await until_async(lambda: hall.notices("2") == ["The display did not show this call: call aloud."], 15)
 
         assert (await hall.room.find("D001")).state == "called"
-        await hall.shows("1号窗口", "")
+        await hall.shows("1号窗口", "2")
 
 
 async def test_a_mute_display_holds_up_no_call(tmp_path: Path) -> None:
