@@ -15,7 +15,7 @@ from pathlib import Path
 
 from drivers.base import DeviceError
 from drivers.transport import open_link
-from hall_daemon import store
+from hall_daemon import ports, store
 from hall_daemon.config import ConfigError, DeviceConfig, HallConfig, load
 
 
@@ -85,6 +85,9 @@ def _check(config: HallConfig) -> int:
     for queue in profile.queues.values():
         if not profile.windows_for(queue.code):
             print(f"note: no window serves queue {queue.code} ({queue.name.zh}); its items cannot be taken")  # noqa: T201
+    for device in config.devices.values():
+        if lasting := ports.advice(device.port):
+            print(f"note: {device.name}: {lasting}")  # noqa: T201
     return 0
 
 

@@ -12,12 +12,14 @@ from pathlib import Path
 Presence = tuple[int, int, int]
 """What is at a path at this moment; another one after a cable was pulled and plugged in again."""
 
-_UNSTABLE = {
-    r"ttyUSB\d+|ttyACM\d+": "/dev/serial/by-path",
-    r"video\d+": "/dev/v4l/by-path",
-    r"input/event\d+": "/dev/input/by-path",
+_LASTING = {
+    r"ttyUSB\d+|ttyACM\d+": "/dev/serial",
+    r"video\d+": "/dev/v4l",
+    r"input/event\d+": "/dev/input",
 }
-"""Names below /dev that the kernel gives in the order of plugging in → where its lasting names are."""
+"""Names below /dev that the kernel gives in the order of plugging in → where their lasting names are."""
+_PRINTER = r"usb/lp\d+"
+"""The same, without lasting names of its own."""
 
 
 def path_of(port: str) -> Path | None:
@@ -50,18 +52,20 @@ def advice(port: str, dev: Path = Path("/dev")) -> str:
     if path is None or not path.is_relative_to(dev):
         return ""
     name = str(path.relative_to(dev))
-    for pattern, folder in _UNSTABLE.items():
+    changes = f"{path} names what was plugged in in that order and may be another device after the next start; "
+    if re.fullmatch(_PRINTER, name):
+        return changes + "write usb:VVVV:PPPP with the numbers that lsusb shows"
+    for pattern, folder in _LASTING.items():
         if re.fullmatch(pattern, name):
-            lasting = _lasting_name(path, dev / Path(folder).relative_to("/dev"))
-            instead = f"write {lasting}" if lasting else f"use its name in {folder} or {folder[:-4]}id"
-            return f"{path} is whatever was plugged in in that order and may be another device tomorrow; {instead}"
+            found = _lasting_name(path, dev / Path(folder).relative_to("/dev"))
+            return changes + f"write {found or f'its name in {folder}/by-path or {folder}/by-id'}"
     return ""
 
 
-def _lasting_name(path: Path, by_path: Path) -> str:
-    for folder in (by_path, by_path.with_name("by-id")):
-        if folder.is_dir():
-            for link in sorted(folder.iterdir()):
-                if link.resolve() == path.resolve():
-                    return str(link)
+def _lasting_name(path: Path, folder: Path) -> str:
+    """By where it is plugged in before by what it says it is: cheap devices all say the same."""
+    for links in (folder / "by-path", folder / "by-id"):
+        for link in sorted(links.iterdir()) if links.is_dir() else ():
+            if link.resolve() == path.resolve():
+                return str(link)
     return ""
