@@ -141,18 +141,32 @@ class TestPsbcPad(DriverContract):
 
     def test_a_serial_number_that_comes_late_is_never_typed(self, rig: Rig) -> None:
         rig.twin.serial = b"20141125"
-        rig.options = {"probe_every_s": 0, "answer_limit_s": 0.2}
+        rig.options = {"probe_every_s": 0, "answer_limit_s": 0.3}
         driver = rig.open()
         driver.hello()
-        rig.twin.answer_late(0.3)
+        rig.twin.answer_late(0.6)
         with pytest.raises(NoReply):
             driver.conditions()
-        assert driver.poll_key(0.3) is None
+        assert driver.poll_key(0.0) is None
+        assert driver.poll_key(0.6) is None
         rig.twin.recover()
         assert driver.conditions() == frozenset()
         assert poll(driver) is None
         rig.twin.press("3")
         assert keys_of(driver, 1) == "3"
+
+    def test_a_serial_number_that_is_always_late_is_never_taken_for_the_next_one(self, rig: Rig) -> None:
+        rig.twin.serial = b"20141125"
+        driver = rig.open()
+        driver.hello()
+        rig.twin.answer_late(0.75)
+        for _ in range(3):
+            with pytest.raises(NoReply):
+                driver.conditions()
+        assert poll(driver, 1.0) is None
+        rig.twin.recover()
+        assert driver.conditions() == frozenset()
+        until(lambda: rig.twin.doing == "keys")
 
     def test_keys_prove_the_pad_alive_and_spare_the_question(self, rig: Rig) -> None:
         rig.options = {}
@@ -373,6 +387,14 @@ class TestPsbcPad(DriverContract):
         sent = rig.line.sent_to_twins()
         driver.stop_asking()
         assert rig.line.sent_to_twins() == sent
+
+    def test_stop_asking_brings_back_the_welcome_text(self, rig: Rig) -> None:
+        rig.options = {"numeric_input": False}
+        driver = rig.open()
+        driver.hello()
+        asked(driver, rig)
+        driver.stop_asking()
+        until(lambda: rig.twin.doing == "welcome")
 
     def test_a_question_cancels_input_and_digits_are_no_grade(self, rig: Rig) -> None:
         driver = rig.open()
