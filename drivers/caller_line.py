@@ -83,6 +83,32 @@ def split_frames(received: bytes) -> tuple[list[CallerFrame], bytes]:
     return found, rest
 
 
+_MEANINGS = {
+    ("<", 0x00): ("下一位", "next"),
+    ("<", 0x02): ("重呼", "recall"),
+    ("<", 0x06): ("登录", "log in"),
+    ("<", 0x1A): ("退出登录", "log out"),
+    (">", 0x01): ("显示号码", "show a number"),
+    (">", 0x05): ("登录成功", "log-in accepted"),
+    (">", 0x07): ("登录被拒或已退出", "log-in refused or over"),
+    (">", 0x1C): ("等候人数", "waiting count"),
+}
+
+
+def explain(direction: str, data: bytes) -> str:
+    """Meaning of frames in what passed, `Chinese | English`; "" where there is no whole frame."""
+    told = []
+    for body in data.split(END)[:-1]:
+        host, other = (0, 1) if direction == "<" else (1, 0)
+        if len(body) == _BODY and body[host] == HOST:
+            zh, en = _MEANINGS.get((direction, body[2]), (f"命令 {body[2]:02x}", f"command {body[2]:02x}"))
+            number = " ".join(str(byte) for byte in body[3:]) if body[3:] != EMPTY else ""
+            told.append(
+                (f"{body[other]} 号呼叫器 {zh} {number}".rstrip(), f"caller {body[other]}: {en} {number}".rstrip())
+            )
+    return " | ".join("; ".join(parts) for parts in zip(*told, strict=True))
+
+
 class CallerInbox:
     """Hears the line for all of its devices and keeps each one's frames until its driver asks."""
 

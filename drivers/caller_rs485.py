@@ -34,6 +34,7 @@ from drivers.caller_line import (
     check_address,
     encode_count,
     encode_frame,
+    explain,  # noqa: F401 - the live trace asks the driver's module for it
 )
 from drivers.transport import ByteStream
 

@@ -22,7 +22,14 @@ import time
 from dataclasses import dataclass
 
 from drivers.base import Condition, Evaluator, Grade, GradeGiven, Identity
-from drivers.caller_line import CallerFrame, CallerInbox, LineOptions, check_address, encode_frame
+from drivers.caller_line import (
+    CallerFrame,
+    CallerInbox,
+    LineOptions,
+    check_address,
+    encode_frame,
+    explain,  # noqa: F401 - the live trace asks the driver's module for it
+)
 from drivers.transport import ByteStream
 
 ASK, STOP = b"\x00\x01", b"\x00\x00"

@@ -156,9 +156,9 @@ class CallerTwin(SixByteTwin):
         if self.logged_in:
             self.send(_KEYS[key], *((0x00, 0x00) if key == "recall" else _NOTHING))
 
-    def log_in(self, staff: int) -> None:
+    def log_in(self, staff: int | str) -> None:
         """Type a staff number and press log-in."""
-        self.send(0x06, staff // 100, staff % 100)
+        self.send(0x06, *divmod(int(staff), 100))
 
     def press_other(self, command: int) -> None:
         """Press a key of a caller that has more of them than the document."""

@@ -28,11 +28,11 @@ class EvaluatorBehindCaller(SixByteTwin):
 
     # What a resident does, or does not
 
-    def press(self, grade: int) -> None:
+    def press(self, grade: int | str) -> None:
         """Press one of the keys 1 to 5; without a question nothing happens."""
         if self.asking:
             self.asking = False
-            self.send(self._command, 0, grade)
+            self.send(self._command, 0, int(grade))
 
     def let_time_pass(self) -> None:
         """Nobody presses until the device gives up by itself."""

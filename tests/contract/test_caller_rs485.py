@@ -20,6 +20,7 @@ from drivers.caller_rs485 import (
     decode_press,
     encode_number,
     encode_waiting,
+    explain,
     key_table,
 )
 from drivers.evaluator_caller import CallerEvaluator, EvaluatorCallerOptions
@@ -54,6 +55,7 @@ def signed_in(rig: Rig) -> Rs485Caller:
 class TestRs485Caller(DriverContract):
     driver_module = twin_module = "caller_rs485"
     options = {"address": 3}  # noqa: RUF012 - read only
+    never_answers = "this line has no question and no acknowledgement"
 
     def job(self, driver: Any, rig: Rig) -> None:
         driver.conditions()
@@ -76,8 +78,7 @@ class TestRs485Caller(DriverContract):
     def sample_replies(self) -> list[bytes]:
         return [bytes.fromhex(h) for h in ("01 03 00 73 73 FF", "01 03 02 00 00 FF", "01 03 06 12 03 FF")]
 
-    def test_mute_device_gives_no_reply_in_time(self, rig: Rig) -> None:
-        """This line has no question and no acknowledgement: a mute caller is one on which nobody presses."""
+    def test_a_mute_caller_is_one_on_which_nobody_presses(self, rig: Rig) -> None:
         driver = signed_in(rig)
         rig.twin.go_mute()
         began = time.monotonic()
@@ -361,6 +362,20 @@ def test_golden_frames_of_the_document_are_written() -> None:
     assert encode_waiting(3, 123456, "two_bytes") == bytes.fromhex("03 01 1C 63 63 FF")
     assert encode_waiting(3, 255, "one_byte") == bytes.fromhex("03 01 1C 00 FE FF")
     assert encode_waiting(3, -1, "two_bytes") == bytes.fromhex("03 01 1C 00 00 FF")
+
+
+def test_frames_in_words_for_a_technician() -> None:
+    told = explain("<", bytes.fromhex("01 03 00 73 73 FF 01 04 06 12 03 FF 01 04"))
+    assert told == "3 号呼叫器 下一位; 4 号呼叫器 登录 18 3 | caller 3: next; caller 4: log in 18 3"
+    assert explain(">", bytes.fromhex("03 01 1C 01 00 FF")) == "3 号呼叫器 等候人数 1 0 | caller 3: waiting count 1 0"
+    assert explain("<", bytes.fromhex("01 03 0A 73 73 FF")) == "3 号呼叫器 命令 0a | caller 3: command 0a"
+    assert explain("<", bytes.fromhex("03 01 1C 01 00 FF 01 03 00")) == ""
+
+
+@given(st.sampled_from("<>"), st.binary(max_size=60))
+def test_any_bytes_are_explained_or_passed_over(direction: str, data: bytes) -> None:
+    told = explain(direction, data)
+    assert told == "" or len(told.split(" | ")) == 2
 
 
 class Ear:

@@ -33,6 +33,7 @@ def asked(rig: Rig) -> CallerEvaluator:
 class TestCallerEvaluator(DriverContract):
     driver_module = twin_module = "evaluator_caller"
     options = {"caller_address": 3}  # noqa: RUF012 - read only
+    never_answers = "this line has no question and no acknowledgement"
 
     def job(self, driver: Any, rig: Rig) -> None:
         driver.conditions()
@@ -51,8 +52,7 @@ class TestCallerEvaluator(DriverContract):
     def sample_replies(self) -> list[bytes]:
         return [bytes.fromhex("01 03 59 00 01 FF"), bytes.fromhex("01 03 59 00 00 FF")]
 
-    def test_mute_device_gives_no_reply_in_time(self, rig: Rig) -> None:
-        """This line has no question and no acknowledgement: a mute device is a resident who does not answer."""
+    def test_a_mute_device_is_a_resident_who_does_not_answer(self, rig: Rig) -> None:
         driver: CallerEvaluator = rig.open()
         rig.twin.go_mute()
         began = time.monotonic()

@@ -12,6 +12,7 @@ from hall_daemon.config import DeviceConfig
 from hall_daemon.devices import Devices
 from hall_daemon.protocol import DeviceView
 from sim.carriers import ByteLine, PtyLine, TcpLine
+from sim.input_line import InputLine
 from tests.waiting import until_async
 
 SLIP = Slip(parts=(SlipText(text="A017", scale=4, bold=True), SlipText(text="社保医保")))
@@ -35,9 +36,10 @@ class Bench:
     ) -> Any:
         """Hang a twin on a line of its own, or on one that is there."""
         name = line or device
-        if name not in self.lines:
-            self.lines[name] = TcpLine() if tcp else PtyLine(self.folder / name)
         self.twins[device] = importlib.import_module(f"sim.{driver}").TWIN(device, options)
+        if name not in self.lines:
+            on_path = InputLine if self.twins[device].carrier == "fifo" else PtyLine
+            self.lines[name] = TcpLine() if tcp else on_path(self.folder / name)
         self.lines[name].attach(self.twins[device])
         if plugged:
             self.lines[name].start()

@@ -12,7 +12,12 @@ from hall_daemon import devices_port as room
 from tests.rules.device_bench import Bench
 from tests.waiting import until_async
 
-PADS = [("keypad_serial", {}), ("keypad_matrix", {"table": "label"}), ("keypad_psbc", {"probe_every_s": 0})]
+PADS = [
+    ("keypad_serial", {}),
+    ("keypad_matrix", {"table": "label"}),
+    ("keypad_psbc", {"probe_every_s": 0}),
+    ("keypad_evdev", {}),
+]
 
 
 @pytest.fixture
