@@ -11,8 +11,10 @@ tunnel. Every route works through it, the escape channel too. Both machines need
 (all 1.9: 4:4), and pcscd there must admit the account that ssh signs in with (polkit, or root). The line dying is a
 LinkError like a service that stopped.
 
-The other way, a program that puts the remote reader's card into a vpcd slot here (`vicc --type relay`), needs nothing
-of us, but carries no escape channel, and vpcd listens to everybody on the network: the socket is better.
+The other way, a program there that puts its reader's card into a vpcd slot here (like `vicc --type relay` of the
+vsmartcard project), needs nothing of us, but carries no escape channel, and vpcd listens to everybody on the network:
+the socket is better. Shown with two real services side by side: the socket brought by socat over TCP, and a relayed
+slot; not shown: ssh, two versions of pcsc-lite.
 """
 
 from __future__ import annotations

@@ -17,11 +17,10 @@ import pytest
 
 from drivers.base import QUESTION_LIMIT_S, CardGone, CardRead, Condition, Identity, LinkError, NoReply
 from drivers.idcard_pcsc import PcscOptions, PcscReader
-from drivers.transport import open_link
 from drivers.transport_pcsc import CardSlot
 from sim.idcard_pcsc import TWIN
 from sim.idcard_records import PHOTO, RESIDENTS
-from sim.pcsc import VirtualPcsc, available, can_escape
+from sim.pcsc import InsertedCard, VirtualPcsc, available, can_escape
 from tests.contract.contract import MARKERS, Rig, until
 from tests.contract.idcard_room import (
     card_of,
@@ -66,7 +65,7 @@ class TestEscapeContract(SlotContract):
             began = time.monotonic()
             with pytest.raises((NoReply, LinkError)):
                 question()
-            assert time.monotonic() - began < QUESTION_LIMIT_S + 0.5
+            assert time.monotonic() - began < QUESTION_LIMIT_S
         rig.twin.recover()
         driver.link.close()
         self.job(rig.open(), rig)
@@ -112,7 +111,7 @@ class TestEscape:
     )
     @by_escape
     def test_wrong_option_is_an_error_that_names_what_was_tried(self, wrong: dict[str, Any], rig: Rig) -> None:
-        driver = PcscReader("TST-01", open_link(rig.line.port), PcscOptions(**{**ESCAPE, **wrong}))  # type: ignore[arg-type]  # a CardSlot
+        driver = PcscReader("TST-01", CardSlot(rig.line.port), PcscOptions(**{**ESCAPE, **wrong}))
         try:
             with pytest.raises(
                 Exception, match=r"control code 0x42000002|no SAM_V frame in an answer of 0 bytes"
@@ -165,7 +164,7 @@ class TestEscape:
 
 
 def test_virtual_reader_of_vpcd_itself_refuses_escapes(rig: Rig) -> None:
-    driver = PcscReader("TST-01", open_link(rig.line.port), PcscOptions(**ESCAPE))  # type: ignore[arg-type]  # a CardSlot
+    driver = PcscReader("TST-01", CardSlot(rig.line.port), PcscOptions(**ESCAPE))
     with pytest.raises(NoReply, match="control code 0x42000001"):
         driver.hello()
     driver.link.close()
@@ -192,7 +191,7 @@ def two_readers() -> Iterator[tuple[Any, Any]]:
 
 
 def open_driver(twin: Any) -> Any:
-    return PcscReader(twin.device, open_link(twin.port), PcscOptions(**FLAT_FILE))  # type: ignore[arg-type]  # a CardSlot
+    return PcscReader(twin.device, CardSlot(twin.port), PcscOptions(**FLAT_FILE))
 
 
 class TestCables:
@@ -288,13 +287,13 @@ class TestRelay:
     ) -> None:
         own = VirtualPcsc("Own")
         own.start()
-        link, own_link = open_link(relayed[0]), open_link(own.port)
-        driver = PcscReader("IDR-09", link, PcscOptions(**FLAT_FILE))  # type: ignore[arg-type]  # a CardSlot
+        link, own_link = CardSlot(relayed[0]), CardSlot(own.port)
+        driver = PcscReader("IDR-09", link, PcscOptions(**FLAT_FILE))
         try:
             assert driver.hello().model == "Hall Card 00 00"
             rig.twin.put("zhang")
             assert card_of(driver).name == "张测试"
-            assert own_link.card_atr(0.0) is None  # type: ignore[attr-defined]  # a CardSlot
+            assert own_link.card_atr(0.0) is None
             rig.twin.lift()
             assert poll_until_news(driver) == CardGone()
         finally:
@@ -302,9 +301,29 @@ class TestRelay:
             own_link.close()
             own.stop()
 
+    def test_card_relayed_into_a_virtual_slot_is_read_like_one_in_a_reader(self, rig: Rig) -> None:
+        """The other way: a program there puts its reader's card into a vpcd slot here. The program is this test."""
+        here = VirtualPcsc("Relayed")
+        here.start()
+        far = CardSlot(rig.line.port)
+        rig.twin.put("zhang")
+        atr = until(lambda: far.card_atr(0.2), what="the card over there")
+        far.connect()
+        relayed = InsertedCard(here, atr, far.transmit)
+        driver = PcscReader("IDR-09", CardSlot(here.port), PcscOptions(**FLAT_FILE))
+        try:
+            assert card_of(driver).name == "张测试"
+            relayed.pull()
+            assert poll_until_news(driver) == CardGone()
+        finally:
+            driver.link.close()
+            relayed.pull()
+            far.close()
+            here.stop()
+
     def test_relay_that_dies_is_a_lost_link(self, rig: Rig, relayed: tuple[str, list[subprocess.Popen[bytes]]]) -> None:
         port, processes = relayed
-        driver = PcscReader("IDR-09", open_link(port), PcscOptions(**FLAT_FILE))  # type: ignore[arg-type]  # a CardSlot
+        driver = PcscReader("IDR-09", CardSlot(port), PcscOptions(**FLAT_FILE))
         try:
             for process in processes:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -353,7 +372,7 @@ class TestOtherPrograms:
         assert "11 22 33 44 55 66 77 88" in opensc(rig, "-r", "0", "-s", "00:36:00:00:08")
 
     def test_other_program_at_the_same_card_disturbs_no_reading(self, rig: Rig) -> None:
-        driver = PcscReader("TST-01", open_link(rig.line.port), PcscOptions(**FLAT_FILE))  # type: ignore[arg-type]  # a CardSlot
+        driver = PcscReader("TST-01", CardSlot(rig.line.port), PcscOptions(**FLAT_FILE))
         try:
             rig.twin.put("zhang")
             until(lambda: "3b:8b:80:01" in opensc(rig, "-r", "0", "-a"), what="the ATR")
