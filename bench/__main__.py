@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 
 from bench.client import take_numbers
+from bench.devices import devices
 from hall_daemon.clock import Clock
 from hall_daemon.events import OperatorActed
 from hall_daemon.store import Store
@@ -201,7 +202,7 @@ def _rss_mb(pid: int) -> float:
     return pages * resource.getpagesize() / 1e6
 
 
-_PARTS: dict[str, Callable[[], None]] = {"latency": latency, "issue": issue, "start": start}
+_PARTS: dict[str, Callable[[], None]] = {"latency": latency, "issue": issue, "start": start, "devices": devices}
 
 if __name__ == "__main__":
     sys.exit(main())
