@@ -1,4 +1,4 @@
-"""The ESC/POS driver against a printer that nobody here wrote: emupos, as three models."""
+"""The ESC/POS driver against a printer that nobody here wrote: emupos, as three models, with the profiles they fit."""
 
 import json
 import os
@@ -16,9 +16,11 @@ import pytest
 import zxingcpp
 from PIL import Image
 
-from drivers.base import Align, Condition, Refused, Slip, SlipFeed, SlipQr, SlipText
+from drivers.base import Align, Condition, Refused, Slip, SlipBarcode, SlipFeed, SlipQr, SlipText, Unconfirmed
+from drivers.escpos_paper import PaperLowSource
+from drivers.escpos_profiles import EscposOptions
 from drivers.escpos_text import open_font
-from drivers.printer_escpos import DRIVER, EscposOptions
+from drivers.printer_escpos import DRIVER
 from drivers.transport import Link, Traffic, open_link
 from tests.waiting import until
 
@@ -32,6 +34,7 @@ pytestmark = [
     ),
 ]
 
+PROFILES = {"front": "epson-80", "side": "clone-80", "back": "clone-80"}
 MODELS = {"front": "epson-tm-t20iii", "side": "xprinter-xp80t", "back": "rongta-rp326"}
 TICKET = Slip(
     parts=(
@@ -68,10 +71,10 @@ class Emupos:
             return False
         return True
 
-    def open(self, printer: str) -> Any:
+    def open(self, printer: str, **options: Any) -> Any:
         link = open_link(f"socket://127.0.0.1:{self.ports[printer]}")
         self.links.append(link)
-        return DRIVER("PRN-01", link, EscposOptions())
+        return DRIVER("PRN-01", link, EscposOptions(**{"profile": PROFILES[printer], **options}))
 
     def receipts(self, printer: str) -> list[str]:
         """Ids, newest first."""
@@ -139,6 +142,46 @@ def test_slip_is_confirmed_and_stands_on_the_receipt(emupos: Emupos, printer: st
     assert [code.text for code in zxingcpp.read_barcodes(emupos.picture(printer, receipt))] == [
         "https://hall.example/q/A0042"
     ]
+
+
+@pytest.mark.parametrize("printer", MODELS)
+def test_fence_of_a_clone_is_found_out_before_the_first_slip(emupos: Emupos, printer: str) -> None:
+    driver, passed = emupos.open(printer), []
+    driver.link.tap = passed.append
+    driver.hello()
+    driver.print_slip(TICKET)
+    asked = [p.data for p in passed if p.direction == ">"]
+    assert asked.count(b"\x1dr\x01") == 1
+    assert asked[-2].endswith(b"\x1dr\x01")
+
+
+@pytest.mark.parametrize(("printer", "profile"), [*PROFILES.items(), ("side", "clone-58")])
+def test_codes_are_read_from_the_receipt(emupos: Emupos, printer: str, profile: str) -> None:
+    driver, before = emupos.open(printer, profile=profile, confirm="gs_r"), emupos.receipts(printer)
+    driver.print_slip(
+        Slip(parts=(SlipBarcode(data="990000-0042"), SlipQr(data="T|A0042", module_dots=5), SlipFeed(mm=5)))
+    )
+    [receipt] = emupos.new_receipts(printer, before, 1)
+    found = zxingcpp.read_barcodes(emupos.picture(printer, receipt))
+    assert {(code.format.name, code.text) for code in found} == {("Code128", "990000-0042"), ("QRCode", "T|A0042")}
+
+
+def test_a_mark_is_never_taken_as_confirmed_by_a_printer_that_does_not_know_it(emupos: Emupos) -> None:
+    with pytest.raises(Unconfirmed, match="no fault shows, fence not answered"):
+        emupos.open("front", confirm="gs_h").print_slip(TICKET)
+
+
+def test_automatic_status_of_somebody_else_is_understood(emupos: Emupos) -> None:
+    driver = emupos.open("front", roll_m=6)
+    driver.hello()
+    driver.paper.printed(5_900)
+    assert driver.conditions() == {Condition.PAPER_LOW}
+    assert driver.paper_low_source is PaperLowSource.PREDICTION
+    # Opened and closed between two looks: only what the printer tells by itself shows it.
+    emupos.call("PUT", "/devices/front/faults/cover-open")
+    emupos.call("DELETE", "/devices/front/faults/cover-open")
+    assert until(lambda: driver.conditions() == frozenset())
+    assert driver.paper.saw_new_roll
 
 
 def test_names_are_those_of_the_model(emupos: Emupos) -> None:
