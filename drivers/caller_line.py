@@ -151,6 +151,7 @@ class CallerInbox:
         Raises BadReply if the line is never silent: nothing was sent. Raises LinkError.
         """
         until = time.monotonic() + _NO_SILENCE_S
+        self.hear(link, 0.0, frame_gap_s)  # somebody may be speaking at this moment
         while (wait := link.last_traffic + HOST_GAP_S - time.monotonic()) > 0:
             if not self.hear(link, wait, frame_gap_s):
                 break

@@ -10,7 +10,8 @@ of it. A code that holds anything else (typed with control or alt, or by keys th
 a whole: half of it would be worse than none. Chinese text needs the gun as a serial port (codereader_serial).
 
 A gun that is pulled out is a LinkError; one that is there and silent is one that nobody uses. What is read may be an ID
-number, so the trace sees only how much it was and errors quote nothing. The number lock and caps lock keys do nothing.
+number, so the trace sees only how much it was and errors quote nothing. NumLock, which some guns send before digits,
+does nothing; a gun that makes capitals by caps lock is set for another computer, and its codes are dropped.
 
 Shown with its twin on a FIFO only: grabbing and reading a real device need hardware, or uinput.
 """
@@ -27,8 +28,7 @@ from drivers.input_keys import KeyPress, KeyTracker
 from drivers.transport_evdev import InputDevice
 
 SUFFIXES = {"enter": b"\r", "tab": b"\t", "none": b""}
-LOCKS = frozenset({58, 69, 70})
-"""Caps, number and scroll lock."""
+NUM_LOCK = 69
 
 _ROWS = (
     (2, "1234567890-=", "!@#$%^&*()_+"),
@@ -96,7 +96,7 @@ class HidGun(Gun[InputDevice, HidGunOptions]):
             character = decode_press(press)
             if character:
                 self._buffer.add(character.encode("ascii"), now)
-            elif press.code not in LOCKS:
+            elif press.code != NUM_LOCK:
                 self._buffer.spoil(now)
         return bool(events)
 

@@ -16,6 +16,7 @@ HELP = """\
 put IDR-01 zhang        lay a fictitious resident's card on a reader ({residents})
 lift IDR-01             take the card away
 key KEY-01 1390000ok    press keys: digits, * #, ok correct cancel help
+do CAL-01 press next    a key of a physical caller (log_in 1803 first); do GUN-01 scan A017: a code before a gun
 paper PRN-01 out        paper of a printer: out, low, refill
 do DEVICE VERB          any fault verb of a twin: jam, open_cover, go_mute, recover, ... (`verbs DEVICE` lists them)
 unplug DEVICE           pull the cable; plug DEVICE puts it back

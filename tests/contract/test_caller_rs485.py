@@ -217,6 +217,15 @@ class TestRs485Caller(DriverContract):
         assert all(later - earlier > HOST_GAP_S - 0.02 for earlier, later in pairwise(told))
         assert told[-1] - told[0] < 1.5
 
+    def test_the_host_waits_when_a_caller_is_speaking(self, rig: Rig) -> None:
+        driver = signed_in(rig)
+        driver.link.last_traffic -= 1.0
+        rig.twin.press("next")
+        began = time.monotonic()
+        driver.show_waiting(3)
+        assert time.monotonic() - began >= HOST_GAP_S - 0.01
+        assert pressed(driver) == NEXT
+
     def test_a_press_during_the_gap_is_kept(self, rig: Rig) -> None:
         driver = signed_in(rig)
         rig.twin.press("next")

@@ -58,13 +58,19 @@ class TestHidGun(GunStories, InputContract):
             assert text_of(driver) == WAYBILL
             done.result()
 
-    def test_lock_keys_do_nothing(self, rig: Rig) -> None:
+    def test_num_lock_before_digits_does_nothing(self, rig: Rig) -> None:
         driver = rig.open()
         driver.hello()
-        for code in (58, 69, 70):
-            rig.twin.tap(code)
+        rig.twin.tap(69)
         rig.twin.scan("A017")
         assert text_of(driver) == "A017"
+
+    def test_a_gun_that_makes_capitals_by_caps_lock_is_not_believed(self, rig: Rig) -> None:
+        driver = rig.open()
+        driver.hello()
+        rig.twin.tap(58)
+        rig.twin.scan(WAYBILL.lower())
+        assert "dropped a code of 13 bytes" in dropped(driver)
 
     def test_a_stray_key_alone_is_nothing(self, rig: Rig) -> None:
         driver = rig.open()
