@@ -1,7 +1,8 @@
-"""Command line of the daemon: run, check, devices, verify.
+"""Command line of the daemon: run, check, devices, test, diagnose, verify.
 
 Every failure is one sentence on standard error. Exit codes: 0 well, 1 something is wrong with what was asked about,
-2 the configuration or the command is wrong, 3 the database cannot be used.
+2 the configuration or the command is wrong, 3 the database cannot be used. `diagnose` has its own: 0 all well,
+1 attention, 2 fault, 3 could not run.
 """
 
 from __future__ import annotations
@@ -13,10 +14,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from drivers.base import DeviceError
-from drivers.transport import open_link
 from hall_daemon import ports, store
-from hall_daemon.config import ConfigError, DeviceConfig, HallConfig, load
+from hall_daemon.client import ClientError
+from hall_daemon.config import ConfigError, HallConfig, load
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,11 +29,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for talkative in ("httpx", "httpcore", "uvicorn.error", "asyncio"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
     try:
-        return int(options.command(load(options.config)))
+        return int(options.command(load(options.config), options))
     except ConfigError as exc:
-        return _say(str(exc), 2)
+        return _say(str(exc), 3 if options.command is _diagnose else 2)
     except store.StoreError as exc:
         return _say(str(exc), 3)
+    except ClientError as exc:
+        return _say(f"{exc.text.zh}\n{exc.text.en}", 3)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -44,7 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     for name, command, sentence in (
         ("run", _run, "Run the hall until SIGTERM or Ctrl-C."),
         ("check", _check, "Check the configuration; opens no port and no database."),
-        ("devices", _devices, "Say hello to every device and tell what it answers. The daemon must not be running."),
+        ("devices", _devices, "Table of all devices: asks the running daemon, else opens the ports itself."),
+        ("test", _test, "Self-test of one device: what can be seen, heard and counted. Prints no ticket."),
+        ("diagnose", _diagnose, "Check everything, say what to do, and make one archive without anything personal."),
         ("verify", _verify, "Recompute the hashes of the event log and name the first difference."),
     ):
         sub = commands.add_parser(name, help=sentence, description=sentence)
@@ -53,7 +57,21 @@ def _parser() -> argparse.ArgumentParser:
             "--log", choices=("debug", "info", "warning", "error"), default="info", help="log level (info)"
         )
         sub.set_defaults(command=command)
+        _more(sub, name)
     return parser
+
+
+def _more(sub: argparse.ArgumentParser, name: str) -> None:
+    if name in ("devices", "test", "diagnose"):
+        sub.add_argument("--ascii", action="store_true", help="marks + ! X instead of shapes")
+    if name in ("devices", "diagnose"):
+        sub.add_argument("--json", action="store_true", help="the same for programs")
+    if name == "test":
+        sub.add_argument("device", help="the device, as on its sticker")
+    if name == "diagnose":
+        sub.add_argument("--brief", action="store_true", help="checks only, no archive")
+        sub.add_argument("--to", type=Path, default=Path(), metavar="DIR", help="folder for the archive (this one)")
+        sub.add_argument("--log-file", type=Path, metavar="FILE", help="log to take along while no daemon runs")
 
 
 def _say(sentence: str, code: int) -> int:
@@ -61,7 +79,7 @@ def _say(sentence: str, code: int) -> int:
     return code
 
 
-def _run(config: HallConfig) -> int:
+def _run(config: HallConfig, _options: argparse.Namespace) -> int:
     import uvloop  # noqa: PLC0415 - only this command needs it
 
     from hall_daemon.app import Daemon  # noqa: PLC0415 - check and verify start without the web and device rooms
@@ -74,7 +92,7 @@ def _run(config: HallConfig) -> int:
     return 0
 
 
-def _check(config: HallConfig) -> int:
+def _check(config: HallConfig, _options: argparse.Namespace) -> int:
     profile = config.profile
     print(  # noqa: T201 - this is the command line
         f"{config.file}: good. {profile.hall.zh} {config.code}: {len(profile.zones)} zones, "
@@ -91,31 +109,25 @@ def _check(config: HallConfig) -> int:
     return 0
 
 
-def _devices(config: HallConfig) -> int:
-    bad = 0
-    for device in config.devices.values():
-        answer, good = _greet(device)
-        bad += not good
-        print(f"{'ok  ' if good else 'FAIL'}  {device.name:8} {device.driver:16} {device.port}  {answer}")  # noqa: T201
-    return 1 if bad else 0
+def _devices(config: HallConfig, options: argparse.Namespace) -> int:
+    from hall_daemon import commands  # noqa: PLC0415 - needs the web client and the device rooms
+
+    return commands.devices(config, options)
 
 
-def _greet(device: DeviceConfig) -> tuple[str, bool]:
-    try:
-        link = open_link(device.port, device.baud or 9600)
-        try:
-            driver = device.driver_type(device.name, link, device.options)
-            identity = driver.hello()
-            conditions = driver.conditions()
-        finally:
-            link.close()
-    except DeviceError as exc:
-        return str(exc), False
-    words = [identity.vendor, identity.model, identity.firmware, identity.serial, *sorted(conditions)]
-    return " ".join(word for word in words if word) or "answers", not any(c.blocks for c in conditions)
+def _test(config: HallConfig, options: argparse.Namespace) -> int:
+    from hall_daemon import commands  # noqa: PLC0415 - as above
+
+    return commands.test(config, options)
 
 
-def _verify(config: HallConfig) -> int:
+def _diagnose(config: HallConfig, options: argparse.Namespace) -> int:
+    from hall_daemon import commands  # noqa: PLC0415 - as above
+
+    return commands.diagnose(config, options)
+
+
+def _verify(config: HallConfig, _options: argparse.Namespace) -> int:
     if not config.database.exists():
         raise store.StoreError(f"{config.database} does not exist; run the hall first, or correct [hall] database")
     difference = store.verify(config.database)

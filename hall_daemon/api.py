@@ -65,6 +65,7 @@ from hall_daemon.protocol import (
 from hall_daemon.scanning import Scanning
 from hall_daemon.screens import Screens
 from hall_daemon.store import Store
+from hall_daemon.support import Support
 from hall_daemon.tables import EventRow
 from hall_daemon.texts import text
 from hall_daemon.tickets import HallError, IssueOrder, NotFound
@@ -89,6 +90,7 @@ class Services:
     kiosks: dict[str, KioskFlow]
     metrics: Metrics
     diagnostics: Diagnostics
+    support: Support
     stopping: Bell
 
 
@@ -358,7 +360,7 @@ def _streams(app: FastAPI, services: Services) -> None:
 
 def _technician(app: FastAPI, services: Services) -> None:
     _map(app, services.hall)
-    api_technician.add_routes(app, services.devices, services.diagnostics, services.stopping)
+    api_technician.add_routes(app, services.devices, services.diagnostics, services.support, services.stopping)
     _day(app, services.hall)
     _monitoring(app, services)
 

@@ -10,7 +10,7 @@ from contextlib import aclosing
 from functools import partial
 from typing import Annotated
 
-from fastapi import FastAPI, Query
+from fastapi import FastAPI, Query, Response
 from fastapi.responses import StreamingResponse
 
 from hall_daemon import wire
@@ -20,17 +20,22 @@ from hall_daemon.diagnostics import Diagnostics
 from hall_daemon.hall import Bell
 from hall_daemon.protocol import DeviceView
 from hall_daemon.protocol_technician import ByHand, DeviceDetail, HallState, Maintenance, TraceLine
+from hall_daemon.support import Support
 from hall_daemon.tickets import NotFound
 
 SLICE_S = 0.5
 """How soon a trace without traffic hears that the daemon stops."""
 
 
-def add_routes(app: FastAPI, devices: Devices, diagnostics: Diagnostics, stopping: Bell) -> None:
+def add_routes(app: FastAPI, devices: Devices, diagnostics: Diagnostics, support: Support, stopping: Bell) -> None:
     """Everything below /devices."""
     _views(app, devices, diagnostics, stopping)
     _trace(app, devices, diagnostics, stopping)
     _orders(app, diagnostics)
+
+    @app.get("/devices/archive", response_class=Response)
+    async def archive() -> Response:
+        return Response(await support.archive(), media_type="application/gzip", headers={"Cache-Control": "no-store"})
 
 
 def _views(app: FastAPI, devices: Devices, diagnostics: Diagnostics, stopping: Bell) -> None:

@@ -12,7 +12,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 import uvicorn
@@ -20,6 +20,7 @@ import uvicorn
 from drivers.base import Condition
 from hall_daemon import api, service_day
 from hall_daemon.announcing import Announcing
+from hall_daemon.bundle import LogTail
 from hall_daemon.callers import Callers
 from hall_daemon.clock import Clock
 from hall_daemon.config import ConfigError, HallConfig
@@ -37,6 +38,7 @@ from hall_daemon.scanning import Scanning
 from hall_daemon.screens import Screens
 from hall_daemon.signage import Signage
 from hall_daemon.store import Store
+from hall_daemon.support import Support
 from hall_daemon.upkeep import Upkeep
 from hall_daemon.words import DeviceCondition
 
@@ -85,6 +87,7 @@ class Daemon:
         self.diagnostics = Diagnostics(
             self.hall, self.devices, self.kiosks, self.upkeep, self.outbox, self.clock, self.signage.show_again
         )
+        self.support = Support(config, self.hall, self.diagnostics, LogTail())
         self._stopping = Bell()
         self._device_news: asyncio.Queue[DeviceView] = asyncio.Queue()
         self._told: dict[str, DeviceCondition] = {}
@@ -93,7 +96,7 @@ class Daemon:
     async def run(self, ready: Callable[[], None] | None = None) -> None:
         """Run until told to stop. Raises ConfigError (port taken), StoreError (database unusable)."""
         listener = self._listen()
-        with listener:
+        with listener, _keeping(self.support.log):
             await asyncio.to_thread(self.store.open)
             self.store.start()
             try:
@@ -162,7 +165,8 @@ class Daemon:
     def _server(self) -> uvicorn.Server:
         services = api.Services(
             hall=self.hall, store=self.store, devices=self.devices, screens=self.screens, scanning=self.scanning,
-            kiosks=self.kiosks, metrics=self.metrics, diagnostics=self.diagnostics, stopping=self._stopping,
+            kiosks=self.kiosks, metrics=self.metrics, diagnostics=self.diagnostics, support=self.support,
+            stopping=self._stopping,
         )  # fmt: skip
         app = api.build(services, dict(self.config.secrets.tokens))
         return _Server(
@@ -183,6 +187,16 @@ class Daemon:
             reason = ",".join(view.conditions) or view.link
             changed = DeviceChanged(device_id=view.device, kind=view.kind, state=state, reason_code=reason)
             await self.store.write(lambda tx, changed=changed: tx.emit(changed))  # type: ignore[misc]
+
+
+@contextlib.contextmanager
+def _keeping(tail: LogTail) -> Iterator[None]:
+    """The log's last lines are kept for the support archive."""
+    logging.getLogger().addHandler(tail)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(tail)
 
 
 class _Server(uvicorn.Server):

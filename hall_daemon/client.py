@@ -291,6 +291,10 @@ class HallClient:
         """Take a kiosk out of service without losing anyone, or put it back."""
         await self._ask("POST", f"/devices/kiosks/{_part(kiosk)}/maintenance", Maintenance(on=on))
 
+    async def support_archive(self) -> bytes:
+        """The support archive, .tar.gz. Raises RequestRefused if something personal was found in it."""
+        return await self._ask("GET", "/devices/archive")
+
     async def open_day(self) -> Done:
         """Begin the service day."""
         return await self._verb("/day/open", None)

@@ -1,0 +1,278 @@
+"""What a technician types: devices, test, diagnose.
+
+Asks the running daemon where there is one (its address is in the configuration, the token in HALL_TOKEN_TECHNICIAN).
+Where there is none, the ports are free and are opened here, by the same code that the daemon uses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.cells import cell_len, set_cell_size
+
+from hall_daemon import bundle, doctor, self_tests
+from hall_daemon.client import HallClient, HallUnreachable, Limits, RequestRefused
+from hall_daemon.clock import CHINA, Clock, rfc3339
+from hall_daemon.config import HallConfig
+from hall_daemon.devices import Devices
+from hall_daemon.doctor import Check, Facts, Verdict
+from hall_daemon.incidents import CONNECTING, health, name_of, troubles_of, worst_of
+from hall_daemon.protocol import DeviceView, Text
+from hall_daemon.protocol_technician import DeviceState, Health, SelfTest
+from hall_daemon.support import basic_parts
+from hall_daemon.texts import say, text
+
+KNOCK = Limits(connect_s=2.0, answer_s=10.0)
+SETTLE_S = 10.0
+MARKS = {Health.OK: "●", Health.OFF: "○", Health.BUSY: "◆", Health.WARN: "▲", Health.BAD: "✖"}
+PLAIN_MARKS = {Health.OK: "+", Health.OFF: "o", Health.BUSY: "*", Health.WARN: "!", Health.BAD: "X"}
+
+
+def _print(line: str = "") -> None:
+    print(line)  # noqa: T201 - this is the command line
+
+
+def _client(config: HallConfig) -> HallClient:
+    host = "127.0.0.1" if config.host in ("0.0.0.0", "::", "localhost") else config.host
+    shown = f"[{host}]" if ":" in host else host
+    return HallClient(f"http://{shown}:{config.port}", config.secrets.tokens.get("technician", ""), limits=KNOCK)
+
+
+# --- devices ----------------------------------------------------------------------------------------------------------
+
+
+def devices(config: HallConfig, options: Namespace) -> int:
+    """Table of all devices; 1 if one of them cannot serve."""
+    views = asyncio.run(_views(config))
+    if options.json:
+        _print(json.dumps([view.model_dump(mode="json") for view in views], ensure_ascii=False, indent=1))
+    else:
+        _table(views, PLAIN_MARKS if options.ascii else MARKS)
+    return 1 if any(health(view) is Health.BAD for view in views) else 0
+
+
+async def _views(config: HallConfig) -> tuple[DeviceView, ...]:
+    try:
+        async with _client(config) as client:
+            return await client.devices()
+    except HallUnreachable as exc:
+        if exc.code != "client.unreachable":
+            raise
+    return await _greeted(config)
+
+
+async def _greeted(config: HallConfig) -> tuple[DeviceView, ...]:
+    """Open every port here and say hello; nothing else has them while no daemon runs."""
+    found = Devices(dict(config.devices), Clock())
+    found.start()
+    try:
+        await _settle(found, tuple(config.devices))
+        return found.views()
+    finally:
+        await found.stop()
+
+
+async def _settle(found: Devices, names: Sequence[str]) -> None:
+    """Wait until each device has answered or failed to."""
+    settled = asyncio.Event()
+
+    def look(_view: DeviceView) -> None:
+        if all(found.view(name).link != CONNECTING for name in names):
+            settled.set()
+
+    found.on_change(look)
+    with contextlib.suppress(TimeoutError):  # who has not answered by then stands as connecting
+        async with asyncio.timeout(SETTLE_S):
+            await settled.wait()
+
+
+_COLUMNS = (("device", 9), ("link", 11), ("conditions", 20), ("since", 9), ("identity", 24), ("proven", 10))
+
+
+def _table(views: Sequence[DeviceView], marks: dict[Health, str]) -> None:
+    _print("  " + "  ".join(_fit(head, cells) for head, cells in _COLUMNS) + "  last error")
+    for view in views:
+        names = [name_of(what).zh for what in sorted(view.conditions)]
+        since = view.since[11:19]
+        cells = (view.device, view.link, " ".join(names), since, view.identity, view.proven)
+        row = "  ".join(_fit(value, width) for value, (_, width) in zip(cells, _COLUMNS, strict=True))
+        _print(f"{marks[health(view)]} {row}  {view.last_error}".rstrip())
+
+
+def _fit(words: str, cells: int) -> str:
+    return set_cell_size(words, cells) if cell_len(words) <= cells else set_cell_size(words, cells - 1) + "~"
+
+
+# --- test -------------------------------------------------------------------------------------------------------------
+
+
+def test(config: HallConfig, options: Namespace) -> int:
+    """Self-test of one device, step by step; 0 if it passed."""
+    if options.device not in config.devices:
+        sys.stderr.write(f"there is no device {options.device}; there are: {', '.join(config.devices)}\n")
+        return 2
+    speaker = _Speaker(PLAIN_MARKS if options.ascii else MARKS)
+    last = asyncio.run(_tested(config, options.device, speaker))
+    speaker.end(last)
+    return 0 if last.state == "passed" else 1
+
+
+class _Speaker:
+    """Prints each step once it is known, and each prompt once."""
+
+    def __init__(self, marks: dict[Health, str]) -> None:
+        self._marks, self._told, self._prompt = marks, 0, ""
+
+    def hear(self, run: SelfTest) -> None:
+        for step in run.steps[self._told :]:
+            if step.health in (Health.BUSY, Health.OFF):
+                break
+            self._told += 1
+            _print(f" {self._marks[step.health]} {_fit(step.name.zh, 18)} {step.note.zh}")
+        if run.prompt.zh and run.prompt.zh != self._prompt:
+            self._prompt = run.prompt.zh
+            _print(f"   {run.prompt.zh}\n   {run.prompt.en}")
+
+    def end(self, run: SelfTest) -> None:
+        self.hear(run)
+        for step in run.steps[self._told :]:
+            _print(f" {self._marks[step.health]} {_fit(step.name.zh, 18)} {step.note.zh}")
+        _print(f"{run.device}: {'通过 passed' if run.state == 'passed' else '没有通过 failed'}")
+
+
+async def _tested(config: HallConfig, device: str, speaker: _Speaker) -> SelfTest:
+    async with _client(config) as client:
+        try:
+            await client.test_device(device)
+        except HallUnreachable as exc:
+            if exc.code != "client.unreachable":
+                raise
+        else:
+            async for detail in client.device_details(device):
+                if detail.test is not None:
+                    speaker.hear(detail.test)
+                    if detail.test.state != "running":
+                        return detail.test
+    return await _tested_here(config, device, speaker)
+
+
+async def _tested_here(config: HallConfig, device: str, speaker: _Speaker) -> SelfTest:
+    found, clock = Devices({device: config.devices[device]}, Clock()), Clock()
+    found.start()
+    try:
+        await _settle(found, (device,))
+        hands = self_tests.Hands(device=device, devices=found)
+        return await self_tests.whole(hands, rfc3339(clock.now_ms()), speaker.hear)
+    finally:
+        await found.stop()
+
+
+# --- diagnose ---------------------------------------------------------------------------------------------------------
+
+
+def diagnose(config: HallConfig, options: Namespace) -> int:
+    """Check everything, say what to do, and make one archive; see doctor.Verdict for the exit code."""
+    logging.getLogger().setLevel(logging.ERROR)  # the checks say it better
+    log = options.log_file.read_text(encoding="utf-8", errors="replace") if options.log_file else ""
+    facts, archive, problem = asyncio.run(_asked(config, log))
+    found = doctor.checks(facts)
+    if options.json:
+        _print(json.dumps([_as_json(check) for check in found], ensure_ascii=False, indent=1))
+    else:
+        _tell(config, found, PLAIN_MARKS if options.ascii else MARKS)
+    if problem is not None:
+        sys.stderr.write(f"{problem.zh}\n{problem.en}\n")
+        return Verdict.FAULT
+    if archive is not None and not options.brief:
+        leaks = sum(bundle.search(archive, frozenset()).values())
+        now = datetime.now(CHINA)
+        file = options.to / f"hall-diagnose-{config.code}-{now:%m%d-%H%M%S}.tar.gz"
+        file.write_bytes(archive)
+        file.chmod(0o600)
+        said = text("doctor.archive", file=file, kib=-(-len(archive) // 1024), n=leaks)
+        sys.stderr.write(f"{said.zh}\n{said.en}\n")
+    return doctor.verdict(found)
+
+
+async def _asked(config: HallConfig, log: str) -> tuple[Facts, bytes | None, Text | None]:
+    """What is known, the archive, and why there is none."""
+    async with _client(config) as client:
+        try:
+            state = await anext(aiter(client.hall_states()))
+        except HallUnreachable as exc:
+            if exc.code != "client.unreachable":
+                raise
+            return await _asked_here(config, log)
+        health_line = json.loads(await _health(client))
+        facts = Facts(
+            state=state, devices=state.devices, writable=bool(health_line.get("store_writable", False)),
+            day_open=bool(health_line.get("day_open", False)),
+        )  # fmt: skip
+        try:
+            return facts, await client.support_archive(), None
+        except RequestRefused as exc:
+            return facts, None, exc.text
+
+
+async def _health(client: HallClient) -> str:
+    try:
+        return await client.health()
+    except (RequestRefused, HallUnreachable):
+        return "{}"  # not well: what it would have said is said by its absence
+
+
+async def _asked_here(config: HallConfig, log: str) -> tuple[Facts, bytes, Text | None]:
+    """Without a daemon: greet the devices here; the log is where the service manager keeps it."""
+    views = await _greeted(config)
+    states = tuple(DeviceState(view=v, health=health(v), state=_state(v)) for v in views)
+    lines = log.splitlines()[-bundle.MOST_LOG_LINES :]
+    parts = basic_parts(config, "\n".join(lines))
+    parts["devices.json"] = json.dumps([s.model_dump(mode="json") for s in states], ensure_ascii=False, indent=1)
+    facts = Facts(
+        state=None, devices=states, log_lines=len(lines), log_leaks=bundle.count_leaks("\n".join(lines), ()),
+    )  # fmt: skip
+    packed = bundle.pack(parts, frozenset())
+    if packed.leaks:
+        told = text("hall.bundle_leaks", n=sum(packed.leaks.values()), parts=", ".join(sorted(packed.leaks)))
+        return facts, b"", told
+    return facts, packed.data, None
+
+
+def _state(view: DeviceView) -> Text:
+    first = worst_of(troubles_of(view.link, view.conditions))
+    return name_of(first) if first else name_of(CONNECTING) if view.link == CONNECTING else text("trouble.none")
+
+
+def _tell(config: HallConfig, found: Sequence[Check], marks: dict[Health, str]) -> None:
+    _print(f"hall-daemon diagnose   {config.profile.hall.zh}   {datetime.now(CHINA):%Y-%m-%d %H:%M:%S}")
+    section = None
+    for check in found:
+        if check.section != section:
+            section = check.section
+            _print(f"\n{section.zh} {section.en}")
+        _print(f"  {marks[check.health]} {_fit(check.name.zh, 14)} {check.value.zh}")
+        if check.remedy is not None:
+            _print(f"      → {check.remedy.zh}")
+            _print(f"        {check.remedy.en}")
+    counts = {h: sum(check.health is h for check in found) for h in Health}
+    said = text("doctor.count", bad=counts[Health.BAD], warn=counts[Health.WARN], ok=counts[Health.OK])
+    _print(f"\n{said.zh}   exit {int(doctor.verdict(found))}")
+    first = min(
+        (check for check in found if check.remedy), key=lambda check: check.health is not Health.BAD, default=None
+    )
+    if first is not None and first.remedy is not None:
+        _print(say("doctor.first", remedy=first.remedy, name=first.name, value=first.value).zh)
+
+
+def _as_json(check: Check) -> dict[str, object]:
+    return {
+        "section": check.section.model_dump(), "name": check.name.model_dump(), "health": check.health.value,
+        "value": check.value.model_dump(), "remedy": check.remedy.model_dump() if check.remedy else None,
+    }  # fmt: skip
