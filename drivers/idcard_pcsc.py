@@ -56,6 +56,7 @@ from drivers.idcard_sam import (
     encode_request,
     take_frame,
 )
+from drivers.idcard_sam import explain as explain_frame
 from drivers.idcard_text import decode_text
 from drivers.transport_pcsc import CardSlot, HeldByAnother
 
@@ -69,6 +70,7 @@ _NOT_FOR_THIS_CARD = frozenset({0x67, 0x68, 0x69, 0x6A, 0x6B, 0x6C, 0x6D, 0x6E})
 """First byte of statuses that say "no such command or file here", not "it went wrong"."""
 _MORE_TO_FETCH = 0x61
 _MOST_PARTS = 32
+_FETCH_REST = bytes.fromhex("00 C0 00 00")
 _READ_SERIAL = bytes.fromhex("00 36 00 00 08")
 
 
@@ -146,6 +148,23 @@ def encode_wrapped(request: bytes, template: str) -> bytes:
 def decode_wrapped(answer: bytes) -> Reply | None:
     """The SAM_V reply inside an answer, whatever stands around it; None if there is none."""
     return take_frame(answer)[0]
+
+
+def explain(direction: str, data: bytes) -> str:
+    """Meaning of some bytes for a technician, `Chinese | English`; "" where there is none."""
+    at = data.find(PREAMBLE)
+    if at >= 0:
+        return explain_frame(direction, data[at : at + 7 + int.from_bytes(data[at + 5 : at + 7], "big")])
+    if direction == "<":
+        return f"状态字 {data.hex(' ')} | status {data.hex(' ')}" if len(data) == 2 else ""
+    if data == _READ_SERIAL:
+        return "读芯片号 | read the number of the chip"
+    if data[:4] == _FETCH_REST:
+        return "取其余回答 | fetch the rest of the answer"
+    if data[:2] == b"\xff\xb0" and len(data) == 5:
+        offset = int.from_bytes(data[2:4], "big")
+        return f"读卡文件，从第 {offset} 字节 | read the card's file from byte {offset}"
+    return ""
 
 
 class PcscReader(CardReader[CardSlot, PcscOptions]):
@@ -268,7 +287,7 @@ class PcscReader(CardReader[CardSlot, PcscOptions]):
         for _ in range(_MOST_PARTS):
             if answer[-2] != _MORE_TO_FETCH:
                 break
-            answer = self._transmit_once(b"\x00\xc0\x00\x00" + answer[-1:])
+            answer = self._transmit_once(_FETCH_REST + answer[-1:])
             data += answer[:-2]
         return data + answer[-2:]
 

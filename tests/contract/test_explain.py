@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers import display_onbon, idcard_samv, keypad_psbc, keypad_serial, printer_escpos
+from drivers import display_onbon, idcard_pcsc, idcard_samv, keypad_psbc, keypad_serial, printer_escpos
 from drivers.base import CallText, Slip, SlipFeed, SlipQr, SlipText
 from drivers.display_onbon import OnbonOptions, encode_frame, encode_text
 
-EXPLAINED = (display_onbon, idcard_samv, keypad_psbc, keypad_serial, printer_escpos)
+EXPLAINED = (display_onbon, idcard_pcsc, idcard_samv, keypad_psbc, keypad_serial, printer_escpos)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,12 @@ EXPLAINED = (display_onbon, idcard_samv, keypad_psbc, keypad_serial, printer_esc
         (idcard_samv, ">", "aa aa aa 96 69 00 03 20 01 22", "找卡", "find a card"),
         (idcard_samv, "<", "aa aa aa 96 69 00 08 00 00 9f 00 00 00 00 97", "找到卡", "a card is there"),
         (idcard_samv, "<", "aa aa aa 96 69 00 04 00 00 80 84", "没有卡", "no card"),
+        (idcard_pcsc, ">", "ff 00 00 00 0a aa aa aa 96 69 00 03 20 01 22", "找卡", "find a card"),
+        (idcard_pcsc, "<", "aa aa aa 96 69 00 04 00 00 80 84 90 00", "没有卡", "no card"),
+        (idcard_pcsc, ">", "ff b0 01 00 00", "读卡文件，从第 256 字节", "file from byte 256"),
+        (idcard_pcsc, ">", "00 36 00 00 08", "读芯片号", "number of the chip"),
+        (idcard_pcsc, ">", "00 c0 00 00 fa", "取其余回答", "fetch the rest"),
+        (idcard_pcsc, "<", "6d 00", "状态字 6d 00", "status 6d 00"),
         (keypad_serial, ">", "89", "在吗？", "are you there?"),
         (keypad_serial, ">", "1b 53 30 41", "写显示行", "write a display line"),
         (keypad_serial, ">", "1b 43 31", "写显示行", "write a display line"),
