@@ -1,5 +1,6 @@
 """PC/SC card reader: through the real pcscd with a virtual reader; where that cannot run, only bytes are tested."""
 
+import contextlib
 import os
 import time
 import traceback
@@ -8,9 +9,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from drivers.base import CardDoubt, CardGone, CardKind, Condition, Identity, LinkError, Refused
-from drivers.idcard_pcsc import PcscOptions, decode_wrapped, encode_read_binary, encode_wrapped
+from drivers.base import CardDoubt, CardGone, CardKind, Condition, DeviceError, Identity, LinkError, Refused
+from drivers.idcard_pcsc import PcscOptions, PcscReader, Route, decode_wrapped, encode_read_binary, encode_wrapped
 from drivers.idcard_sam import Reply
 from drivers.pcsc_helper import PcscHelper
 from drivers.transport_pcsc import CardSlot, HeldByAnother
@@ -80,6 +83,69 @@ def test_reply_is_found_whatever_stands_around_it(around: tuple[bytes, bytes]) -
 def test_options_outside_their_range_name_the_key_and_the_range(key: str, value: object, legal: str) -> None:
     with pytest.raises(ValueError, match=f"^{key}: .*{legal}"):
         PcscOptions(**{key: value})  # type: ignore[arg-type]  # wrong on purpose
+
+
+class ScriptedSlot:
+    """A slot in memory in which a card lies and everything is answered by the next scripted bytes."""
+
+    port = "pcsc:scripted"
+    reader = "scripted"
+    changes = 1
+
+    def __init__(self, answers: list[bytes]) -> None:
+        self.answers = answers
+
+    def card_atr(self, limit_s: float) -> bytes | None:
+        return b"\x3b"
+
+    def connect(self, limit_s: float = 3.0) -> None:
+        """The card is powered."""
+
+    connect_reader = connect
+
+    def disconnect(self) -> None:
+        """The card is let go."""
+
+    @contextlib.contextmanager
+    def private(self) -> Iterator[None]:
+        yield
+
+    def transmit(self, apdu: bytes, limit_s: float = 3.0) -> bytes:
+        return self.answers.pop(0) if self.answers else b""
+
+    def control(self, code: int, data: bytes, limit_s: float = 3.0) -> bytes:
+        return self.transmit(data)
+
+
+RECORD = b"\x01\x00\x04\x00" + CITIZEN.text_block() + bytes(1024)
+GENUINE = [
+    *[RECORD[at : at + 256] + b"\x90\x00" for at in range(0, len(RECORD), 256)],
+    *[answer_frame(*one) + b"\x90\x00" for one in ((0x9F, bytes(4)), (0x90, bytes(8)), (0x90, RECORD), (0x90, b""))],
+    b"\x61\x00",
+    b"\x6d\x00",
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    route=st.sampled_from(list(Route)),
+    answers=st.lists(st.one_of(st.binary(max_size=40), st.sampled_from(GENUINE)), max_size=14),
+    at=st.integers(0, 4000),
+    value=st.integers(0, 255),
+)
+def test_any_answers_of_a_card_or_reader_raise_only_device_errors(
+    route: Route, answers: list[bytes], at: int, value: int
+) -> None:
+    if answers and (last := bytearray(answers[-1])):
+        last[at % len(last)] = value
+        answers[-1] = bytes(last)
+    slot: Any = ScriptedSlot(answers)  # Any: stands for a CardSlot
+    driver = PcscReader("TST-01", slot, PcscOptions(route=route))
+    for deed in (driver.hello, driver.conditions, lambda: driver.poll_card(0.0), lambda: driver.poll_card(0.0)):
+        try:
+            deed()
+        except DeviceError as exc:
+            assert str(exc)
 
 
 # --- the real service -------------------------------------------------------------------------------------------------
