@@ -2,7 +2,7 @@
 
 Source: protocol notes "Ticket printers (ESC/POS)" §3.1 (bits that cheap models never use), §3.6, §4, §5 and §7 (what
 the four profiles have), with its confidence marks. Whether a code is composed by the printer itself, and its cutter:
-profiles of escpos-printer-db, as shipped with python-escpos 3.1 (B). DLE DC4 8: Epson ESC/POS command reference (A).
+profiles of escpos-printer-db, as shipped with python-escpos 3.1 (B).
 
 A profile says what a family can be trusted with. Where members of a family differ in something that can be asked
 without harm, the driver asks (`asks_for_fence`); where asking may print rubbish (GS ( H), `confirm` turns it on.
@@ -19,9 +19,6 @@ BAUDS = (9600, 19200, 38400, 57600, 115200)
 FENCES = {"gs_r": b"\x1dr\x01", "esc_v": b"\x1bv"}
 CONFIRMS = ("", *FENCES, "gs_h", "status", "none")
 LEFT_SLIPS = {"eject": 0x45, "retract": 0x52}
-
-RECOVER_AND_CLEAR = b"\x10\x05\x02"
-CLEAR_BUFFERS = b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +56,6 @@ class Profile:
     presenter: bool = False
     trusted: bytes = b"\x7f\x7f\x7f\x7f"
     """Bits of the answers to DLE EOT 1 to 4 that mean something."""
-    clear: bytes = RECOVER_AND_CLEAR
-    """What makes it forget a void slip."""
 
 
 # Bits 5 and 6 of the first answer and bit 2 of the third are never used by some cheap models (A).
@@ -72,8 +67,6 @@ PROFILES = {
         asks_for_fence=False,
         may_mark_jobs=True,
         automatic_status=True,
-        # DLE ENQ 2 helps after errors only; after a paper end the other command is needed (A).
-        clear=CLEAR_BUFFERS + RECOVER_AND_CLEAR,
     ),
     "clone-80": Profile(columns=48, may_mark_jobs=True, trusted=_CHEAP_BITS),
     "clone-58": Profile(columns=32, native_qr=False, native_barcode=False, cutter=False, trusted=_CHEAP_BITS),

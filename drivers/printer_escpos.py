@@ -1,7 +1,8 @@
 """Slip printer, ESC/POS with Chinese text, on a serial line, TCP port 9100 or USB.
 
-Source: protocol notes "Ticket printers (ESC/POS)" §2 to §4 and §6; the order of questions is that of §3.7. DLE DC4 8:
-Epson ESC/POS command reference (A). What each family of printers can do is in `escpos_profiles`, the bytes of a slip in
+Source: protocol notes "Ticket printers (ESC/POS)" §2 to §4 and §6; the order of questions is that of §3.7. DLE DC4 8,
+and when DLE ENQ 2 works: Epson ESC/POS command reference, TM-T90 and TM-T81 specifications, Citizen CT-S300, HPRT TP80K
+and Custom SMICE-PS manuals (A). What each family of printers can do is in `escpos_profiles`, the bytes of a slip in
 `escpos_slip`, the bytes that come back in `escpos_status`.
 
     ESC @   align  FS &  size   text, GB18030          feed dots   feed to the cutter, cut   fence
@@ -21,7 +22,9 @@ Nothing is framed. Answers of several kinds mix on the line and are told apart b
 A slip counts as printed when the fence is answered and no fault shows afterwards; a fence proves that the slip was
 worked off, not that paper moved. With `confirm = "gs_h"` the answer names the slip, so that no late answer can be taken
 for it. A printer that stops (paper end, cover) keeps the rest and prints it after the refill. So a slip that stopped is
-void, and the buffer is cleared while the fault still holds: DLE DC4 8 where the profile has it, DLE ENQ 2 everywhere.
+void, and the buffer is cleared while the fault still holds. DLE ENQ 2 does that after errors only (cutter, mechanics);
+after a paper end it takes DLE DC4 8, which only some makers have. Both are sent: to a printer without it, the latter is
+ten control characters that print nothing (G), behind a slip that is void anyway.
 The notes warn against sending that on one's own accord: it is sent only then, and clears nothing but our own void slip.
 A printer that ignores it prints the rest after the refill; its late answer to the old fence is never taken for a new
 one.
@@ -53,7 +56,7 @@ from drivers.base import (
     Unconfirmed,
 )
 from drivers.escpos_paper import PaperLowSource, PaperMeter
-from drivers.escpos_profiles import CLEAR_BUFFERS, FENCES, EscposOptions
+from drivers.escpos_profiles import FENCES, EscposOptions
 from drivers.escpos_slip import RESET, encode_slip, load_composer, separate
 from drivers.escpos_status import (
     BLOCKS,
@@ -70,6 +73,8 @@ from drivers.transport import ByteStream
 
 STATUS_QUESTION = b"\x10\x04\x01\x10\x04\x02\x10\x04\x03\x10\x04\x04"
 FULL_STATUS_QUESTION = b"\x10\x04\x14"
+CLEAR_BUFFERS = b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08"
+RECOVER_AND_CLEAR = b"\x10\x05\x02"
 TELL_EVERY_CHANGE = b"\x1da\x4e"
 RETRACTED_QUESTION = b"\x1d\xe4"
 
@@ -260,11 +265,10 @@ class EscposPrinter(SlipPrinter[ByteStream, EscposOptions]):
 
         Raises Refused, or as _ask_status: the answer to a question behind the command shows that it has arrived.
         """
-        if self.options.can.clear.startswith(CLEAR_BUFFERS):
-            self.link.write(CLEAR_BUFFERS)
-            # Nothing may follow before the answer; a printer without this command stays silent.
-            self._hear(self._replies(), lambda r: (CLEARED, "") in r.blocks, GLANCE_S)
-        self.link.write(self.options.can.clear.removeprefix(CLEAR_BUFFERS))
+        self.link.write(CLEAR_BUFFERS)
+        # Nothing may follow before the answer; a printer without this command stays silent.
+        self._hear(self._replies(), lambda r: (CLEARED, "") in r.blocks, GLANCE_S)
+        self.link.write(RECOVER_AND_CLEAR)
         self._ask_status()
         # Whoever puts in paper pulls the half slip out.
         self._half_slip = blocked is not Condition.PAPER_OUT

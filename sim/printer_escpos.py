@@ -27,7 +27,6 @@ _REAL_TIME = (
     *(bytes([0x10, 0x04, n]) for n in range(1, 6)),
     *(bytes([0x10, 0x05, n]) for n in range(3)),
     FULL_STATUS,
-    CLEAR_BUFFERS,
 )
 _DOTS_OF_COLUMNS = {32: 384, 42: 512, 48: 576}
 
@@ -77,7 +76,7 @@ class TicketPrinterTwin(ByteTwin):
         self.names = {0x41: "1.00", 0x42: "ACME", 0x43: "TP-80", 0x44: "990000001"}
         self.has_automatic_status = self.model.automatic
         self.clears_on_command = True
-        self.clears_after_errors_only = False
+        self.clears_after_errors_only = self.model.clears_buffers
         self.presenter = Presenter()
         self.power_ups = 0
         self.printed: list[PrintedSlip] = []
@@ -306,12 +305,13 @@ class TicketPrinterTwin(ByteTwin):
         if not self.powered:
             return
         held = self._held + data
-        while found := min(((at, c) for c in _REAL_TIME if (at := held.find(c)) >= 0), default=None):
+        known = (*_REAL_TIME, CLEAR_BUFFERS) if self.model.clears_buffers else _REAL_TIME
+        while found := min(((at, c) for c in known if (at := held.find(c)) >= 0), default=None):
             at, command = found
             self.interpreter.take(held[:at])
             held = held[at + len(command) :]
             self._real_time(command)
-        keep = max(n for n in range(len(CLEAR_BUFFERS)) if any(held.endswith(c[:n]) for c in _REAL_TIME if n < len(c)))
+        keep = max(n for n in range(len(CLEAR_BUFFERS)) if any(held.endswith(c[:n]) for c in known if n < len(c)))
         self._held = held[len(held) - keep :]
         self.interpreter.take(held[: len(held) - keep])
 
@@ -321,8 +321,8 @@ class TicketPrinterTwin(ByteTwin):
             if self.model.presents:
                 self._answer(self.full_status())
         elif command == CLEAR_BUFFERS:
-            if self.model.clears_buffers and self.clears_on_command:
-                self._clear_buffer()
+            self._clear_buffer()
+            if self.clears_on_command:
                 self._answer(b"\x37\x25\x00")
         elif command[1] == 0x04 and 1 <= number <= 4:
             self._answer(bytes([self.real_time_status()[number - 1]]))

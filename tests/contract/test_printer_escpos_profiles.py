@@ -11,7 +11,7 @@ from drivers.escpos_paper import PaperLowSource
 from drivers.escpos_profiles import EscposOptions
 from drivers.escpos_slip import encode_slip
 from drivers.escpos_status import first_block
-from drivers.printer_escpos import DRIVER, STATUS_QUESTION, encode_mark
+from drivers.printer_escpos import CLEAR_BUFFERS, DRIVER, RECOVER_AND_CLEAR, STATUS_QUESTION, encode_mark
 from sim.printer_paper import Cut
 from tests.contract.contract import Rig, ScriptedStream
 from tests.contract.printer_room import (
@@ -348,7 +348,7 @@ def test_a_printer_that_is_no_custom_one_is_not_taken_for_it() -> None:
 def test_a_void_slip_is_cleared_where_the_usual_command_does_nothing_at_paper_end() -> None:
     with a_printer() as rig:
         driver = rig.open()
-        rig.twin.clear_after_errors_only()
+        assert rig.twin.clears_after_errors_only
         rig.twin.paper_out_after(lines=2)
         with pytest.raises(Refused):
             driver.print_slip(TICKET)
@@ -358,7 +358,7 @@ def test_a_void_slip_is_cleared_where_the_usual_command_does_nothing_at_paper_en
         assert bytes.fromhex("10 14 08 01 03 14 01 06 02 08") in rig.line.sent_to_twins()
 
 
-def test_a_clone_is_told_to_forget_in_the_way_it_knows() -> None:
+def test_a_clone_that_knows_one_command_only_is_told_in_both_ways_and_prints_nothing_of_the_other() -> None:
     with a_printer(profile="clone-80", confirm="gs_r") as rig:
         driver = rig.open()
         rig.twin.paper_out_after(lines=2)
@@ -366,8 +366,22 @@ def test_a_clone_is_told_to_forget_in_the_way_it_knows() -> None:
             driver.print_slip(TICKET)
         rig.twin.refill()
         assert lines_of(rig) == [LINES[:2]]
-        assert b"\x10\x05\x02" in rig.line.sent_to_twins()
-        assert b"\x10\x14" not in rig.line.sent_to_twins()
+        assert rig.line.sent_to_twins().endswith(CLEAR_BUFFERS + RECOVER_AND_CLEAR + STATUS_QUESTION)
+        driver.print_slip(TICKET)
+        assert lines_of(rig) == [LINES[:2], LINES]
+
+
+def test_where_neither_command_helps_the_ghost_is_at_least_not_taken_for_the_reprint() -> None:
+    with a_printer(profile="clone-80", confirm="gs_r") as rig:
+        driver = rig.open()
+        rig.twin.clear_after_errors_only()
+        rig.twin.paper_out_after(lines=1)
+        with pytest.raises(Refused):
+            driver.print_slip(TICKET)
+        rig.twin.refill()
+        until(lambda: len(rig.twin.printed) == 2)
+        driver.print_slip(TICKET)
+        assert [slip.lines for slip in rig.twin.whole_slips] == [LINES]
 
 
 def test_nothing_is_cleared_in_a_printer_without_a_void_slip_of_ours() -> None:

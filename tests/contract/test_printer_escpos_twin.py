@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from sim.printer_escpos import TWIN
 from tests.contract.printer_room import (
     rig,
@@ -29,13 +31,36 @@ def test_twin_answers_real_time_questions_while_it_cannot_print() -> None:
     assert said == [b"\x7e", b"\x00"]
 
 
-def test_twin_forgets_its_buffer_on_command_and_forgets_nothing_on_recover_and_resume() -> None:
-    for last, lines in ((b"\x01", ["A001"]), (b"\x02", [])):
-        twin, _ = twin_on_a_line()
-        twin.open_cover()
-        twin.receive(b"A001\n\x10\x05" + last)
-        twin.close_cover()
-        assert twin.paper.lines == lines
+CLEAR_BUFFERS = bytes.fromhex("10 14 08 01 03 14 01 06 02 08")
+
+
+@pytest.mark.parametrize(
+    ("fault", "command", "forgotten", "answer"),
+    [
+        ("jam_cutter", b"\x10\x05\x01", False, []),
+        ("jam_cutter", b"\x10\x05\x02", True, []),
+        ("open_cover", b"\x10\x05\x02", False, []),
+        ("run_out_of_paper", b"\x10\x05\x02", False, []),
+        ("run_out_of_paper", CLEAR_BUFFERS, True, [b"\x37\x25\x00"]),
+    ],
+)
+def test_twin_forgets_its_buffer_when_told_in_the_right_way(
+    fault: str, command: bytes, forgotten: bool, answer: list[bytes]
+) -> None:
+    twin, said = twin_on_a_line()
+    getattr(twin, fault)()
+    for byte in b"A001\n" + command:
+        twin.receive(bytes([byte]))
+    twin.recover()
+    assert twin.paper.lines == ([] if forgotten else ["A001"])
+    assert said == answer
+
+
+def test_twin_of_a_clone_takes_the_unknown_command_for_control_characters() -> None:
+    twin = TWIN("PRN-01", {"profile": "clone-80"})
+    twin.receive(b"A0" + CLEAR_BUFFERS + b"01\n")
+    assert twin.paper.lines == ["A001"]
+    assert not twin.interpreter.ignored
 
 
 def test_twin_lets_a_stray_lead_byte_swallow_the_next_command() -> None:
