@@ -312,6 +312,11 @@ def _scans(app: FastAPI, services: Services) -> None:
     async def page(window: str, job: str, no: int) -> FileResponse:
         return FileResponse(scanning.page_file(window, job, no), media_type="image/jpeg")
 
+    @app.post("/windows/{window}/scans/{job}/stop")
+    async def stop(window: str, job: str) -> Done:
+        scanning.stop(window, job)
+        return Done(event=0, job=job)
+
     @app.post("/windows/{window}/scans/{job}/file")
     async def file(window: str, job: str, order: FilePages) -> Done:
         return Done(event=await scanning.file(window, job, order), job=job)

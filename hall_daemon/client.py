@@ -406,6 +406,10 @@ class HallClient:
         """Begin a scan job; its pages arrive in the views."""
         return await self._at(window, "scans", request)
 
+    async def stop_scan(self, window: str, job: str) -> Done:
+        """End a running scan after the page that it is at."""
+        return await self._at(window, f"scans/{_part(job)}/stop", None)
+
     async def page_jpeg(self, window: str, job: str, page: int) -> bytes:
         """Picture of a page that is not yet filed."""
         return await self._ask("GET", f"/windows/{_part(window)}/scans/{_part(job)}/pages/{page}")

@@ -25,7 +25,10 @@ PATIENCE_S = 2.0
 
 
 class DeviceUnavailable(Exception):
-    """Nothing was sent; `condition` says why: offline, disabled, busy, no_reply, superseded."""
+    """Nothing was sent, or nothing came of it.
+
+    `condition` says why: offline, disabled, busy, no_reply, bad_reply, superseded.
+    """
 
     def __init__(self, device: str, condition: str) -> None:
         super().__init__(f"{device}: {condition}")

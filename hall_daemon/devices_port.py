@@ -26,6 +26,7 @@ from typing import Any
 from drivers.base import (
     POLL_LIMIT_S,
     QUESTION_LIMIT_S,
+    BadReply,
     Caller,
     CallerPress,
     CardGone,
@@ -453,7 +454,8 @@ class PortWorker:
         if isinstance(exc, Unconfirmed):
             slot.failed(job, OutcomeUnknown(job.device, str(exc)))
         else:
-            slot.failed(job, DeviceUnavailable(job.device, "offline" if isinstance(exc, LinkError) else "no_reply"))
+            why = "offline" if isinstance(exc, LinkError) else "bad_reply" if isinstance(exc, BadReply) else "no_reply"
+            slot.failed(job, DeviceUnavailable(job.device, why))
         reason = exc.__cause__ if isinstance(exc, Unconfirmed) else exc
         if isinstance(reason, LinkError):
             raise reason

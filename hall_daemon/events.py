@@ -302,7 +302,7 @@ class MaterialPage(Frozen):
 
 
 class PageQuality(Frozen):
-    """Quality numbers; blur as the variance measure of imaging, skew in thousandths of a degree."""
+    """The worst of a material's pages: blur in hundredths of a millimetre, skew in thousandths of a degree."""
 
     blur: int
     skew_mdeg: int
@@ -323,6 +323,20 @@ class MaterialScanned(EventData):
     device_id: str
     clerk_id: ClerkId
     quality: PageQuality
+
+    @property
+    def subject(self) -> str:
+        return f"material/{self.material_id}"
+
+
+class MaterialReplaced(EventData):
+    """Pages were scanned again and take the place of others, which were not good enough."""
+
+    wire_type = "hall.material.replaced.v1"
+    material_id: str
+    replaces: str
+    reason_code: Literal["bad_scan", "wrong_paper", "resident_request"]
+    clerk_id: ClerkId
 
     @property
     def subject(self) -> str:
@@ -420,8 +434,8 @@ EVENT_TYPES: dict[str, type[EventData]] = {
     for cls in (
         StreamOpened, DayOpened, DayClosed, ProfileChanged, TicketIssued, SlipPrinted, TicketCalled, ServingStarted,
         TicketParked, TicketResumed, TicketTransferred, NoShow, TicketRequeued, TicketCancelled, TicketFinished,
-        TicketExpired, MaterialScanned, MaterialDamaged, EvaluationSubmitted, DeviceChanged, ClockChanged,
-        CatalogActivated, OperatorActed, CommandResult,
+        TicketExpired, MaterialScanned, MaterialReplaced, MaterialDamaged, EvaluationSubmitted, DeviceChanged,
+        ClockChanged, CatalogActivated, OperatorActed, CommandResult,
     )
 }  # fmt: skip
 

@@ -235,6 +235,9 @@ class ScanPageView(Frozen):
     edges_ok: bool
     codes: tuple[str, ...]
     saved: bool
+    blurred: bool = False
+    back: bool = False
+    """The back of a sheet that was scanned on both sides; the only kind of page that is left out when it is blank."""
 
 
 class ScanJobView(Frozen):
@@ -245,6 +248,7 @@ class ScanJobView(Frozen):
     ticket: str = ""
     """Number that the pages belong to."""
     problem: Text | None = None
+    """What went wrong, or what is to be checked before the pages of a job that is done are filed."""
     pages: tuple[ScanPageView, ...] = ()
 
 
@@ -453,6 +457,9 @@ class StartScan(Frozen):
     source: Literal["platen", "feeder"] = "platen"
     dpi: Literal[200, 300] = 200
     color: bool = True
+    duplex: bool = False
+    resume: bool = False
+    """Go on with the pages of the window's job, scanned as before; what else is said here does not count then."""
 
 
 class FilePages(Frozen):
@@ -462,6 +469,8 @@ class FilePages(Frozen):
     material_name: str = Field(default="", max_length=200)
     pages: tuple[int, ...] = Field(min_length=1)
     copy_kind: CopyKind = CopyKind.ORIGINAL_SEEN
+    replace: bool = False
+    """They take the place of what was last filed as this material, because that scan was bad."""
 
 
 class Done(Frozen):

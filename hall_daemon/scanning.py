@@ -16,6 +16,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -24,12 +25,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from drivers.base import ColorMode, Condition, Page, PageSource, Refused, ScanProfile
 from hall_daemon import privacy
 from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
-from hall_daemon.events import Blob, MaterialPage, MaterialScanned, PageQuality
+from hall_daemon.events import Blob, MaterialPage, MaterialReplaced, MaterialScanned, PageQuality
 from hall_daemon.hall import Hall
 from hall_daemon.profile import Item
 from hall_daemon.protocol import FilePages, ScanJobView, ScanPageView, StartScan, Text
@@ -74,6 +75,7 @@ class ReadPage:
     rotation: int
     skew_mdeg: int
     blur: int
+    blurred: bool
     edges_ok: bool
     blank: bool
     codes: tuple[str, ...]
@@ -86,11 +88,14 @@ class _Job:
     ticket_id: str
     number: str
     device: str
-    color: bool
+    profile: ScanProfile
     state: Literal["scanning", "done", "failed", "filed"] = "scanning"
     problem: Text | None = None
     pages: dict[int, ReadPage] = field(default_factory=dict)
+    backs: set[int] = field(default_factory=set)
     saved: set[int] = field(default_factory=set)
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Set when the clerk has had enough; the feed ends after the page that it is at."""
 
 
 class Scanning:
@@ -128,8 +133,8 @@ class Scanning:
             return None
         pages = tuple(
             ScanPageView(
-                no=no, blank=p.blank, skew_mdeg=p.skew_mdeg, blur=p.blur, edges_ok=p.edges_ok, codes=p.codes,
-                saved=no in job.saved,
+                no=no, blank=p.blank, skew_mdeg=p.skew_mdeg, blur=p.blur, blurred=p.blurred, edges_ok=p.edges_ok,
+                codes=p.codes, saved=no in job.saved, back=no in job.backs,
             )
             for no, p in sorted(job.pages.items())
         )  # fmt: skip
@@ -155,17 +160,26 @@ class Scanning:
         if group is None or (running is not None and running.state == "scanning"):
             raise ScanRefused(text("scan.busy"), "scan_busy")
         self._refuse_without_space()
-        job = _Job(
-            job=self._hall.clock.new_id(), window=window, ticket_id=ticket.ticket_id, number=ticket.number,
-            device=device, color=order.color,
-        )  # fmt: skip
+        if order.resume and running is not None and running.ticket_id == ticket.ticket_id:
+            job = running
+            job.state, job.problem = "scanning", None
+            job.stop.clear()
+        else:
+            job = _Job(
+                job=self._hall.clock.new_id(), window=window, ticket_id=ticket.ticket_id, number=ticket.number,
+                device=device, profile=_profile(order),
+            )  # fmt: skip
         self._jobs[window] = job
-        profile = ScanProfile(
-            source=PageSource(order.source), dpi=order.dpi, color=ColorMode.COLOR if order.color else ColorMode.GRAY
-        )
-        group.create_task(self._scan(job, profile), name=f"scan {window}")
+        group.create_task(self._scan(job), name=f"scan {window}")
         self._hall.changed.ring()
         return job.job
+
+    def stop(self, window: str, job_id: str) -> None:
+        """End a running feed after the page that it is at; its pages stay. Raises NotFound."""
+        job = self._jobs.get(window)
+        if job is None or job.job != job_id:
+            raise NotFound(what=job_id)
+        job.stop.set()
 
     def page_file(self, window: str, job: str, no: int) -> Path:
         """The image of a page. Raises NotFound."""
@@ -214,24 +228,30 @@ class Scanning:
             copy_kind=order.copy_kind.value, pages=[p.blob for p in pages], filed_ms=tx.now_ms, clerk=session.clerk,
             window=job.window,
         )  # fmt: skip
+        replaced = _last_filed(tx.session, ticket.id, row.code) if order.replace else None
         tx.session.add(row)
-        return tx.emit(
+        event = tx.emit(
             MaterialScanned(
                 material_id=row.id, ticket_id=ticket.id, material_code=row.code, material_name=name,
                 copy_kind=order.copy_kind, device_id=job.device, clerk_id=session.clerk,
                 pages=tuple(_page_of_event(no, page) for no, page in enumerate(pages, start=1)),
                 quality=PageQuality(
-                    blur=min(p.blur for p in pages),
+                    blur=max(p.blur for p in pages),
                     skew_mdeg=max((p.skew_mdeg for p in pages), key=abs),
                     edges_ok=all(p.edges_ok for p in pages),
                 ),
             )
         )  # fmt: skip
+        if replaced is None:
+            return event
+        return tx.emit(
+            MaterialReplaced(material_id=row.id, replaces=replaced, reason_code="bad_scan", clerk_id=session.clerk)
+        )
 
     # --- scanning -----------------------------------------------------------------------------------------------------
 
-    async def _scan(self, job: _Job, profile: ScanProfile) -> None:
-        loop = asyncio.get_running_loop()
+    async def _scan(self, job: _Job) -> None:
+        loop, before = asyncio.get_running_loop(), max(job.pages, default=0)
         reading: list[asyncio.Task[None]] = []
         assert self._group is not None
         group = self._group
@@ -239,27 +259,31 @@ class Scanning:
         def keep(page: Page) -> None:
             """On the scanner's thread: the page is safe before the next one is asked for."""
             original = spool(self._spool, page.data)
+            no, dpi = before + page.number, page.dpi or job.profile.dpi
+            if job.profile.duplex and page.number % 2 == 0:
+                job.backs.add(no)
             loop.call_soon_threadsafe(
-                lambda: reading.append(
-                    group.create_task(self._read(job, page.number, original, page.media, page.dpi or profile.dpi))
-                )
+                lambda: reading.append(group.create_task(self._read(job, no, original, page.media, dpi)))
             )
 
+        trouble: Refused | DeviceUnavailable | OutcomeUnknown | None = None
         try:
-            await self._devices.call(job.device, _feeder(profile, keep), self._limit_s(job.device))
+            feed = _feeder(job.profile, keep, job.stop)
+            await self._devices.call(job.device, feed, self._limit_s(job.device))
         except Refused as exc:
-            job.problem = _problem(exc.condition, len(reading) + 1)
+            trouble = exc
         except (DeviceUnavailable, OutcomeUnknown) as exc:
             _log.warning("scan failed window=%s: %s", job.window, exc)
-            job.problem = text("scan.no_answer", page=len(reading) + 1)
+            trouble = exc
         await asyncio.gather(*reading)
-        job.state = "done" if job.problem is None else "failed"
+        _settle(job, trouble, before, len(reading))
         self._hall.changed.ring()
 
     async def _read(self, job: _Job, no: int, original: str, media: str, dpi: int) -> None:
+        color = job.profile.color is ColorMode.COLOR
         began = time.monotonic()
         reading = asyncio.get_running_loop().run_in_executor(
-            self._imaging(), read_page, self._spool, original, media, dpi, job.color
+            self._imaging(), read_page, self._spool, original, media, dpi, color
         )
         await asyncio.wait([reading])
         trouble = reading.exception()
@@ -315,7 +339,7 @@ def read_page(folder: Path, original: str, media: str, dpi: int, color: bool) ->
     return ReadPage(
         blob=f"sha256:{name}", sm3=privacy.sm3_hex(result.jpeg), bytes=len(result.jpeg), width=result.width,
         height=result.height, dpi=result.dpi, color=color, rotation=result.rotation, skew_mdeg=result.skew_left_mdeg,
-        blur=result.blur, edges_ok=result.edges_ok, blank=result.blank,
+        blur=result.blur, blurred=result.blur >= imaging.BLURRED, edges_ok=result.edges_ok, blank=result.blank,
         codes=tuple(code.text for code in result.codes),
     )  # fmt: skip
 
@@ -347,20 +371,57 @@ def _page_of_event(no: int, page: ReadPage) -> MaterialPage:
     )  # fmt: skip
 
 
-def _feeder(profile: ScanProfile, keep: Callable[[Page], None]) -> Callable[[object], None]:
+def _profile(order: StartScan) -> ScanProfile:
+    color = ColorMode.COLOR if order.color else ColorMode.GRAY
+    return ScanProfile(source=PageSource(order.source), dpi=order.dpi, color=color, duplex=order.duplex)
+
+
+def _last_filed(session: Session, ticket_id: str, code: str) -> str | None:
+    """The material that was last filed under a ticket with this code."""
+    filed = select(MaterialRow.id).where(MaterialRow.ticket_id == ticket_id, MaterialRow.code == code)
+    return session.exec(filed.order_by(col(MaterialRow.filed_ms).desc(), col(MaterialRow.id).desc())).first()
+
+
+def _feeder(profile: ScanProfile, keep: Callable[[Page], None], stop: threading.Event) -> Callable[[object], None]:
     def feed(scanner: object) -> None:
         pages = scanner.scan(profile)  # type: ignore[attr-defined]  # configuration has proved that it is a PageScanner
         with contextlib.closing(pages):
             for page in pages:
                 keep(page)
+                if stop.is_set():
+                    return
 
     return feed
+
+
+def _settle(job: _Job, trouble: Refused | DeviceUnavailable | OutcomeUnknown | None, before: int, came: int) -> None:
+    """What became of a feed of `came` pages after `before` others; the pages that are good stay, whatever it was."""
+    suspect = trouble.suspect if isinstance(trouble, Refused) else 0
+    if suspect:
+        for no in [no for no in job.pages if no >= before + suspect]:
+            del job.pages[no]
+    next_page = before + (suspect or came + 1)
+    if isinstance(trouble, Refused) and trouble.condition is Condition.FEEDER_EMPTY and came:
+        job.problem = job.problem or text("scan.count_pages", pages=len(job.pages))
+        job.state = "done"
+        return
+    if isinstance(trouble, Refused):
+        job.problem = _problem(trouble.condition, next_page)
+    elif trouble is not None:
+        silences = {"no_reply": "scan.restarted", "bad_reply": "scan.bad_page"}
+        code = silences.get(trouble.condition, "") if isinstance(trouble, DeviceUnavailable) else ""
+        job.problem = text(code or "scan.no_answer", page=next_page)
+    elif job.stop.is_set():
+        job.problem = job.problem or text("scan.stopped", page=next_page)
+    job.state = "done" if job.problem is None else "failed"
 
 
 _PROBLEMS = {
     Condition.FEEDER_EMPTY: "scan.feeder_empty",
     Condition.FEEDER_JAM: "scan.feeder_jam",
+    Condition.DOUBLE_FEED: "scan.double_feed",
     Condition.COVER_OPEN: "scan.cover_open",
+    Condition.LENS_DARK: "scan.lens_dark",
     Condition.BUSY: "scan.busy",
     Condition.PROFILE_UNSUITABLE: "scan.profile_unsuitable",
 }

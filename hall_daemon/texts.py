@@ -85,6 +85,26 @@ _HALL: dict[str, tuple[str, str]] = {
     # scanning
     "scan.feeder_empty": ("进纸器里没有纸，请放好原件再扫。", "The feeder is empty. Insert the papers and scan again."),
     "scan.feeder_jam": ("扫描仪卡纸，请取出后从第 {page} 页继续。", "Paper jam. Clear it and go on from page {page}."),
+    "scan.double_feed": (
+        "第 {page} 页双张，请把第 {page} 页起的原件重放，按 F7 接着扫。",
+        "Page {page}: two sheets at once. Put the papers back from page {page} on; F7 goes on.",
+    ),
+    "scan.count_pages": (
+        "共 {pages} 页，对吗？请数一数原件；少了就按 F7 接着扫。",
+        "{pages} pages in all: is that right? Count the papers; if some are missing, F7 goes on.",
+    ),
+    "scan.restarted": (
+        "扫描仪没有反应，已重启扫描，请从第 {page} 页接着扫。",
+        "The scanner did not react and was started anew. Go on from page {page}.",
+    ),
+    "scan.stopped": (
+        "扫描已停止，可从第 {page} 页接着扫。",
+        "Scanning was stopped. It can go on from page {page}.",
+    ),
+    "scan.lens_dark": (
+        "高拍仪画面是黑的，请拿开遮挡、打开灯再拍。",
+        "The camera sees nothing. Uncover the lens, switch its lamp on, and try again.",
+    ),
     "scan.cover_open": ("扫描仪盖子开着，请盖好再扫。", "The scanner's cover is open. Close it and scan again."),
     "scan.busy": ("扫描仪正忙，请稍候再扫。", "The scanner is busy. Try again in a moment."),
     "scan.profile_unsuitable": (

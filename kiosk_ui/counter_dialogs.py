@@ -185,7 +185,7 @@ class FileOrder:
 
 
 class FilePagesDialog(ModalScreen[FileOrder | None]):
-    """Which pages to keep, and as which material; blank and filed ones are left out until the clerk keeps them."""
+    """Which pages to keep, and as which material; blank backs and filed ones are left out until a clerk keeps them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", say("key.back"), id="file.back", priority=True),
@@ -201,7 +201,7 @@ class FilePagesDialog(ModalScreen[FileOrder | None]):
         self._scan = scan
         self._materials = materials
         self._picture = picture
-        self._dropped = {page.no for page in scan.pages if page.blank or page.saved}
+        self._dropped = {page.no for page in scan.pages if (page.blank and page.back) or page.saved}
         self._marked = 0
         self._hint = scan.problem.zh if scan.problem else ""
 

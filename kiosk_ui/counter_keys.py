@@ -12,7 +12,7 @@ from textual.widgets import OptionList
 from hall_daemon.protocol import CurrentTicket, FilePages, WindowView
 from hall_daemon.words import CancelReason, Outcome, ParkReason
 from kiosk_ui import counter_steps
-from kiosk_ui.counter_dialogs import Answer, Choice, FileOrder, FilePagesDialog, Help, Pick
+from kiosk_ui.counter_dialogs import OTHER_MATERIAL, Answer, Choice, FileOrder, FilePagesDialog, Help, Pick
 from kiosk_ui.counter_screen import WindowScreen, marked
 from kiosk_ui.counter_view import Stage, say, scan_of, stage_of
 from kiosk_ui.theme import BAD
@@ -234,7 +234,9 @@ class CounterScreen(WindowScreen):
         if stage_of(self._view) is not Stage.SERVING:
             self._hint("none.serving")
         elif scan is not None and scan.state == "scanning":
-            self._hint("still_scanning")
+            stop = Answer(key="1", label=say("scan.stop"), value=scan.job, hint=say("scan.stop_hint"))
+            question = Choice(say("still_scanning"), [stop], self._pen)
+            self._ask(question, lambda job: self._send(self._steps.stop_scan(current.number, job)))
         elif scan is not None and scan.state != "filed" and scan.pages:
             dialog = FilePagesDialog(current.number, scan, current.materials, self._picture())
             self._ask(dialog, lambda order: self._file(current.number, scan.job, order))
@@ -242,8 +244,10 @@ class CounterScreen(WindowScreen):
             self._ask_scan(current.number)
 
     def _ask_scan(self, number: str, note: str = "") -> None:
-        sources = ("platen", "feeder", "fine")
-        answers = [Answer(key=str(n), label=say(f"scan.{s}"), value=s) for n, s in enumerate(sources, 1)]
+        scan = scan_of(self._view)
+        begun = len(scan.pages) if scan is not None and scan.problem and scan.state != "scanning" else 0
+        sources = (*(("resume",) if begun else ()), "platen", "feeder", "fine", "duplex")
+        answers = [Answer(key=str(n), label=say(f"scan.{s}", n=begun), value=s) for n, s in enumerate(sources, 1)]
         title = say("ask.scan", number=number)
         question = Choice(title, answers, self._pen, f"{note}{say('dialog.enter_is_first')}")
         self._ask(question, lambda source: self._send(self._steps.scan(number, source)))
@@ -253,7 +257,16 @@ class CounterScreen(WindowScreen):
             self._ask_scan(number, f"{say('scan.again_hint')}    ")
             return
         request = FilePages(material_code=order.code, material_name=order.name, pages=order.pages)
-        self._send(self._steps.file(number, job, request))
+        current = self._current()
+        if current is None or order.code not in current.filed or order.code == OTHER_MATERIAL:
+            self._send(self._steps.file(number, job, request))
+            return
+        answers = [Answer(key=str(n), label=say(f"replace.{s}"), value=s) for n, s in enumerate(("add", "bad"), 1)]
+        question = Choice(say("ask.replace", name=order.name), answers, self._pen, say("dialog.enter_is_first"))
+        self._ask(
+            question,
+            lambda how: self._send(self._steps.file(number, job, request.model_copy(update={"replace": how == "bad"}))),
+        )
 
     def _ask_clerk(self) -> None:
         title = say("ask.sign_in", window=self._window)

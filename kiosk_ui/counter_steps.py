@@ -99,10 +99,17 @@ class Steps:
         return Step(verb="cancel", number=number, send=partial(self.client.cancel, self.window, request))
 
     def scan(self, number: str, source: str) -> Step:
-        """Begin a scan job; `source` is platen, feeder or fine."""
-        bed: Literal["platen", "feeder"] = "feeder" if source == "feeder" else "platen"
-        request = StartScan(ticket=number, source=bed, dpi=300 if source == "fine" else 200)
+        """Begin a scan job; `source` is platen, feeder, duplex or fine, or resume: go on with the one that is there."""
+        bed: Literal["platen", "feeder"] = "feeder" if source in {"feeder", "duplex"} else "platen"
+        request = StartScan(
+            ticket=number, source=bed, dpi=300 if source == "fine" else 200, duplex=source == "duplex",
+            resume=source == "resume",
+        )  # fmt: skip
         return Step(verb="scan", number=number, send=partial(self.client.start_scan, self.window, request))
+
+    def stop_scan(self, number: str, job: str) -> Step:
+        """End a scan job that is running."""
+        return Step(verb="stop_scan", number=number, send=partial(self.client.stop_scan, self.window, job))
 
     def file(self, number: str, job: str, request: FilePages) -> Step:
         """File pages as one material."""

@@ -104,7 +104,9 @@ def page_marks(page: ScanPageView) -> tuple[Mark, str]:
     """How good a page is, in one mark and a few words."""
     words = []
     if page.blank:
-        words.append(say("page.blank"))
+        words.append((say("page.back") if page.back else "") + say("page.blank"))
+    if page.blurred:
+        words.append(say("page.blurred"))
     if abs(page.skew_mdeg) > SKEW_MARK_MDEG:
         words.append(say("page.skewed", degrees=f"{abs(page.skew_mdeg) / 1000:.1f}"))
     if not page.edges_ok:
@@ -274,7 +276,7 @@ class Picture:
         scan = scan_of(self.view)
         if scan is None:
             return say("materials_keys") if self.stage is Stage.SERVING else ""
-        if scan.state == "failed":
+        if scan.state == "failed" or (scan.state == "done" and scan.problem):
             return scan.problem.zh if scan.problem else say("scan_failed")
         codes = {"scanning": "scanning", "done": "scan_done", "filed": "scan_filed"}
         pages = [page for page in scan.pages if not page.saved] if scan.state == "done" else scan.pages

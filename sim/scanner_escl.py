@@ -88,6 +88,7 @@ class _Faults:
     between: int = 0
     still_between: int = 0
     fail_at_end: bool = False
+    mute_after: int | None = None
     no_last_chunk: bool = False
     truncated: bool = False
     content_type: str = "image/jpeg"
@@ -210,6 +211,10 @@ class EsclTwin(HttpTwin):
         """Take connections and questions, answer nothing."""
         self._voice.clear()
 
+    def go_mute_after(self, pages: int) -> None:
+        """The same, after so many pages of a job."""
+        self._set(mute_after=pages)
+
     def busy_for(self, requests: int) -> None:
         """503 to so many new jobs: somebody else scans."""
         self._set(busy=requests)
@@ -306,7 +311,10 @@ class EsclTwin(HttpTwin):
             self._voice.wait(60)
             return None
         with self.lock:
-            return self._answer(request)
+            answer = self._answer(request)
+            if self._faults.mute_after is not None and self._faults.mute_after in {job.done for job in self.jobs}:
+                self._voice.clear()
+            return answer
 
     def _answer(self, request: HttpRequest) -> HttpAnswer:
         if self._faults.localhost and request.headers.get("host", "").partition(":")[0] != "localhost":
