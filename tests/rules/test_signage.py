@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from hall_daemon import devices_port as device_room
 from hall_daemon import service_day
-from hall_daemon.devices import Devices
+from hall_daemon.devices import Devices, Urgency
 from hall_daemon.signage import Signage
 from hall_daemon.texts import text
 from hall_daemon.words import Outcome
@@ -257,6 +258,35 @@ async def test_a_mute_display_holds_up_no_call(tmp_path: Path) -> None:
         hall.screens[0].recover()
         await hall.shows("请A001到1号窗口", "请D001到2号窗口")
         await until_async(lambda: hall.notices("1") == [])
+
+
+async def test_a_text_that_still_waits_for_the_line_gives_way_to_a_newer_one(tmp_path: Path) -> None:
+    async with rooms(tmp_path) as hall:
+        await hall.room.sign_in(w1="c001", w2="c002")
+        await hall.shows("1号窗口", "2号窗口")
+        await hall.room.numbers(1)
+        await hall.room.numbers(1, "queue:D")
+        before = [len(screen.shown) for screen in hall.screens]
+        begun, over = threading.Event(), threading.Event()
+
+        def keep_the_line(_display: object) -> None:
+            begun.set()
+            assert over.wait(20)
+
+        busy = asyncio.ensure_future(hall.devices.call("DSP-02", keep_the_line, 20.0))
+        await until_async(begun.is_set)
+        await hall.room.call("1")
+        await hall.room.serve("1", "A001")
+        await hall.room.call("2")
+        mailbox = hall.devices._workers[hall.line.port].mailbox
+        await until_async(lambda: [job.urgency for job in mailbox._jobs] == [Urgency.ORDINARY, Urgency.CALL])
+        over.set()
+        await busy
+        await hall.shows("A001 办理中", "请D001到2号窗口")
+
+        assert [len(screen.shown) for screen in hall.screens] == [n + 1 for n in before], "each was written once"
+        assert hall.screens[1].shown[-1].at < hall.screens[0].shown[-1].at, "the call went first"
+        assert hall.notices("1") == hall.notices("2") == []
 
 
 # --- the board --------------------------------------------------------------------------------------------------------
