@@ -4,12 +4,14 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from drivers.base import CallText
+from drivers.base import CallerPress, CallText
+from drivers.caller_rs485 import Rs485Caller
 from hall_daemon import devices_mailbox
 from hall_daemon import devices_port as room
 from hall_daemon.devices import DeviceUnavailable, Superseded, Urgency
@@ -187,3 +189,28 @@ async def test_a_line_that_is_never_calm_is_asked_in_the_end(bench: Bench, monke
     silent_since = len(bench.lines["bus"].transcript)
 
     await until_async(lambda: len(bench.lines["bus"].transcript) > silent_since + 2, room.CALM_AFTER_CALL_S / 2)
+
+
+async def test_a_job_waits_for_one_input_of_its_line_and_not_for_all(bench: Bench) -> None:
+    for n in (1, 2):
+        bench.add(f"CAL-0{n}", "caller_rs485", "bus", address=n + 1)
+    asked: list[str] = []
+    posted = threading.Event()
+
+    class Slow(Rs485Caller):
+        def poll_press(self, limit_s: float) -> CallerPress | None:
+            asked.append(self.device)
+            assert posted.wait(10)
+            return None
+
+    for name, config in bench.configs.items():
+        bench.configs[name] = replace(config, driver_type=Slow)
+    devices = await bench.start()
+    await until_async(lambda: asked)
+    job = asyncio.ensure_future(devices.call("CAL-02", lambda _: asked.append("job"), 10.0))
+    await asyncio.sleep(0)
+    first = len(asked)
+    posted.set()
+    await job
+
+    assert asked[first] == "job"

@@ -275,10 +275,11 @@ async def test_a_text_that_still_waits_for_the_line_gives_way_to_a_newer_one(tmp
 
         busy = asyncio.ensure_future(hall.devices.call("DSP-02", keep_the_line, 20.0))
         await until_async(begun.is_set)
+        mailbox = hall.devices._workers[hall.line.port].mailbox
         await hall.room.call("1")
+        await until_async(lambda: mailbox)
         await hall.room.serve("1", "A001")
         await hall.room.call("2")
-        mailbox = hall.devices._workers[hall.line.port].mailbox
         await until_async(lambda: [job.urgency for job in mailbox._jobs] == [Urgency.ORDINARY, Urgency.CALL])
         over.set()
         await busy
