@@ -136,7 +136,7 @@ class TestEvdevKeypad(InputContract):
     def test_bounce_is_one_press_even_if_nobody_listened(self, rig: Rig) -> None:
         driver = rig.open()
         driver.hello()
-        rig.twin.bounce("6", after_s=0.01)
+        rig.twin.bounce("6", after_s=0.005)
         assert keys_of(driver, 1) == "6"
         assert driver.poll_key(0.2) is None
 
