@@ -19,6 +19,7 @@ import httpx
 
 from bench.client import take_numbers
 from bench.devices import devices
+from bench.displays import displays
 from hall_daemon.clock import Clock
 from hall_daemon.events import OperatorActed
 from hall_daemon.store import Store
@@ -202,7 +203,13 @@ def _rss_mb(pid: int) -> float:
     return pages * resource.getpagesize() / 1e6
 
 
-_PARTS: dict[str, Callable[[], None]] = {"latency": latency, "issue": issue, "start": start, "devices": devices}
+_PARTS: dict[str, Callable[[], None]] = {
+    "latency": latency,
+    "issue": issue,
+    "start": start,
+    "devices": devices,
+    "displays": displays,
+}
 
 if __name__ == "__main__":
     sys.exit(main())
