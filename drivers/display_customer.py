@@ -127,8 +127,6 @@ class TwoRowDisplay(CallDisplay[ByteStream, TwoRowOptions]):
         self._write(encode_screen(self.options.dialect, self._rows, self.options.brightness))
 
     def _write(self, frame: bytes) -> None:
-        # Nothing is ever answered: what arrives is not for us, but it tells whether the port is still there.
-        self.link.drop_input()
         self.link.write(TO_DISPLAY + frame + TO_PRINTER if self.options.behind_printer else frame)
 
 

@@ -101,6 +101,11 @@ class TestStripDisplay(AnsweringDisplayContract):
         driver.show(CallText(text=SAMPLE, attention=True))
         assert rig.twin.shown[-1].mode == "left"
 
+    def test_the_table_knows_better_than_the_card(self, rig: Rig) -> None:
+        rig.options = {**SCREEN, "card": Card.INSTANT}
+        driver = rig.open()
+        assert driver.hello().model == "24/32-dot instant"
+
     def test_an_integrated_card_gets_its_whole_screen(self, rig: Rig) -> None:
         rig.twin.card = "A4"
         driver = rig.open()
