@@ -291,6 +291,7 @@ _LINKS = {
     "sane:": "transport_sane.SaneDevice",
     "camera:": "transport_camera.Camera",
     "/dev/v4l/": "transport_camera.Camera",
+    "sound:": "transport_sound.SoundCard",
     "http://": "transport_web.WebDevice",
     "https://": "transport_web.WebDevice",
     "evdev:": "transport_evdev.InputDevice",

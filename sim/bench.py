@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -28,12 +28,17 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from sim.announcer_sound import unavailable as sound_unavailable
 from sim.carriers import ByteLine, ByteTwin, HttpPort, HttpTwin, PtyLine, TcpLine, Twin
 from sim.input_line import InputLine
 from sim.pcsc import available as pcsc_unavailable
 from sim.province import TEST_KEYS, ProvinceTwin
 from sim.sane import unavailable as sane_unavailable
 
+_WHY_NOT: dict[str, Callable[[], str | None]] = {
+    "card": pcsc_unavailable, "sane": sane_unavailable, "sound": sound_unavailable,
+}  # fmt: skip
+"""Carriers that need something of this machine → what is missing."""
 HALLS = Path(__file__).parent / "halls"
 _TABLE = re.compile(r"^\[([^\]]+)\]")
 _VALUE = re.compile(r'^(port|listen|url)(\s*=\s*)"[^"]*"')
@@ -97,10 +102,8 @@ class Bench:
         for carrier in self._carriers:
             carrier.start()
         for device, twin in self.twins.items():
-            if twin.carrier == "card":
-                self._start_card_reader(device, twin)
-            if twin.carrier == "sane":
-                self._start_sane(device, twin)
+            if twin.carrier in _WHY_NOT:
+                self._start_beside(device, twin)
         if self.province is not None:
             self.province.start()
         self._write_config()
@@ -109,7 +112,7 @@ class Bench:
     def stop(self) -> None:
         """Unplug everything."""
         for twin in self.twins.values():
-            if twin.carrier in {"card", "sane"}:
+            if twin.carrier in _WHY_NOT:
                 twin.stop()
         for carrier in self._carriers:
             carrier.stop()
@@ -156,18 +159,11 @@ class Bench:
     def _link(self, port: str) -> Path:
         return self.run / "ports" / re.sub(r"[^A-Za-z0-9.-]+", "_", port.removeprefix("/dev/"))
 
-    def _start_card_reader(self, device: str, twin: Any) -> None:
-        reason = pcsc_unavailable()
+    def _start_beside(self, device: str, twin: Any) -> None:
+        """A twin that is reached through a service or program of the machine, named by the environment."""
+        reason = _WHY_NOT[twin.carrier]()
         if reason is not None:
-            self.notes.append(f"{device}: no virtual PC/SC reader here ({reason}); it stays offline")
-            return
-        twin.start()
-        self.environment |= twin.environment()
-
-    def _start_sane(self, device: str, twin: Any) -> None:
-        reason = sane_unavailable()
-        if reason is not None:
-            self.notes.append(f"{device}: no SANE here ({reason}); it stays offline")
+            self.notes.append(f"{device}: cannot be simulated here ({reason}); it stays offline")
             return
         twin.start()
         self.environment |= twin.environment()

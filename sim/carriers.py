@@ -36,7 +36,7 @@ class Passed:
 class Twin:
     """A simulated device: `options` are the raw keys of its table in devices.toml."""
 
-    carrier: Literal["pty", "fifo", "card", "http", "sane"] = "pty"
+    carrier: Literal["pty", "fifo", "card", "http", "sane", "sound"] = "pty"
 
     def __init__(self, device: str, options: Mapping[str, object]) -> None:
         self.device = device
