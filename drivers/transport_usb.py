@@ -65,7 +65,7 @@ class LpStream(ByteStream):
 
     def _read_some(self, most: int, limit_s: float) -> bytes:
         deadline = time.monotonic() + limit_s
-        while self._wait(select.POLLIN, _left(deadline)):
+        while happened := self._wait(select.POLLIN, _left(deadline)):
             try:
                 if data := os.read(self._fd, most):
                     return data
@@ -73,24 +73,21 @@ class LpStream(ByteStream):
                 continue
             except OSError as exc:
                 raise LinkError(f"{self.port} is gone: {exc}") from exc
+            if happened & (select.POLLHUP | select.POLLERR):
+                raise LinkError(f"{self.port} is gone: the printer was unplugged")
             if _left(deadline) == 0.0:
                 break
             select.select([], [], [], min(PAUSE_S, _left(deadline)))
         return b""
 
-    def _wait(self, event: int, limit_s: float) -> bool:
-        """Whether the file is ready before the limit. Raises LinkError when it has hung up."""
+    def _wait(self, event: int, limit_s: float) -> int:
+        """What happened on the file before the limit: the event, a hang-up; 0: nothing. Raises LinkError."""
         if self._fd < 0:
             raise LinkError(f"{self.port} is closed")
         poll = select.poll()
         poll.register(self._fd, event)
         found = poll.poll(limit_s * 1000)
-        if not found:
-            return False
-        happened = found[0][1]
-        if not happened & event:
-            raise LinkError(f"{self.port} is gone: the printer was unplugged")
-        return True
+        return found[0][1] if found else 0
 
     def close(self) -> None:
         fd, self._fd = self._fd, -1

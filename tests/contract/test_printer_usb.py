@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from socket import socketpair
 from typing import Any
 
 import pytest
@@ -109,6 +110,26 @@ def test_silence_takes_its_time_and_is_no_error(tmp_path: Path) -> None:
     assert time.monotonic() - began >= 0.19
     link.close()
     line.stop()
+
+
+@pytest.mark.parametrize("pair", [os.pipe, lambda: [end.detach() for end in socketpair()]], ids=["pipe", "socket"])
+def test_a_file_that_has_hung_up_is_a_link_error(fifo: Path, pair: Any) -> None:
+    link = LpStream(str(fifo))
+    os.close(link._fd)
+    link._fd, other = pair()
+    os.close(other)
+    with pytest.raises(LinkError, match="the printer was unplugged"):
+        link.read(64, 1.0)
+    link.close()
+
+
+def test_empty_reads_of_the_file_are_silence_and_no_busy_loop() -> None:
+    link = LpStream("/dev/null")
+    began, used = time.monotonic(), time.process_time()
+    assert link.read(64, 0.5) == b""
+    assert time.monotonic() - began >= 0.49
+    assert time.process_time() - used < 0.25
+    link.close()
 
 
 def test_a_closed_file_is_a_link_error_and_closing_twice_is_none(fifo: Path) -> None:
