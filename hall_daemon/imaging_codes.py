@@ -1,6 +1,7 @@
 """Codes on page pictures: QR and Code 128.
 
-zxing-cpp reads the page as it is and doubled; pyzbar reads what looks like bars and was left. A check digit does not
+zxing-cpp reads the page as it is and doubled, and bars that lie askew (a sticker) once more after they were turned;
+pyzbar reads what looks like bars and was left. A check digit does not
 save a linear code from being misread in noise, so each is read again from the average over the height of its bars and
 counts only if that says the same. QR codes are never left to pyzbar, which garbles Chinese (protocols/barcodes.md,
 section 4.1).
@@ -12,7 +13,7 @@ import functools
 import importlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import ModuleType
 
@@ -52,6 +53,10 @@ class Code:
 
 _QR_AND_128 = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode, zxingcpp.BarcodeFormat.Code128])
 _ONLY_128 = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.Code128])
+ASKEW_FROM_DEG = 12.0
+"""Bars that lie nearer to an axis are read as they are: zxing-cpp bears 15 degrees."""
+MOST_ASKEW = 6
+"""Places on a page that are turned; a page full of hatching must not cost seconds."""
 _DOUBLED_UP_TO = 6_000_000
 """Pixels; above this, modules are large enough without doubling."""
 
@@ -86,6 +91,7 @@ def read_codes(gray: Picture, dpi: int) -> list[Reading]:
     if gray.size <= _DOUBLED_UP_TO:
         readings += _by_zxing(_doubled(gray), 2.0)
     sure = [r for r in readings if r.code.symbology is Symbology.QR or _says_again(gray, r)]
+    sure += [r for box, angle_deg in _bars_askew(gray, dpi) for r in _turned_upright(gray, box, angle_deg)]
     sure += [r for box in _bars_left(gray, dpi, sure) for r in _from_bars(gray, box)]
     found: dict[tuple[Symbology, str], Reading] = {}
     for reading in sure:
@@ -219,6 +225,56 @@ def _bars_left(gray: Picture, dpi: int, known: list[Reading]) -> Iterator[Box]:
             box = np.array([left, top, left + width, top + height]) * cell
             if max(width, height) >= 10 and min(width, height) >= 3 and not any(_within(r.corners, box) for r in known):
                 yield float(box[0]), float(box[1]), float(box[2]), float(box[3])
+
+
+def _bars_askew(gray: Picture, dpi: int) -> list[tuple[Box, float]]:
+    """Boxes in which brightness changes along one direction that is far from both axes, and that direction in degrees.
+
+    The second-moment matrix of the gradient tells the direction, and how much all changes agree on it.
+    """
+    size = round(gray.shape[1] * INCH_MM / dpi), round(gray.shape[0] * INCH_MM / dpi)  # one cell a square millimetre
+    cell = np.array([gray.shape[1] / size[0], gray.shape[0] / size[1]] * 2)
+    across, down = (cv2.Sobel(gray, cv2.CV_32F, *axes, scale=0.125) for axes in ((1, 0), (0, 1)))
+    xx, yy, xy = (
+        cv2.blur(cv2.resize(product, size, interpolation=cv2.INTER_AREA), (3, 3))
+        for product in (across * across, down * down, across * down)
+    )
+    agreed = np.hypot(xx - yy, 2 * xy)
+    angle_deg = np.degrees(np.arctan2(2 * xy, xx - yy)) / 2
+    from_axis_deg = 45 - np.abs(np.abs(angle_deg) - 45)
+    contrast = float(np.ptp(np.percentile(gray[::4, ::4], (1, 95))))
+    askew = (from_axis_deg > ASKEW_FROM_DEG) & (agreed > 0.7 * (xx + yy)) & (agreed > (max(20.0, contrast) * 0.1) ** 2)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(askew.astype(np.uint8))
+    largest = sorted(range(1, len(stats)), key=lambda n: -stats[n][4])[:MOST_ASKEW]
+    return [
+        (_box_of(stats[n][:4] * cell), float(np.median(angle_deg[labels == n])))
+        for n in largest
+        if min(stats[n][2], stats[n][3]) >= 5 and stats[n][4] >= 40
+    ]
+
+
+def _box_of(place: Points) -> Box:
+    left, top, width, height = map(float, place)
+    return left, top, left + width, top + height
+
+
+def _turned_upright(gray: Picture, box: Box, angle_deg: float) -> list[Reading]:
+    """Linear codes in a box after it was turned back by an angle; their corners are those on the page."""
+    left, top, right, bottom = box
+    middle, reach = ((left + right) / 2, (top + bottom) / 2), math.hypot(right - left, bottom - top) * 0.7
+    turn: Points = np.asarray(cv2.getRotationMatrix2D(middle, angle_deg, 1.0), np.float64)
+    turn[:, 2] += reach - np.array(middle)
+    side = round(2 * reach)
+    upright = np.asarray(
+        cv2.warpAffine(gray, turn, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8
+    )
+    back = cv2.invertAffineTransform(turn)
+    found = _by_zxing(upright, 1.0) + _by_zxing(_doubled(upright), 2.0)
+    return [
+        replace(r, corners=r.corners @ back[:, :2].T + back[:, 2])
+        for r in found
+        if r.code.symbology is Symbology.CODE_128 and _says_again(upright, r)
+    ]
 
 
 def _within(corners: Points, box: Points) -> bool:

@@ -168,6 +168,12 @@ def test_first_frames_are_left_out_because_they_are_dark(rig: Rig) -> None:
     assert gray(one_page(rig.open())).max() > 200, "a frame from before the light had settled was taken"
 
 
+def test_as_many_frames_are_left_out_as_was_said(rig: Rig) -> None:
+    rig.options = {**SMALL, "drop_frames": 25}
+    assert one_page(rig.open())
+    assert rig.twin.frames > 25
+
+
 def test_gray_is_gray(rig: Rig) -> None:
     jpeg = one_page(rig.open(), ScanProfile(color=ColorMode.GRAY))
     assert Image.open(io.BytesIO(jpeg)).mode == "L"

@@ -265,6 +265,26 @@ def test_qr_code_with_a_mark_of_its_encoding_is_read_right() -> None:
     assert imaging_codes.read_codes(picture, 200)[0].code.text == "请A001号到3号窗口"
 
 
+@pytest.mark.parametrize("turned_deg", [18, 30, 45, 60, 70, 120, 210, -40])
+def test_linear_code_on_a_sticker_that_lies_askew_is_read(turned_deg: int) -> None:
+    symbol = zxingcpp.create_barcode("EE123456785CN", zxingcpp.BarcodeFormat.Code128)
+    bars = Image.fromarray(np.repeat(np.array(symbol.to_image(scale=4))[:1], 100, axis=0))
+    sticker = Image.new("L", (bars.width + 80, 140), 255)
+    sticker.paste(bars, (40, 20))
+    page = Image.new("L", (1654, 1400), 255)
+    page.paste(sticker.rotate(turned_deg, expand=True, fillcolor=255, resample=Image.Resampling.BICUBIC), (500, 250))
+    readings = imaging_codes.read_codes(np.asarray(page), 200)
+    assert [r.code.text for r in readings] == ["EE123456785CN"]
+    assert ((readings[0].corners > (450, 200)) & (readings[0].corners < (1300, 1050))).all()
+
+
+def test_second_reader_alone_would_garble_chinese() -> None:
+    """The trap of protocols/barcodes.md 4.1, which is why QR codes are never left to pyzbar."""
+    pyzbar = pytest.importorskip("pyzbar.pyzbar")
+    (found,) = pyzbar.decode(qr_of("受理".encode()), symbols=[pyzbar.ZBarSymbol.QRCODE])
+    assert found.data.decode() != "受理"
+
+
 # Found by search: pages on which zxing-cpp alone reads EE961{09780"N, and E(9097r9069CN and EE51{571261CN, each with a
 # check digit that fits.
 MISREAD = [
