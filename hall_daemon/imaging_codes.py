@@ -234,7 +234,9 @@ def _bars_askew(gray: Picture, dpi: int) -> list[tuple[Box, float]]:
     """
     size = round(gray.shape[1] * INCH_MM / dpi), round(gray.shape[0] * INCH_MM / dpi)  # one cell a square millimetre
     cell = np.array([gray.shape[1] / size[0], gray.shape[0] / size[1]] * 2)
-    across, down = (cv2.Sobel(gray, cv2.CV_32F, *axes, scale=0.125) for axes in ((1, 0), (0, 1)))
+    # Half the resolution is enough to see that there are bars, and costs a quarter.
+    fine = cv2.resize(gray, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) if dpi >= 300 else gray
+    across, down = (cv2.Sobel(fine, cv2.CV_32F, *axes, scale=0.125) for axes in ((1, 0), (0, 1)))
     xx, yy, xy = (
         cv2.blur(cv2.resize(product, size, interpolation=cv2.INTER_AREA), (3, 3))
         for product in (across * across, down * down, across * down)
