@@ -325,7 +325,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "no answer: it may have been done, look at the picture",
     ),
     "technician.done": ("已交给主机", "the hall has it"),
-    "technician.saved": ("支持包已保存：{file}，{kib} KiB，复查 0 处泄露", "saved {file}, {kib} KiB, 0 leaks"),
+    "technician.saved": ("支持包已保存，复查 0 处泄露，{kib} KiB：{file}", "archive saved, 0 leaks, {kib} KiB: {file}"),
     "technician.leaks": ("支持包里有 {n} 处个人信息，没有保存", "{n} personal facts found: not saved"),
     "technician.not_saved": ("存不了 {file}：{why}", "{file} cannot be written: {why}"),
     "technician.ask.disable": ("停用 {device}？", "Take {device} out of use?"),
