@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sim.catalog_tables import DATA, HallName, Item, Row, read_range, read_table
 
-Values = dict[str, str | int | list[str]]
+Values = dict[str, str | int | bool | list[str]]
 
 PROVINCE_URL = "http://127.0.0.1:8621/hall-sync/v1"
 LISTEN = "127.0.0.1:8620"
@@ -32,6 +32,8 @@ def devices_toml(hall: HallName, seed: int, items: Iterable[Item]) -> str:
         _kiosk_blocks(hall),
         _display_blocks(hall),
         _scanner_blocks(hall),
+        _desk_blocks(hall),
+        _announcer_blocks(hall),
         _window_blocks(hall),
         _clerk_blocks(hall),
     ]
@@ -54,7 +56,7 @@ def _section(name: str, values: Values, remark: str = "") -> str:
     return "\n".join(lines)
 
 
-def _value(value: str | int | list[str]) -> str:
+def _value(value: str | int | bool | list[str]) -> str:
     # A JSON string of our texts is a TOML basic string as well.
     return json.dumps(value, ensure_ascii=False)
 
@@ -84,11 +86,14 @@ url = "{PROVINCE_URL}\""""
 
 def _zone_blocks(hall: HallName) -> str:
     used = {row["zone"] for row in _table(hall, "windows")}
-    zones = [
-        _section(f"zone.{row['code']}", {"name": row["name"], "name_en": row["english"]})
-        for row in read_table(DATA / "zones.psv")
-        if row["code"] in used
-    ]
+    announcer_of = {zone: row["device"] for row in _table(hall, "announcers") for zone in row["zones"].split()}
+    zones = []
+    for row in read_table(DATA / "zones.psv"):
+        if row["code"] in used:
+            values: Values = {"name": row["name"], "name_en": row["english"]}
+            if row["code"] in announcer_of:
+                values["announcer"] = announcer_of[row["code"]]
+            zones.append(_section(f"zone.{row['code']}", values))
     return "\n\n".join([_heading("Zones, as on the signs"), *zones])
 
 
@@ -131,7 +136,7 @@ def _device_block(row: Row) -> str:
     values: Values = {"driver": row["driver"], "port": row["port"]}
     for option in row["options"].split():
         key, _, value = option.partition("=")
-        values[key] = int(value) if value.isdecimal() else value
+        values[key] = value == "true" if value in {"true", "false"} else int(value) if value.isdecimal() else value
     return _section(f"device.{row['device']}", values, row["note"])
 
 
@@ -178,7 +183,21 @@ def _scanner_blocks(hall: HallName) -> str:
     return "\n\n".join(blocks)
 
 
+def _desk_blocks(hall: HallName) -> str:
+    head = _heading("Callers and evaluation devices") + "\n# The callers of a line share its speed."
+    return "\n\n".join([head, *(_device_block(row) for row in _table(hall, "window_devices"))])
+
+
+def _announcer_blocks(hall: HallName) -> str:
+    head = (
+        _heading("Announcers")
+        + "\n# Two voices in one room are understood by nobody: one announcer for what hears each other."
+    )
+    return "\n\n".join([head, *(_device_block(row) for row in _table(hall, "announcers"))])
+
+
 def _window_blocks(hall: HallName) -> str:
+    on_desk = {(int(row["window"]), row["purpose"]): row["device"] for row in _table(hall, "window_devices")}
     scanner_of = {number: row["scanner"] for row in _table(hall, "scanners") for number in read_range(row["windows"])}
     blocks = [_heading("Windows; queues in the order in which a window prefers them")]
     for row in _table(hall, "windows"):
@@ -191,6 +210,7 @@ def _window_blocks(hall: HallName) -> str:
             }
             if number in scanner_of:
                 values["scanner"] = scanner_of[number]
+            values |= {p: on_desk[number, p] for p in ("caller", "evaluator") if (number, p) in on_desk}
             blocks.append(_section(f"window.{number}", values))
     return "\n\n".join(blocks)
 

@@ -6,6 +6,7 @@ says. Clerks speak the counter screen's HTTP. What happened is counted from the 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import re
@@ -176,6 +177,8 @@ class Clerk:
     finished: list[str] = field(default_factory=list)
     interrupted: set[str] = field(default_factory=set)
     pages: int = 0
+    unasked: int = 0
+    """Residents who left a window with an evaluation device and were not asked."""
     troubles: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -245,7 +248,24 @@ class Clerk:
         done = self._try("finish", seen=number, outcome="completed")
         if done:
             self.finished.append(number)
+            self._resident_rates()
         return done
+
+    def _resident_rates(self) -> None:
+        """The resident who leaves answers the evaluation device, if the window has one and it asks."""
+        device = self.bench.tables["window"][self.window].get("evaluator")
+        if not device:
+            return
+        pad = self.bench[device]
+        deadline = time.monotonic() + 2
+        while not _asks(pad):
+            if time.monotonic() > deadline:
+                self.unasked += 1
+                return
+            time.sleep(0.01)
+        _press_a_grade(pad, self.chance)
+        with contextlib.suppress(TimeoutError):  # the daemon may have been killed meanwhile
+            self.view.until(lambda v: (v["evaluation"] or {}).get("zh") == "已评价", 3, "the evaluation is recorded")
 
     def scan(self, number: str) -> None:
         """Lay a page on the glass, scan it, file it."""
@@ -291,6 +311,18 @@ class Clerk:
         if answer.status_code not in (200, 409):
             self.troubles.append(f"window {self.window}: {verb}: {answer.status_code} {answer.text[:200]}")
         return answer.status_code == 200
+
+
+def _asks(pad: Any) -> bool:
+    """Whether this twin of an evaluation device has a question on its face."""
+    return bool(getattr(pad, "asking", False) or getattr(pad, "doing", "") == "evaluation")
+
+
+def _press_a_grade(pad: Any, chance: random.Random) -> None:
+    if hasattr(pad, "rate"):
+        pad.rate(chance.choice(["satisfied", "satisfied", "neutral"]))
+    else:
+        pad.press(chance.choice([1, 1, 2, 3]))
 
 
 def evidence(bench: Bench, people: list[Resident]) -> Evidence:
@@ -444,6 +476,9 @@ class Play:
             "called": len({d["display_no"] for d in kinds.get("ticket.called", [])}),
             "displayed": len({p.number for p in seen.shown}),
             "finished": len(kinds.get("ticket.finished", [])),
+            "announced": len({s.text for a in self.bench.by_kind("announcer_").values() for s in a.spoken}),
+            "unasked": sum(clerk.unasked for clerk in self.clerks),
+            "evaluated": sum(not d["timeout"] for d in kinds.get("evaluation.submitted", [])),
             "pages": sum(len(d["pages"]) for d in kinds.get("material.scanned", [])),
             "events": len(events),
             "acknowledged": ledger.acknowledged if ledger else 0,

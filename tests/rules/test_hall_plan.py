@@ -91,9 +91,12 @@ def test_every_device_that_is_named_exists_and_is_of_the_right_kind(plan: Tree) 
     for window in plan["window"].values():
         assert driver[window["display"]] == "display"
         assert "scanner" not in window or driver[window["scanner"]] == "scanner"
+        assert "caller" not in window or driver[window["caller"]] == "caller"
+        assert "evaluator" not in window or driver[window["evaluator"]] in {"evaluator", "keypad"}
         assert window["zone"] in plan["zone"]
     for queue in plan["queue"].values():
         assert queue["zone"] in plan["zone"]
+    assert {driver[zone["announcer"]] for zone in plan["zone"].values()} == {"announcer"}
 
 
 def test_no_device_is_left_over_and_none_belongs_to_two_kiosks(plan: Tree) -> None:
@@ -105,7 +108,10 @@ def test_no_device_is_left_over_and_none_belongs_to_two_kiosks(plan: Tree) -> No
 
     assert len(set(at_kiosks)) == len(at_kiosks)
     assert len(set(displays)) == len(displays)
-    assert {*at_kiosks, *displays, *scanners} == set(plan["device"])
+    desks = [w[purpose] for w in plan["window"].values() for purpose in ("caller", "evaluator") if purpose in w]
+    announcers = {zone["announcer"] for zone in plan["zone"].values()}
+    assert len(set(desks)) == len(desks)
+    assert {*at_kiosks, *displays, *scanners, *desks, *announcers} == set(plan["device"])
 
 
 def test_device_and_staff_numbers_have_the_form_of_the_contract(plan: Tree) -> None:
@@ -126,13 +132,14 @@ def test_displays_share_lines_of_at_most_twenty_without_a_double_address(plan: T
     assert sum(map(len, lines.values())) == len(plan["window"])
 
 
-def test_devices_share_a_port_only_on_a_display_line_and_at_one_speed(plan: Tree) -> None:
+def test_devices_share_a_port_only_on_a_line_with_addresses_and_at_one_speed(plan: Tree) -> None:
     ports: dict[str, list[Tree]] = {}
     for device in plan["device"].values():
         ports.setdefault(device["port"], []).append(device)
 
     for port, sharing in ports.items():
-        assert len(sharing) == 1 or {device["driver"] for device in sharing} == {"display_onbon"}, port
+        with_addresses = ({"display_onbon"}, {"caller_rs485", "evaluator_caller"})
+        assert len(sharing) == 1 or {device["driver"] for device in sharing} in with_addresses, port
         assert len({device.get("baud") for device in sharing}) == 1, port
 
 
