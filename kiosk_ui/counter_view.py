@@ -338,7 +338,7 @@ class Picture:
         return row.append(f"{minutes(self._since_s(ticket.since)):>6}", style=OFF)
 
     def status(self) -> Text:
-        """The last line but one: what is on its way to the province, and what the lists hold."""
+        """The last line but one: what is on its way to the province, what the lists hold, the last evaluation."""
         line = Text(" ")
         if self.view is None:
             return line
@@ -346,6 +346,8 @@ class Picture:
         line.append_text(self._marked(Mark.WARN if to_send else Mark.OK, say("to_province", n=to_send), bold=False))
         for code, many in (("missed", len(self.view.missed)), ("parked", len(self.view.parked))):
             line.append(f"   {say(code, n=many)}", style=FOREGROUND if many else OFF)
+        if self.view.evaluation is not None:
+            line.append(f"   {self.view.evaluation.zh}", style=OFF)
         for load in () if self.wide else self.view.queues:
             line.append(f"   {load.queue} {say('people', n=load.waiting)}", style=OFF)
         return line

@@ -95,6 +95,17 @@ async def test_a_new_notice_beeps_once() -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
+async def test_the_clerk_sees_whether_the_last_resident_evaluated(size: tuple[int, int]) -> None:
+    async with counter(window_view(), size=size) as room:
+        await room.sees("待传 0")
+        assert "评价" not in room.lines()[-2]
+        for code in ("asked", "none", "given"):
+            room.hall.show(window_view(evaluation=text(f"evaluation.{code}")))
+            await room.sees(text(f"evaluation.{code}").zh)
+            assert text(f"evaluation.{code}").zh in room.lines()[-2]
+
+
+@pytest.mark.parametrize("size", SIZES)
 async def test_many_notices_and_materials_never_push_the_keys_off_the_screen(size: tuple[int, int]) -> None:
     notices = tuple(
         Text(zh=f"第 {n} 条通知，很长很长很长很长很长很长很长很长很长很长很长很长很长很长") for n in range(9)
