@@ -75,7 +75,7 @@ class Sheet:
         if self.hall is not None:
             counts = {h: sum(d.health is h for d in self.hall.devices) for h in Health}
             for health in (Health.BAD, Health.WARN, Health.OK, Health.OFF, Health.BUSY):
-                if counts[health] or health in (Health.BAD, Health.OK):
+                if counts[health] or health is Health.OK:
                     line.append_text(self.pen.mark(MARKS[health]))
                     line.append(f" {counts[health]} {say(f'health.{health.value}')}  ", COLOURS[MARKS[health]])
             level = self.hall.level
@@ -146,7 +146,7 @@ class Sheet:
         worst = state.health in (Health.BAD, Health.WARN, Health.OFF)
         for name, sentence in (("effect", detail.effect), ("cause", detail.cause), ("advice", detail.advice)):
             page.append(f"{say(name)}  ", OFF)
-            page.append(self.pen.words(sentence.zh), f"bold {FOREGROUND}" if name == "effect" else FOREGROUND)
+            page.append(self.folded(sentence.zh, 6), f"bold {FOREGROUND}" if name == "effect" else FOREGROUND)
             if name == "advice" and worst and detail.repair is not None:
                 page.append("  ").append_text(self.pen.key("F7", say("follow")))
             page.append("\n")
@@ -165,6 +165,16 @@ class Sheet:
                               lost=counters.lost) + "\n", FOREGROUND)  # fmt: skip
         self._section(page, "recent")
         return page.append_text(self._recent(detail))
+
+    def folded(self, words: str, indent: int) -> str:
+        """Words in lines that fit the page behind an indent; Chinese has no spaces to break at."""
+        room = self.width - (44 if self.wide else 34) - indent - 2
+        lines = [""]
+        for character in self.pen.words(words):
+            if cell_len(lines[-1]) + cell_len(character) > room:
+                lines.append("")
+            lines[-1] += character
+        return ("\n" + " " * indent).join(lines)
 
     def _recent(self, detail: DeviceDetail) -> Line:
         if not detail.incidents:

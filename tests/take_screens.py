@@ -4,14 +4,17 @@ import asyncio
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 from playwright.sync_api import Page
+from textual.app import App
 
 from hall_daemon.client import HallClient
 from kiosk_ui.counter import CounterApp
+from kiosk_ui.technician import TechnicianApp
 from sim.bench import HALLS, Bench, DaemonProcess
 from sim.visits import Clerk, Kiosk, residents
 from tests.screens.chromium import chromium
@@ -34,13 +37,12 @@ def main() -> int:
         _pages(bench, kiosk, next(crowd))
         clerk.say("serve", seen=number)
         clerk.scan(number)
-        svg = TO / "counter.svg"
-        svg.write_text(asyncio.run(_counter(bench)), encoding="utf-8")
-        subprocess.run(["rsvg-convert", "-w", "1200", str(svg), "-o", str(TO / "counter.png")], check=True)
-        svg.unlink()
+        _draw("counter", asyncio.run(_counter(bench)))
         bench["PRN-01"].whole_slips[-1].save(TO / "slip.png")
         kiosk.close()
         clerk.close()
+        bench["PRN-01"].run_out_of_paper()
+        asyncio.run(_technician(bench))
     for file in sorted(TO.glob("*.png")):
         print(f"{file.name:28} {Image.open(file).size}  {file.stat().st_size // 1024} KiB")
     return 0
@@ -90,6 +92,50 @@ async def _counter(bench: Bench) -> str:
             await until_async(lambda: "申请表" in app.export_screenshot(), what="the counter screen")
             await pilot.pause()
             return app.export_screenshot()
+
+
+async def _technician(bench: Bench) -> None:
+    """The technician's pages while a printer is out of paper, and after the refill."""
+    async with HallClient(bench.url) as client:
+        for columns, rows in ((120, 40), (80, 24)):
+            await until_async(lambda: _out_of_paper(client), what="paper out is known")
+            app = TechnicianApp(client)
+            async with app.run_test(size=(columns, rows)) as pilot:
+                seen = _reader(app)
+                await until_async(lambda seen=seen: "末端传感器无纸" in seen(), what="the printer's trouble")
+                for key, name, words in (
+                    ("1", "overview", "取号不中断"), ("2", "wire", "状态："), ("4", "counters", "没出票"),
+                    ("5", "incidents", "还在"), ("6", "repair", "放入新纸"),
+                ):  # fmt: skip
+                    await pilot.press(key)
+                    await until_async(lambda seen=seen, words=words: words in seen(), what=words)
+                    await pilot.pause(0.3)
+                    _draw(f"technician-{name}-{columns}x{rows}", app.export_screenshot())
+                if columns == 120:
+                    bench["PRN-01"].refill()
+                    await until_async(lambda seen=seen: "按 F2 做自检" in seen() and "▶ 3" in seen(), what="refilled")
+                    await pilot.press("f2")
+                    await until_async(lambda seen=seen: "自检通过" in seen(), what="the self-test")
+                    _draw("technician-test-120x40", app.export_screenshot())
+                    bench["PRN-01"].run_out_of_paper()
+
+
+async def _out_of_paper(client: HallClient) -> bool:
+    return any("paper_out" in device.conditions for device in await client.devices())
+
+
+def _reader(app: App[Any]) -> Callable[[], str]:
+    return lambda: "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+
+def _draw(name: str, svg: str) -> None:
+    """A terminal's picture as PNG; a no-break space has no shape in every font."""
+    file = TO / f"{name}.svg"
+    file.write_text(svg.replace("&#160;", " ").replace("<text ", '<text xml:space="preserve" '), encoding="utf-8")
+    subprocess.run(["rsvg-convert", "-w", "1200", str(file), "-o", str(TO / f"{name}.png")], check=True)
+    with Image.open(TO / f"{name}.png") as picture:
+        picture.convert("RGB").quantize(64).save(TO / f"{name}.png", optimize=True)
+    file.unlink()
 
 
 if __name__ == "__main__":
