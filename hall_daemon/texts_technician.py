@@ -274,8 +274,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "technician.answers": ("应答时间，近 10 分钟（毫秒）", "Answer times, last 10 minutes (ms)"),
     "technician.today": ("从启动起", "Since the start"),
     "technician.today.line": (
-        "工作 {jobs} 次   失败 {failures} 次   输入 {inputs} 次   断线 {lost} 次",
-        "jobs {jobs}   failed {failures}   inputs {inputs}   lost {lost}",
+        "工作 {jobs}  失败 {failures}  输入 {inputs}  断线 {lost}",
+        "jobs {jobs}  failed {failures}  inputs {inputs}  lost {lost}",
     ),
     "technician.recent": ("最近事件", "Recent incidents"),
     "technician.none": ("没有", "none"),
