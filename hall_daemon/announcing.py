@@ -1,8 +1,9 @@
 """Make a call audible: one announcement after the other on each announcer, none dropped.
 
 Several zones may share an announcer; two voices at once in one room are understood by nobody, so each announcer has one
-line of calls. A call is said twice; once when many wait, and shorter when very many do. What an announcer cannot say
-is told to the clerk, who then calls aloud; the display shows the call in any case.
+line of calls. A call is said twice; once when many wait, and shorter when very many do. An announcer that declines or
+is away is tried again for a while; then the clerk is told, who calls aloud, because a call that comes minutes late
+sends people to windows where somebody else sits. The display shows the call in any case.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import logging
 from collections import deque
 from dataclasses import dataclass
 
-from drivers.base import Announcement, Announcer, Refused
+from drivers.base import Announcement, Announcer, Condition, Refused
 from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
 from hall_daemon.events import Event, TicketCalled
 from hall_daemon.hall import Hall
@@ -22,6 +23,8 @@ from hall_daemon.texts import spoken_number, text
 _log = logging.getLogger("hall.announcement")
 
 SPEAK_LIMIT_S = 30.0
+TRY_FOR_S, TRY_AGAIN_S = 25.0, 1.0
+"""How long, from its turn on, a call is tried on an announcer that does not take it (ux.md §4.2: 25 s)."""
 ONCE_FROM = 4
 """So many waiting calls are said once each (ux.md §4.2)."""
 SHORT_FROM = 6
@@ -96,17 +99,27 @@ class Announcing:
             text=text(code, number=spoken_number(call.number), **where).zh,
             text_en=text(code, number=" ".join(call.number), **where).en,
         )
+        give_up_at = self._loop_s() + TRY_FOR_S
         for _ in range(1 if waiting >= ONCE_FROM else 2):
-            if not await self._say(device, announcement, call):
-                return
+            while not await self._say(device, announcement, call):
+                if self._loop_s() >= give_up_at:
+                    return
+                await asyncio.sleep(TRY_AGAIN_S)
+
+    @staticmethod
+    def _loop_s() -> float:
+        return asyncio.get_running_loop().time()
 
     async def _say(self, device: str, announcement: Announcement, call: _Call) -> bool:
+        """Whether this round is over: said, perhaps said, or impossible; False if it may be tried again."""
         try:
             await self._devices.call(device, lambda announcer: _speak(announcer, announcement), SPEAK_LIMIT_S)
         except (DeviceUnavailable, OutcomeUnknown, Refused) as exc:
-            _log.warning("not said number=%s window=%s announcer=%s: %s", call.number, call.window, device, exc)
+            if device not in self._unsaid:
+                _log.warning("not said number=%s window=%s announcer=%s: %s", call.number, call.window, device, exc)
             self._mark(device, unsaid=True)
-            return False
+            unsuitable = isinstance(exc, Refused) and exc.condition is Condition.TEXT_UNSUITABLE
+            return unsuitable or isinstance(exc, OutcomeUnknown)
         self._mark(device, unsaid=False)
         return True
 

@@ -22,6 +22,7 @@ from hall_daemon.words import Outcome, TicketState
 _log = logging.getLogger("hall.caller")
 
 DEVICE_LIMIT_S = 4.0
+TELL_AGAIN_S = 2.0
 NEXT_AGAIN_S = 2.0
 """Nobody is served in less: a second `next` within this time is the first one's bounce."""
 
@@ -157,6 +158,7 @@ class Callers:
             told = await self._tell(device, lambda caller: caller.show_waiting(wanted.waiting))
         if not told:
             self._shown[window] = None
+            asyncio.get_running_loop().call_later(TELL_AGAIN_S, self._hall.changed.ring)
 
     async def _tell(self, device: str, deed: Callable[[Caller], None]) -> bool:  # type: ignore[type-arg]
         try:

@@ -131,7 +131,7 @@ class Signage:
             self._failed.add(display)
             if self._asked[display] is forms:
                 self._asked[display] = None
-                if not isinstance(exc, Refused):
+                if not (isinstance(exc, Refused) and exc.condition is Condition.TEXT_UNSUITABLE):
                     asyncio.get_running_loop().call_later(SHOW_AGAIN_S, self._due[display].set)
             _log.warning("not shown window=%s display=%s: %s", window, display, exc)
             self._hall.changed.ring()

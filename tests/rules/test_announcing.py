@@ -6,6 +6,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from hall_daemon import announcing as announcing_room
 from hall_daemon.announcing import Announcing
 from hall_daemon.devices import Devices
 from hall_daemon.texts import spoken_number
@@ -99,10 +102,12 @@ async def test_when_very_many_wait_each_is_said_once_and_short_and_none_is_dropp
             await hall.room.serve("1", number)
             await hall.room.hall.call_next("1", number)
         hall.module.recover()
-        hall.module.power_cycle()  # the endless text ends; those behind it are said
+        hall.module.power_cycle()  # the endless text was not said: it is said first, then those behind it
         short = [f"{spoken_number(n)}号，1号窗口。" for n in numbers]
         long = [f"注册登记区，请{spoken_number(n)}号到1号窗口。" for n in numbers]
-        await hall.says(short[1], short[2], long[3], long[4], long[5], long[5], long[6], long[6], long[7], long[7])
+        await hall.says(
+            long[0], long[0], short[1], short[2], long[3], long[4], long[5], long[5], long[6], long[6], long[7], long[7]
+        )
 
 
 async def test_who_is_called_again_goes_first_and_is_not_doubled(tmp_path: Path) -> None:
@@ -118,20 +123,48 @@ async def test_who_is_called_again_goes_first_and_is_not_doubled(tmp_path: Path)
         await hall.room.hall.recall("2", "H001")
         hall.module.recover()
         hall.module.power_cycle()
-        await hall.says(H001, H001, A001, A001)
+        await hall.says(H001, H001, H001, H001, A001, A001)
 
 
-async def test_a_silent_announcer_is_told_to_the_clerk_and_takes_no_call_back(tmp_path: Path) -> None:
+async def test_a_call_that_was_not_taken_is_said_when_it_is(tmp_path: Path) -> None:
+    async with loud(tmp_path) as hall:
+        hall.module.refuse_frames()
+        await hall.room.issue()
+        await hall.room.call("1")
+        await until_async(lambda: hall.announcing.notices("1") != (), what="the clerk is told")
+        hall.module.recover()
+        await hall.says(A001, A001)
+        await until_async(lambda: hall.announcing.notices("1") == (), what="and told that it works again")
+
+
+async def test_a_call_whose_announcer_is_back_soon_is_said_and_keeps_its_place(tmp_path: Path) -> None:
     async with loud(tmp_path) as hall:
         await asyncio.to_thread(hall.line.unplug)
         await until_async(lambda: hall.devices.view("ANN-01").link == "offline", what="offline")
-        [number] = await hall.room.numbers(1)
-        assert await hall.room.call("1") == number
+        await hall.room.issue()
+        await hall.room.issue(PENSION)
+        await hall.room.call("1")
+        await until_async(lambda: hall.announcing.notices("1") != (), what="the clerk is told")
+        await hall.room.call("2")
+        await asyncio.to_thread(hall.line.replug)
+        await hall.says(A001, A001, H001, H001)
+
+
+async def test_a_call_that_could_not_be_said_in_time_is_left_to_the_clerk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcing_room, "TRY_FOR_S", 0.0)
+    async with loud(tmp_path) as hall:
+        await asyncio.to_thread(hall.line.unplug)
+        await until_async(lambda: hall.devices.view("ANN-01").link == "offline", what="offline")
+        await hall.room.issue()
+        await hall.room.issue(PENSION)
+        assert await hall.room.call("1") == "A001", "a silent announcer takes no call back"
+        await until_async(lambda: hall.announcing.notices("1") != (), what="the clerk is told")
         assert [n.zh for n in hall.announcing.notices("1")] == ["语音没有播出，请口头叫号。"]
-        assert hall.announcing.notices("2") != ()
-        assert hall.announcing.notices("3") != ()
+        assert hall.announcing.notices("2") != (), "the same voice calls for window 2"
         await asyncio.to_thread(hall.line.replug)
         await until_async(lambda: hall.devices.view("ANN-01").link == "online", 20, what="online")
-        await hall.room.hall.recall("1", number)
-        await hall.says(A001, A001)
+        await hall.room.call("2")
+        await hall.says(H001, H001)
         await until_async(lambda: hall.announcing.notices("1") == (), what="the clerk sees that it works again")

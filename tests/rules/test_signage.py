@@ -333,3 +333,15 @@ async def test_a_new_day_begins_with_an_empty_board(tmp_path: Path) -> None:
         await hall.shows("1号 未开放", "2号 未开放")
 
         assert calls(hall.signage) == []
+
+
+async def test_a_display_that_was_busy_shows_the_call_a_little_later(tmp_path: Path) -> None:
+    async with rooms(tmp_path) as hall:
+        await hall.room.sign_in(w1="c001", w2="c002")
+        await hall.shows("1号窗口", "2号窗口")
+        hall.screens[0].refuse_with(3, times=2)
+        await hall.room.issue()
+        await hall.room.call("1")
+        await until_async(lambda: hall.notices("1") != [], what="the clerk is told")
+        await hall.shows("请A001到1号窗口", "2号窗口")
+        await until_async(lambda: hall.notices("1") == [], what="and told that it is shown")
