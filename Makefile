@@ -1,7 +1,7 @@
 # Two commands do everything: `make demo` (a hall in a box) and `make check` (format, lint, types, imports, tests).
 # Both set up what they need first: Debian packages and a virtual environment from the lock file.
 
-.PHONY: demo check setup setup-dev format soak bench screens lock clean
+.PHONY: demo check setup setup-dev format soak bench fuzz docs screens lock clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -9,6 +9,7 @@ PY := $(VENV)/bin/python
 HALL ?= small
 ARGS ?=
 KILLS ?= 1000
+INPUTS ?= 10000000
 
 demo: $(VENV)/.demo
 	@$(PY) -m sim --hall $(HALL) $(ARGS)
@@ -31,6 +32,15 @@ bench: $(VENV)/.dev
 # Pictures of every screen for the README, into docs/screens.
 screens: $(VENV)/.dev
 	$(PY) -m tests.take_screens
+
+# `make fuzz INPUTS=100000`: all decoders, drivers and twins, guided by coverage; atheris is installed on demand.
+fuzz: $(VENV)/.dev
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.lock
+	$(PY) -m tests.fuzz --inputs $(INPUTS) $(ARGS)
+
+# docs/devices.md: the table of all drivers, made from the drivers.
+docs: $(VENV)/.dev
+	$(PY) -m tests.devices_page
 
 format: $(VENV)/.dev
 	$(VENV)/bin/ruff format .
