@@ -15,6 +15,8 @@ only how much it was and errors quote nothing.
 
 from __future__ import annotations
 
+import re
+import string
 import time
 from dataclasses import dataclass
 from typing import Literal
@@ -23,6 +25,7 @@ from drivers.base import Identity, SerialOptions
 from drivers.code_messages import CodeBuffer, Encoding, Gun, check_silence
 from drivers.transport import ByteStream
 
+_AIM_PREFIX = re.compile(rb"(?:^|[\r\n\t])(\][A-Za-z][0-9A-Za-z])")
 SUFFIXES = {"cr": b"\r", "crlf": b"\r\n", "tab": b"\t", "none": b""}
 
 
@@ -40,6 +43,16 @@ class SerialGunOptions(SerialOptions):
         check_silence(self.silence_s)
 
 
+def stand_in(data: bytes) -> bytes:
+    """Other letters and digits in place of a code's own; prefix, suffix and signs stay, Chinese becomes letters."""
+    framed = {at for found in _AIM_PREFIX.finditer(data) for at in range(found.start(1), found.end(1))}
+    return bytes(
+        byte if at in framed else 0x30 + at % 10 if chr(byte) in string.digits
+        else 0x41 + at % 26 if byte >= 0x80 or chr(byte) in string.ascii_letters else byte
+        for at, byte in enumerate(data)
+    )  # fmt: skip
+
+
 class SerialGun(Gun[ByteStream, SerialGunOptions]):
     """The gun on its line."""
 
@@ -52,7 +65,7 @@ class SerialGun(Gun[ByteStream, SerialGunOptions]):
 
     def hello(self) -> Identity:
         """Ask nothing. Codes from before are dropped: nobody was there to want them. Raises LinkError, BadReply."""
-        with self.link.private():
+        with self.link.private(stand_in):
             self.link.drop_input()
         self._buffer = self._new_buffer(self.options)
         return Identity()
@@ -62,7 +75,7 @@ class SerialGun(Gun[ByteStream, SerialGunOptions]):
         return CodeBuffer(SUFFIXES[options.suffix], options.silence_s)
 
     def _hear(self, limit_s: float) -> bool:
-        with self.link.private():
+        with self.link.private(stand_in):
             data = self.link.read(4096, max(0.0, limit_s))
         if data:
             self._buffer.add(data, time.monotonic())

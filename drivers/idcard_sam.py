@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from drivers.base import BadReply, Condition, DeviceError, Refused
-from drivers.idcard_text import TEXT_BYTES
+from drivers.idcard_text import TEXT_BYTES, fictitious
 
 PREAMBLE = bytes.fromhex("AA AA AA 96 69")
 _SHORTEST_LEN, _LONGEST_LEN = 4, 0x090A
@@ -209,6 +209,32 @@ def decode_newest_address(data: bytes, source: str) -> str:
         # `from None`: a decoding error carries the bytes that it could not decode.
         raise BadReply(f"{source}: the newest address is no text") from None
     return "".join(c for c in text if unicodedata.category(c) != "Cc").rstrip(" ")
+
+
+def stand_in(data: bytes) -> bytes:
+    """The same frames about somebody who does not exist; what is no whole frame becomes zeros behind its head."""
+    shown, rest = b"", data
+    while (at := rest.find(PREAMBLE)) >= 0 and len(rest) - at >= _SHORTEST_FRAME:
+        (length,) = struct.unpack_from(">H", rest, at + 5)
+        frame = rest[at : at + 7 + length]
+        if not _SHORTEST_LEN <= length <= _LONGEST_LEN or len(frame) < 7 + length:
+            break
+        whole = frame[:10] + _made_up(frame[10:-1])
+        # A wrong CHK stays as wrong as it was.
+        check = _check_byte(whole[5:]) ^ _check_byte(frame[5:])
+        shown += bytes(at) + whole + bytes([check])
+        rest = rest[at + len(frame) :]
+    head = rest[:10] if rest.startswith(PREAMBLE) else b""
+    return shown + head + bytes(len(rest) - len(head))
+
+
+def _made_up(data: bytes) -> bytes:
+    """Data of a reply in which nothing is personal; the photo and the number of the chip are zeros."""
+    if len(data) == RECORD_BYTES:
+        return data[:4] + fictitious(data[4 : 4 + TEXT_BYTES]) + bytes(PHOTO_BYTES)
+    if len(data) == _ADDRESS_BYTES:
+        return "示例市虚构路2号".ljust(_ADDRESS_BYTES // 2).encode("utf-16-le")
+    return bytes(len(data))
 
 
 _COMMAND_WORDS = {

@@ -48,6 +48,7 @@ from drivers.idcard_sam import (
     SamReading,
     encode_request,
     explain,  # noqa: F401 - the live trace asks the driver's module for it
+    stand_in,
 )
 from drivers.transport import ByteStream
 
@@ -129,7 +130,7 @@ class SamVReader(CardReader[ByteStream, SamVOptions]):
         wait_s = self._next_find - time.monotonic()
         if wait_s > 0:
             # Nothing is expected: reading is the way to wait, and what comes is late and nobody's.
-            with self.link.private():
+            with self.link.private(stand_in):
                 self.link.read(4096, min(wait_s, limit_s))
         return wait_s <= limit_s
 
@@ -162,13 +163,13 @@ class SamVReader(CardReader[ByteStream, SamVOptions]):
         if left_s < _SHORTEST_EXCHANGE_S:
             raise NoReply(f"{self._source}: no time left to {command.deed} after {_EXCHANGES_LIMIT_S} s")
         deadline = time.monotonic() + limit_s
-        with self.link.private():
+        with self.link.private(stand_in):
             self.link.drop_input()
         self.link.write(encode_request(command), limit_s=min(left_s, _WRITE_LIMIT_S))
         personal = command in _PERSONAL or self._card_data_on_line
         if command in {Command.READ, Command.NEWEST_ADDRESS}:
             self._card_data_on_line = True
-        with self.link.private() if personal else contextlib.nullcontext():
+        with self.link.private(stand_in) if personal else contextlib.nullcontext():
             reply, heard = self._receive(command, deadline)
         if reply is not None:
             self._card_data_on_line = False

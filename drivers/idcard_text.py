@@ -28,6 +28,24 @@ _NUMBER_15 = re.compile(r"[A-Z]{3}[0-9]{12}")
 _DATE = re.compile(r"[0-9]{8}")
 _DATE_OR_FOR_LIFE = re.compile(rf"[0-9]{{8}}|{_FOR_LIFE}")
 
+_MADE_UP_CITIZEN = (
+    (0, "无此人"), (30, "1"), (32, "01"), (36, "19700101"), (52, "示例市虚构路1号"), (122, "990000197001010093"),
+    (158, "示例市公安局"), (188, "20200101"), (204, "长期"),
+)  # fmt: skip
+_FICTITIOUS = {
+    " ": _MADE_UP_CITIZEN,
+    "J": (*_MADE_UP_CITIZEN, (204, "20991231"), (220, "H00000000"), (238, "01")),
+    "I": (
+        (0, "NOBODY, NONE"), (120, "1"), (122, "XXX990000000000"), (152, "XXX"), (158, "无此人"), (188, "20200101"),
+        (204, "20991231"), (220, "19700101"), (236, "01"), (240, "1500"),
+    ),
+    "Y": (
+        (0, "无此人"), (30, "1"), (32, "00"), (36, "19700101"), (52, "NOBODY, NONE"), (122, "990000197001010093"),
+        (188, "20200101"), (204, "20991231"), (242, "XXX"),
+    ),
+}  # fmt: skip
+"""Layout → fields (offset, text) of somebody who does not exist, for recordings."""
+
 # GA/T 2000.156 has no code for residence permits: the code of the pass that the permit goes with stands for it.
 _CITIZEN, _TAIWAN_PASS, _HK_MACAU_PASS, _FOREIGN_PERMANENT = "111", "511", "516", "553"
 
@@ -63,6 +81,16 @@ def decode_text(block: bytes, *, today: date, source: str) -> IdCard:
     except _NoWholeRecordError as exc:
         # `from None`: a decoding error carries the bytes that it could not decode.
         raise Refused(Condition.CARD_UNREADABLE, f"{source}: half a record, {exc.what} is broken; discarded") from None
+
+
+def fictitious(block: bytes) -> bytes:
+    """A text block of the same layout in which everything is made up; division code 990000 belongs to nobody."""
+    flag = block[_FLAG].decode("utf-16-le", "replace")
+    shown = bytearray("\u0020".encode("utf-16-le") * (TEXT_BYTES // 2))
+    for at, text in _FICTITIOUS.get(flag, _FICTITIOUS[" "]):
+        shown[at : at + 2 * len(text)] = text.encode("utf-16-le")
+    shown[_FLAG] = block[_FLAG]
+    return bytes(shown)
 
 
 def _text(block: bytes, at: int, size: int, what: str) -> str:

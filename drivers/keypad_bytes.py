@@ -50,21 +50,50 @@ def _key_byte(code: str, highest: int, reserved: Collection[int]) -> int:
     return value
 
 
+class DigitStandIn:
+    """Other digits in place of what somebody types: the first ones of the table, one after the other."""
+
+    def __init__(self, digits: Collection[int]) -> None:
+        """`digits` are the bytes that mean digits on this line."""
+        self._digits = sorted(digits)
+        self._next = 0
+
+    def begin(self) -> None:
+        """Begin with the first digit again, so that the same answer of a device is the same each time."""
+        self._next = 0
+
+    def __call__(self, data: bytes) -> bytes:
+        shown = bytearray(data)
+        for at, byte in enumerate(data):
+            if byte in self._digits:
+                self._next += 1
+                shown[at] = self._digits[self._next % len(self._digits)]
+        return bytes(shown)
+
+
+def digit_bytes(table: Mapping[int, Key]) -> list[int]:
+    """The bytes of a table that mean digits."""
+    return [byte for byte, key in table.items() if key.value.isdigit()]
+
+
 class ByteEar:
     """Listens to a line in short slices, so that it is known within what time a byte came.
 
-    What comes may be somebody's phone number: the trace sees only how much it was.
+    What comes may be somebody's phone number: the trace sees only how much it was, a recording other digits.
     """
 
-    def __init__(self, link: ByteStream, take_in: Callable[[bytes, float, float], None]) -> None:
+    def __init__(
+        self, link: ByteStream, take_in: Callable[[bytes, float, float], None], digits: Collection[int] = b"0123456789"
+    ) -> None:
         """`take_in` is told the bytes, possibly none, and between which two times they came."""
+        self.stand_in = DigitStandIn(digits)
         self._link = link
         self._take_in = take_in
         self._heard_at = time.monotonic()
 
     def forget(self) -> None:
         """Drop what has come so far: nobody was listening to the person who pressed it."""
-        with self._link.private():
+        with self._link.private(self.stand_in):
             self._link.drop_input()
         self._heard_at = time.monotonic()
 
@@ -72,7 +101,7 @@ class ByteEar:
         """Take what comes first within limit_s; how many bytes it was."""
         slices = max(1, math.ceil(limit_s / LISTEN_SLICE_S))
         for _ in range(slices):
-            with self._link.private():
+            with self._link.private(self.stand_in):
                 data = self._link.read(4096, limit_s / slices)
             now = time.monotonic()
             earliest, self._heard_at = self._heard_at, now

@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from drivers.base import Condition, Identity, Key, Keypad, SerialOptions
-from drivers.keypad_bytes import ByteEar, byte_keys
+from drivers.keypad_bytes import ByteEar, byte_keys, digit_bytes
 from drivers.keypad_gate import KeyGate, next_key, stuck_keys
 from drivers.transport import ByteStream
 
@@ -141,7 +141,7 @@ class MatrixKeypad(Keypad[ByteStream, MatrixOptions]):
         self._table = key_table(options.table, options.keys)
         self._unframer = Unframer(mark("prefix", options.prefix), mark("suffix", options.suffix))
         self._gate = KeyGate()
-        self._ear = ByteEar(link, self._take_in)
+        self._ear = ByteEar(link, self._take_in, digit_bytes(self._table))
 
     def hello(self) -> Identity:
         """Begin to listen; nobody can tell whether a pad is there.

@@ -50,7 +50,7 @@ from drivers.base import (
     SerialOptions,
 )
 from drivers.evaluator_grades import byte_grades
-from drivers.keypad_bytes import ByteEar, byte_keys
+from drivers.keypad_bytes import ByteEar, byte_keys, digit_bytes
 from drivers.keypad_gate import KeyGate, next_key, stuck_keys
 from drivers.transport import ByteStream
 
@@ -182,7 +182,7 @@ class PsbcPad(Keypad[ByteStream, PsbcOptions], Evaluator[ByteStream, PsbcOptions
         self._keys = key_table(options.keys)
         self._grades = grade_table(options.grades)
         self._gate = KeyGate()
-        self._ear = ByteEar(link, self._take_in)
+        self._ear = ByteEar(link, self._take_in, digit_bytes(self._keys))
         self._doing = _Doing.REST
         self._serial = b""
         self._reply: bytearray | None = None
@@ -333,6 +333,7 @@ class PsbcPad(Keypad[ByteStream, PsbcOptions], Evaluator[ByteStream, PsbcOptions
     def _listen(self, first_limit_s: float) -> bytes:
         """Bytes until silence, until the known serial number has come, or for REPLY_LIMIT_S after the first one."""
         reply = self._reply = bytearray()
+        self._ear.stand_in.begin()
         try:
             if not self._ear.hear(first_limit_s):
                 return b""

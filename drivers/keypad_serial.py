@@ -40,7 +40,7 @@ from drivers.base import (
     SerialOptions,
     Unconfirmed,
 )
-from drivers.keypad_bytes import ByteEar, byte_keys
+from drivers.keypad_bytes import ByteEar, byte_keys, digit_bytes
 from drivers.keypad_gate import KeyGate, next_key, stuck_keys
 from drivers.transport import ByteStream
 
@@ -163,7 +163,7 @@ class SerialKeypad(Keypad[ByteStream, SerialKeypadOptions]):
         self._table = key_table(options.keys)
         self._sorter = StreamSorter()
         self._gate = KeyGate()
-        self._ear = ByteEar(link, self._take_in)
+        self._ear = ByteEar(link, self._take_in, digit_bytes(self._table))
         self._answers = 0
 
     def hello(self) -> Identity:

@@ -3,7 +3,7 @@
 The only home of pyserial. A link moves bytes and ends every call within the limit it was given; it knows no protocol.
 Everything that can go wrong with a port arrives as LinkError, so drivers and the worker never meet an exception of a
 library. A tap set on the link sees all traffic; what a driver reads inside `link.private()` reaches the tap as its
-length only.
+length only, with fictitious bytes for recordings where the driver gives a stand-in.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class Traffic:
     data: bytes
     personal: int = 0
     """How many bytes were left out because they are personal; `data` is empty then."""
+    stand_in: bytes = b""
+    """As many fictitious bytes, for recordings; empty where the driver gives none."""
 
     def __str__(self) -> str:
         return f"{self.direction} " + (f"[{self.personal} personal bytes]" if self.personal else self.data.hex(" "))
@@ -45,6 +47,9 @@ class Traffic:
 
 Tap = Callable[[Traffic], None]
 """Sees all traffic of a link, on the thread that causes it."""
+
+StandIn = Callable[[bytes], bytes]
+"""Makes fictitious bytes of personal ones, as many, so that a recording of them still means the same kind of thing."""
 
 # What pyserial and termios raise once the other end of a port is gone; TypeError is its close() during a read.
 _PORT_GONE = (serial.SerialException, OSError, termios.error, TypeError)
@@ -68,6 +73,8 @@ class Link(ABC):
         Opening counts as traffic: nobody knows what passed before.
         """
         self._private = False
+        self._held: list[bytes] | None = None
+        """Personal pieces that wait for the end of their block, because a stand-in needs to see them together."""
         self._shared: dict[type, object] = {}
 
     def shared(self, kind: type[PartT]) -> PartT:
@@ -78,13 +85,31 @@ class Link(ABC):
         return cast(PartT, self._shared.setdefault(kind, kind()))  # the key is the type of its value
 
     @contextmanager
-    def private(self) -> Iterator[None]:
-        """While inside, what comes from the device is personal: the tap learns only its length."""
+    def private(self, stand_in: StandIn | None = None) -> Iterator[None]:
+        """While inside, what comes from the device is personal: the tap learns only its length.
+
+        `stand_in` is asked for fictitious bytes in place of all that came in the block; the tap hears of it at its end.
+        Nothing may be sent inside a block with a stand-in.
+        """
         self._private = True
+        self._held = [] if stand_in is not None and self.tap is not None else None
         try:
             yield
         finally:
-            self._private = False
+            self._tell_held(stand_in)
+            self._private, self._held = False, None
+
+    def _tell_held(self, stand_in: StandIn | None) -> None:
+        """Tell the tap what was held back, with its stand-in; one of another length is no stand-in."""
+        if not self._held or self.tap is None or stand_in is None:
+            return
+        held, self._held = self._held, []
+        shown = stand_in(b"".join(held))
+        if len(shown) != sum(map(len, held)):
+            shown = b""
+        for piece in held:
+            part, shown = shown[: len(piece)], shown[len(piece) :]
+            self.tap(Traffic(direction="<", data=b"", personal=len(piece), stand_in=part))
 
     def _trace(self, direction: Direction, data: bytes) -> None:
         if not data:
@@ -92,10 +117,12 @@ class Link(ABC):
         self.last_traffic = time.monotonic()
         if self.tap is None:
             return
-        if self._private and direction == "<":
-            self.tap(Traffic(direction=direction, data=b"", personal=len(data)))
-        else:
+        if not self._private or direction == ">":
             self.tap(Traffic(direction=direction, data=data))
+        elif self._held is not None:
+            self._held.append(data)
+        else:
+            self.tap(Traffic(direction=direction, data=b"", personal=len(data)))
 
     def watched(self) -> int | None:
         """Descriptor on which a hang-up shows while nobody reads; None where a link has none."""

@@ -1,4 +1,4 @@
-"""Command line of the daemon: run, check, devices, test, diagnose, verify.
+"""Command line of the daemon: run, check, devices, test, trace, diagnose, verify.
 
 Every failure is one sentence on standard error. Exit codes: 0 well, 1 something is wrong with what was asked about,
 2 the configuration or the command is wrong, 3 the database cannot be used. `diagnose` has its own: 0 all well,
@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         ("check", _check, "Check the configuration; opens no port and no database."),
         ("devices", _devices, "Table of all devices: asks the running daemon, else opens the ports itself."),
         ("test", _test, "Self-test of one device: what can be seen, heard and counted. Prints no ticket."),
+        ("trace", _trace, "Record what passes between one device and its driver, without anything personal."),
         ("diagnose", _diagnose, "Check everything, say what to do, and make one archive without anything personal."),
         ("verify", _verify, "Recompute the hashes of the event log and name the first difference."),
     ):
@@ -68,6 +69,11 @@ def _more(sub: argparse.ArgumentParser, name: str) -> None:
         sub.add_argument("--json", action="store_true", help="the same for programs")
     if name == "test":
         sub.add_argument("device", help="the device, as on its sticker")
+    if name == "trace":
+        sub.add_argument("device", help="the device, as on its sticker")
+        sub.add_argument("--to", type=Path, required=True, metavar="FILE", help="new file for the recording")
+        sub.add_argument("--seconds", type=float, default=0.0, help="end after so long (until Ctrl-C)")
+        sub.add_argument("--anew", action="store_true", help="make the running daemon greet the device again first")
     if name == "diagnose":
         sub.add_argument("--brief", action="store_true", help="checks only, no archive")
         sub.add_argument("--to", type=Path, default=Path(), metavar="DIR", help="folder for the archive (this one)")
@@ -119,6 +125,12 @@ def _test(config: HallConfig, options: argparse.Namespace) -> int:
     from hall_daemon import commands  # noqa: PLC0415 - as above
 
     return commands.test(config, options)
+
+
+def _trace(config: HallConfig, options: argparse.Namespace) -> int:
+    from hall_daemon import commands  # noqa: PLC0415 - as above
+
+    return commands.trace(config, options)
 
 
 def _diagnose(config: HallConfig, options: argparse.Namespace) -> int:

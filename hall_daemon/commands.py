@@ -1,4 +1,4 @@
-"""What a technician types: devices, test, diagnose.
+"""What a technician types: devices, test, trace, diagnose.
 
 Asks the running daemon where there is one (its address is in the configuration, the token in HALL_TOKEN_TECHNICIAN).
 Where there is none, the ports are free and are opened here, by the same code that the daemon uses.
@@ -17,7 +17,7 @@ from datetime import datetime
 
 from rich.cells import cell_len, set_cell_size
 
-from hall_daemon import bundle, doctor, self_tests
+from hall_daemon import bundle, doctor, recording, self_tests, wire
 from hall_daemon.client import HallClient, HallUnreachable, Limits, RequestRefused
 from hall_daemon.clock import CHINA, Clock, rfc3339
 from hall_daemon.config import HallConfig
@@ -31,6 +31,8 @@ from hall_daemon.texts import say, text
 
 KNOCK = Limits(connect_s=2.0, answer_s=10.0)
 SETTLE_S = 10.0
+ANEW_S = 1.0
+"""Between disabling a device and enabling it: whoever follows is there by then."""
 MARKS = {Health.OK: "●", Health.OFF: "○", Health.BUSY: "◆", Health.WARN: "▲", Health.BAD: "✖"}
 PLAIN_MARKS = {Health.OK: "+", Health.OFF: "o", Health.BUSY: "*", Health.WARN: "!", Health.BAD: "X"}
 
@@ -172,6 +174,83 @@ async def _tested_here(config: HallConfig, device: str, speaker: _Speaker) -> Se
         return await self_tests.whole(hands, rfc3339(clock.now_ms()), speaker.hear)
     finally:
         await found.stop()
+
+
+# --- trace ------------------------------------------------------------------------------------------------------------
+
+
+def trace(config: HallConfig, options: Namespace) -> int:
+    """Record what passes between a device and its driver, until Ctrl-C or for some seconds; 1 if that was nothing."""
+    if options.device not in config.devices:
+        sys.stderr.write(f"there is no device {options.device}; there are: {', '.join(config.devices)}\n")
+        return 2
+    try:
+        # A recording is somebody's fault report: an earlier one is never written over.
+        file = options.to.open("x", encoding="utf-8")
+    except OSError as exc:
+        sys.stderr.write(f"cannot write {options.to}: {exc.strerror}\n")
+        return 2
+    with file:
+        options.to.chmod(0o600)
+        recorder = recording.Recorder(file, config.devices[options.device])
+        sys.stderr.write(f"recording {options.device} to {options.to}; Ctrl-C ends\n")
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(_recorded(config, options, recorder))
+    sys.stderr.write(f"{recorder.lines} lines, {recorder.lost} lost; fill in the head before you hand it on\n")
+    return 0 if recorder.lines else 1
+
+
+async def _recorded(config: HallConfig, options: Namespace, recorder: recording.Recorder) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(options.seconds or None):
+            async with _client(config) as client:
+                try:
+                    await _recorded_there(client, options, recorder)
+                    return
+                except HallUnreachable as exc:
+                    if exc.code != "client.unreachable" or recorder.lines:
+                        raise
+            await _recorded_here(config, options.device, recorder)
+
+
+async def _recorded_there(client: HallClient, options: Namespace, recorder: recording.Recorder) -> None:
+    """From the running daemon; `anew` lets the device say hello first, so that the recording can be replayed."""
+    view = next(view for view in await client.devices() if view.device == options.device)
+    recorder.begin(view.identity, datetime.now(CHINA))
+    if options.anew:
+        await client.disable_device(options.device)
+    try:
+        lines = aiter(client.trace(options.device))
+        if options.anew:
+            asked = asyncio.ensure_future(anext(lines))
+            await asyncio.sleep(ANEW_S)
+            await client.enable_device(options.device)
+            recorder.take(await asked)
+        async for line in lines:
+            recorder.take(line)
+    finally:
+        if options.anew:
+            await client.enable_device(options.device)
+
+
+async def _recorded_here(config: HallConfig, device: str, recorder: recording.Recorder) -> None:
+    """Without a daemon: the port is free and opened here, and the device asked as the daemon does."""
+    clock = Clock()
+    found = Devices({device: config.devices[device]}, clock)
+    recorder.begin("", datetime.now(CHINA))
+    following = wire.follow(found, device, clock, joined=False, silence_s=SETTLE_S)
+    async with contextlib.aclosing(following) as lines:
+        first = asyncio.ensure_future(anext(lines))
+        await asyncio.sleep(0)  # it follows from now on, so that hello is heard
+        found.start()
+        try:
+            line = await first
+            while True:
+                if line is not None:
+                    recorder.take(line)
+                line = await anext(lines)
+        finally:
+            await found.stop()
 
 
 # --- diagnose ---------------------------------------------------------------------------------------------------------

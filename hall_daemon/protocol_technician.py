@@ -192,6 +192,8 @@ class TraceLine(Frozen):
     hex: str
     personal: int = 0
     """How many bytes were left out because they are personal."""
+    stand_in: str = ""
+    """As many fictitious bytes in hex, for recordings; empty where the driver gives none."""
     meaning: Text
     lost: int = 0
     """Lines that were dropped before this one, because whoever follows was too slow."""

@@ -134,5 +134,6 @@ def _line(passed: Passed, explain: Explain | None, clock: Clock, lost: int) -> T
     return TraceLine(
         at=rfc3339(clock.now_ms() - ago_ms), monotonic_ms=round(passed.at_s * 1000),
         direction=passed.traffic.direction, hex=passed.traffic.data.hex(" "), personal=passed.traffic.personal,
+        stand_in=passed.traffic.stand_in.hex(" "),
         meaning=meaning(passed.traffic, explain), lost=lost,
     )  # fmt: skip

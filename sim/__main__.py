@@ -1,6 +1,7 @@
 """A hall in a box: twins, province and daemon on this machine, for people or by itself.
 
 python -m sim                                     a small hall to play with; type `help`
+python -m sim replay FILE                         a device as it was recorded (sim/replay.py)
 python -m sim --visits 30 --exit --json FILE      thirty visits by themselves, then a summary
 """
 
@@ -13,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from sim import replay
 from sim.bench import HALLS, Bench, DaemonProcess
 from sim.prompt import Prompt
 from sim.visits import Play, save
@@ -20,6 +22,8 @@ from sim.visits import Play, save
 
 def main() -> int:
     """Run; exit code 0 if nothing was lost and every visit ended well."""
+    if sys.argv[1:2] == ["replay"]:
+        return replay.main(sys.argv[2:])
     options = _parser().parse_args()
     hall = HALLS / options.hall
     if not (hall / "devices.toml").exists():
