@@ -231,6 +231,8 @@ class PcscReader(CardReader[CardSlot, PcscOptions]):
         if self.link.changes != self._changes:
             self._changes = self.link.changes
             self._watch.pause()
+        if self._watch.nobody_left(time.monotonic()):
+            self._sam.forget_card()
         if not present:
             return self._watch.not_found(time.monotonic())
         if self._watch.dealt_with(time.monotonic()):

@@ -57,6 +57,10 @@ class PlacingWatch:
         self._placing = None
         return CardGone()
 
+    def nobody_left(self, now: float) -> bool:
+        """Whether the last card is gone, or was not looked at for so long that another may lie there."""
+        return self._placing is None or not self._is_recent(self._placing, now)
+
     def pause(self) -> None:
         """The card left and one came back between two looks."""
         if self._placing is not None:

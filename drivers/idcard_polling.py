@@ -65,6 +65,8 @@ class SamPolling:
             if not self._find_fails:
                 self._tell_once(exc)
             return None
+        if self._watch.nobody_left(time.monotonic()):
+            self._sam.forget_card()
         if not found:
             return self._watch.not_found(time.monotonic())
         return None if self._watch.dealt_with(time.monotonic()) else self._read_placed_card()

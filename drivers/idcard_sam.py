@@ -295,6 +295,10 @@ class SamReading:
         self._source = source
         self._not_authentic = 0
 
+    def forget_card(self) -> None:
+        """Another card may come: what was held against the last one does not count against it."""
+        self._not_authentic = 0
+
     def ask(self, command: Command) -> Reply:
         """Ask; say it again if the module did not understand: twice after a wrong CHK, once after a wrong LEN."""
         for unheard in (CHECK_WRONG, LENGTH_WRONG), (CHECK_WRONG,):

@@ -6,7 +6,9 @@ Every field is UTF-16LE, padded with U+0020. The unit at offset 248 names the la
 (residence permit for Hong Kong, Macau and Taiwan residents), I and Y (foreign permanent residents, 2017 and 2023).
 
 A block that cannot be a whole record (broken UTF-16, no number, no digits where digits must be) is refused and nothing
-of it is kept. A whole record with a wrong check digit, birth or validity is handed over with its doubts. No error
+of it is kept. Fields that nobody needs to be served (issue count, version, renewal count, link to the old number) are
+kept as they stand, whatever they hold. The layouts of ID cards, J and I are confirmed (A), that of Y is reported (B).
+A whole record with a wrong check digit, birth or validity is handed over with its doubts. No error
 sentence and no exception raised here carries anything of the card.
 """
 
@@ -173,6 +175,7 @@ def _decode_resident(block: bytes, today: date, kind: CardKind) -> IdCard:
         valid_from=valid_from,
         valid_to=valid_to,
         pass_no="" if citizen else _text(block, 220, 18, "pass number"),
+        issue_count="" if citizen else _text(block, 238, 4, "issue count"),
         doubts=doubts | _number_doubts(number, birth) | _rare(name, address, authority),
     )
 
@@ -201,6 +204,7 @@ def _decode_foreign_2017(block: bytes, today: date) -> IdCard:
         sex=_text(block, 120, 2, "sex"),
         birth=birth,
         authority=_text(block, 240, 8, "authority"),
+        layout_version=_text(block, 236, 4, "version"),
         valid_from=valid_from,
         valid_to=valid_to,
         nationality=_text(block, 152, 6, "nationality"),
@@ -225,6 +229,8 @@ def _decode_foreign_2023(block: bytes, today: date) -> IdCard:
         birth=_calendar_day(birth),
         valid_from=valid_from,
         valid_to=valid_to,
+        renewal_count=_text(block, 32, 4, "renewal count"),
+        old_number_link=_text(block, 250, 6, "link to the old number"),
         nationality=_text(block, 242, 6, "nationality"),
         doubts=doubts | _number_doubts(number, birth) | _rare(name),
     )

@@ -230,6 +230,17 @@ class TestRealService:
         assert [apdu.hex(" ") for apdu in rig.twin.apdus] == [f"ff b0 {block:02x} 00 00" for block in range(6)]
 
     @pytest.mark.parametrize("rig", [WRAPPED], indirect=True)
+    def test_card_of_the_next_resident_is_not_suspect_for_the_one_before(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.fail_authentication(times=2)
+        rig.twin.put("zhang")
+        assert refusal(driver).condition is Condition.CARD_UNREADABLE
+        rig.twin.lift()
+        assert isinstance(poll_until_news(driver), CardGone)
+        rig.twin.put("li")
+        assert refusal(driver).condition is Condition.CARD_UNREADABLE
+
+    @pytest.mark.parametrize("rig", [WRAPPED], indirect=True)
     def test_wrapped_frames_go_through_in_full_order(self, rig: Rig) -> None:
         driver = rig.open()
         rig.twin.put(CITIZEN)

@@ -26,6 +26,7 @@ from sim.idcard_samv import TWIN
 from tests.contract.contract import MARKERS, Rig, ScriptedStream
 from tests.contract.idcard_goldens import frame
 from tests.contract.idcard_room import descriptors_and_threads, heard, poll_until_news, refusal, samv_rig
+from tests.waiting import until
 
 OPTIONS = {"baud": 115200, "debounce_s": 0.5}
 
@@ -172,6 +173,14 @@ def test_failed_read_of_a_card_that_still_lies_there_is_unreadable(sw3: int, dri
     assert refusal(driver).condition is Condition.CARD_UNREADABLE
 
 
+@pytest.fixture(params=[False, True], ids=["answers_81_or_41", "answers_23"])
+def habit(request: pytest.FixtureRequest, rig: Rig) -> None:
+    """What a module says to a command that comes in the wrong order: both kinds exist."""
+    if request.param:
+        rig.twin.answer_wrong_order_with_23()
+
+
+@pytest.mark.usefixtures("habit")
 def test_card_lifted_during_the_read_is_told_so(driver: Any, rig: Rig) -> None:
     rig.twin.put("zhang")
     rig.twin.lift_during_read()
@@ -181,10 +190,22 @@ def test_card_lifted_during_the_read_is_told_so(driver: Any, rig: Rig) -> None:
     assert isinstance(poll_until_news(driver), CardRead)
 
 
+@pytest.mark.usefixtures("habit")
 def test_card_lifted_before_select_is_told_so(driver: Any, rig: Rig) -> None:
     rig.twin.put("zhang")
     rig.twin.lift_before_select()
     assert refusal(driver).condition is Condition.CARD_REMOVED_EARLY
+    rig.twin.put("zhang")
+    assert isinstance(poll_until_news(driver), CardRead)
+
+
+@pytest.mark.parametrize(("habit", "status"), [(False, 0x81), (True, 0x23)], indirect=["habit"])
+@pytest.mark.usefixtures("habit")
+def test_module_says_wrong_order_in_its_own_way_and_the_next_find_is_good(status: int, driver: Any, rig: Rig) -> None:
+    rig.twin.put("zhang")
+    driver._begin()
+    assert driver._ask(Command.SELECT).status == status
+    assert isinstance(poll_until_news(driver), CardRead)
 
 
 def test_card_that_moved_is_found_again_in_the_same_poll(driver: Any, rig: Rig) -> None:
@@ -206,17 +227,35 @@ def test_card_of_another_kind_is_unknown(driver: Any, rig: Rig) -> None:
     assert refusal(driver).condition is Condition.CARD_UNKNOWN
 
 
-def test_card_that_fails_authentication_twice_is_suspect(driver: Any, rig: Rig) -> None:
+def test_card_that_is_put_back_and_fails_authentication_again_is_suspect(driver: Any, rig: Rig) -> None:
     rig.twin.fail_authentication(times=2)
     conditions = []
     for _ in range(2):
         rig.twin.put("zhang")
         conditions.append(refusal(driver).condition)
         rig.twin.lift()
-        poll_until_news(driver)
+        assert heard(driver, 0.1) == [], "back before it counts as gone"
     assert conditions == [Condition.CARD_UNREADABLE, Condition.CARD_INVALID]
+    assert isinstance(poll_until_news(driver), CardGone)
     rig.twin.put("zhang")
     assert isinstance(poll_until_news(driver), CardRead)
+
+
+@pytest.mark.parametrize("somebody_looked", [True, False])
+def test_card_of_the_next_resident_is_not_suspect_for_the_one_before(
+    somebody_looked: bool, driver: Any, rig: Rig
+) -> None:
+    rig.twin.fail_authentication(times=2)
+    rig.twin.put("zhang")
+    assert refusal(driver).condition is Condition.CARD_UNREADABLE
+    rig.twin.lift()
+    if somebody_looked:
+        assert isinstance(poll_until_news(driver), CardGone)
+    else:
+        later = time.monotonic() + OPTIONS["debounce_s"]
+        until(lambda: time.monotonic() > later, what="the card counts as gone")
+    rig.twin.put("li")
+    assert refusal(driver).condition is Condition.CARD_UNREADABLE
 
 
 def test_module_that_did_not_understand_is_asked_again(driver: Any, rig: Rig) -> None:

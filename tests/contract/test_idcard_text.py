@@ -70,6 +70,7 @@ def test_residence_permit_is_read_with_its_pass_number() -> None:
     assert card.kind is CardKind.HK_MACAU_TAIWAN
     assert (card.id_type, card.id_no, card.pass_no) == ("516", "810000199511110028", "H12345678")
     assert (card.name, card.nation, card.authority) == ("陈示例", "", "深圳市公安局")
+    assert card.issue_count == "01"
     assert card.doubts == frozenset()
 
 
@@ -82,14 +83,31 @@ def test_foreign_card_of_2017_is_read() -> None:
     assert (card.kind, card.id_type, card.id_no) == (CardKind.FOREIGN_2017, "553", "USA110080010101")
     assert (card.name_en, card.name, card.nationality) == ("SMITH, JOHN EXAMPLE", "史密斯", "USA")
     assert (card.birth, card.valid_from, card.valid_to) == (date(1980, 1, 1), date(2018, 1, 1), date(2028, 1, 1))
-    assert card.authority == "1500"
+    assert (card.authority, card.layout_version) == ("1500", "01")
 
 
 def test_foreign_card_of_2023_is_read() -> None:
     card = decode(FOREIGN_2023)
     assert (card.kind, card.id_type, card.id_no) == (CardKind.FOREIGN_2023, "553", "911840198001010013")
     assert (card.name, card.name_en, card.nationality) == ("史密斯", "SMITH, JOHN EXAMPLE", "840")
+    assert (card.renewal_count, card.old_number_link) == ("01", "")
     assert card.doubts == frozenset()
+
+
+def test_counts_version_and_link_stand_on_their_own_layout_only() -> None:
+    rows = [("citizen", CITIZEN), ("J", replace(PERMIT, issues="07")), ("I", replace(FOREIGN_2017, version="03")),
+            ("Y", replace(FOREIGN_2023, renewals="12", old_number="A7Z"))]  # fmt: skip
+    read = {name: decode(record) for name, record in rows}
+    told = {name: (c.issue_count, c.layout_version, c.renewal_count, c.old_number_link) for name, c in read.items()}
+    assert told == {
+        "citizen": ("", "", "", ""), "J": ("07", "", "", ""), "I": ("", "03", "", ""), "Y": ("", "", "12", "A7Z"),
+    }  # fmt: skip
+    assert not any(secret in repr(card) for card in read.values() for secret in ("07", "03", "12", "A7Z"))
+
+
+def test_count_that_is_no_number_spoils_no_card() -> None:
+    card = decode(replace(FOREIGN_2023, renewals="??", nationality="84"))
+    assert (card.renewal_count, card.id_no, card.doubts) == ("??", "911840198001010013", frozenset())
 
 
 def test_english_name_that_needs_both_fields_is_put_together() -> None:
