@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from drivers import speech
 from drivers.base import Announcement, Announcer, Condition, DeviceOptions, Identity, NoReply, Refused, Unconfirmed
 from drivers.transport_sound import SoundCard
+from drivers.wire_words import two_languages
 
 ASK_EVERY_S = 20.0
 """A sound card is asked by playing silence on it, which occupies it for a moment."""
@@ -38,6 +39,17 @@ def decode_mixer(told: str) -> frozenset[Condition]:
     if channels and all(percent == "0" or switch == "off" for percent, switch in channels):
         return frozenset({Condition.SILENCED})
     return frozenset()
+
+
+def explain(direction: str, data: bytes) -> str:
+    """Meaning for a technician, `Chinese | English`: of a sound only its head passes the trace, of the mixer all."""
+    if direction == ">":
+        return "播放声音 | play a sound" if data[:4] == b"RIFF" and data[8:12] == b"WAVE" else ""
+    channels = _CHANNEL.findall(data.decode("utf-8", "replace"))
+    return two_languages(
+        (f"音量 {percent}%{'，静音' * (switch == 'off')}", f"volume {percent} %{', muted' * (switch == 'off')}")
+        for percent, switch in channels
+    )
 
 
 class SoundAnnouncer(Announcer[SoundCard, SoundOptions]):

@@ -17,6 +17,7 @@ before is told from this text's by the 41 between them.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 from operator import xor
@@ -34,6 +35,7 @@ from drivers.base import (
     Unconfirmed,
 )
 from drivers.transport import ByteStream
+from drivers.wire_words import DAMAGED, Words, two_languages
 
 SPEAK, STOP, STATE = 0x01, 0x02, 0x21
 STARTED, TAKEN, NOT_UNDERSTOOD, SPEAKING, SILENT = 0x4A, 0x41, 0x45, 0x4E, 0x4F
@@ -67,15 +69,35 @@ def encode_command(module: Module, command: int, parameter: int | None = None, t
     return frame + bytes([reduce(xor, frame)]) if checked else frame
 
 
+_COMMAND_WORDS = {
+    SPEAK: ("播报", "speak"),
+    STOP: ("停止播报", "stop"),
+    STATE: ("问状态", "ask its state"),
+}
+_ANSWER_WORDS = {
+    STARTED: ("已启动", "started"),
+    TAKEN: ("已收到", "taken"),
+    NOT_UNDERSTOOD: ("没听懂", "not understood"),
+    SPEAKING: ("正在播报", "speaking"),
+    SILENT: ("已静", "silent"),
+}
+
+
 def explain(direction: str, data: bytes) -> str:
-    """What some bytes of this line mean, for a trace."""
-    if direction == "<":
-        words = {STARTED: "started", TAKEN: "taken", NOT_UNDERSTOOD: "not understood", SPEAKING: "speaking",
-                 SILENT: "silent"}  # fmt: skip
-        return ", ".join(words.get(byte, f"{byte:02x}?") for byte in data)
-    if len(data) < 4 or data[0] != 0xFD:
-        return ""
-    return {SPEAK: "speak", STOP: "stop", STATE: "state?"}.get(data[3], f"command {data[3]:02x}")
+    """Meaning of some bytes for a technician, `Chinese | English`; "" where no whole frame is among them."""
+    if direction == ">":
+        return two_languages(_commands(data))
+    return two_languages(_ANSWER_WORDS.get(byte, (f"杂乱 {byte:02x}", f"stray {byte:02x}")) for byte in data)
+
+
+def _commands(data: bytes) -> Iterator[Words]:
+    while data[:1] == b"\xfd" and len(data) > 3:
+        size = 3 + int.from_bytes(data[1:3], "big")
+        if len(data) < size or size < 4:
+            yield DAMAGED
+            return
+        yield _COMMAND_WORDS.get(data[3], (f"命令 {data[3]:02x}", f"command {data[3]:02x}"))
+        data = data[size:]
 
 
 class Syn6288Announcer(Announcer[ByteStream, Syn6288Options]):

@@ -95,18 +95,33 @@ _MEANINGS = {
 }
 
 
+_EVALUATION = 0x59
+"""G: the usual command of evaluators behind a caller (evaluator_caller.py); another one stays a number here."""
+_EVALUATION_WORDS = {
+    (">", True): ("请评价", "ask for an evaluation"),
+    (">", False): ("停止评价", "stop asking"),
+    ("<", True): ("已评价（内容不显示）", "evaluated, not shown how"),
+    ("<", False): ("无人评价", "nobody evaluated"),
+}
+
+
 def explain(direction: str, data: bytes) -> str:
     """Meaning of frames in what passed, `Chinese | English`; "" where there is no whole frame."""
     told = []
     for body in data.split(END)[:-1]:
         host, other = (0, 1) if direction == "<" else (1, 0)
         if len(body) == _BODY and body[host] == HOST:
-            zh, en = _MEANINGS.get((direction, body[2]), (f"命令 {body[2]:02x}", f"command {body[2]:02x}"))
-            number = " ".join(str(byte) for byte in body[3:]) if body[3:] != EMPTY else ""
-            told.append(
-                (f"{body[other]} 号呼叫器 {zh} {number}".rstrip(), f"caller {body[other]}: {en} {number}".rstrip())
-            )
+            zh, en = _command_words(direction, body[2], body[3:])
+            told.append((f"{body[other]} 号呼叫器 {zh}", f"caller {body[other]}: {en}"))
     return " | ".join("; ".join(parts) for parts in zip(*told, strict=True))
+
+
+def _command_words(direction: str, command: int, data: bytes) -> tuple[str, str]:
+    if command == _EVALUATION:
+        return _EVALUATION_WORDS[direction, any(data)]
+    zh, en = _MEANINGS.get((direction, command), (f"命令 {command:02x}", f"command {command:02x}"))
+    number = "" if data == EMPTY else " " + " ".join(str(byte) for byte in data)
+    return zh + number, en + number
 
 
 class CallerInbox:

@@ -18,6 +18,7 @@ keys and built-in readers of such cameras are other USB devices. While idle the 
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -75,6 +76,31 @@ class CameraOptions(DeviceOptions):
     def dpi(self) -> int:
         """Resolution on the desk."""
         return round(max(self.width, self.height) / self.view_width_mm * 25.4)
+
+
+_SEEN_WORDS = {
+    "ok": ("图像", "picture"),
+    "closed": ("打不开或断开", "will not open, or is lost"),
+    "no_frame": ("没有画面", "no frame"),
+    "warming": ("画面未稳定", "still warming up"),
+    "dark": ("画面全黑", "black picture"),
+    "moving": ("画面在动", "something moves"),
+    "torn": ("画面撕裂", "torn frame"),
+}
+
+
+def explain(direction: str, data: bytes) -> str:
+    """Meaning for a technician, `Chinese | English`: what is asked of the helper, and what it says of its picture."""
+    told = data.decode("utf-8", "replace")
+    if direction == ">":
+        asked = re.match(r"picture (\d+) x (\d+) of ", told)
+        return f"拍照 {asked[1]}×{asked[2]} | take a picture of {asked[1]} x {asked[2]}" if asked else ""
+    answer = re.match(r"([a-z_]+) (\d+) x (\d+), (\d+) bytes", told)
+    words = _SEEN_WORDS.get(answer[1]) if answer else None
+    if answer is None or words is None:
+        return ""
+    size = f" {answer[2]}×{answer[3]}" if answer[1] == "ok" else ""
+    return f"{words[0]}{size} | {words[1]}{size}"
 
 
 class UvcCamera(PageScanner[Camera, CameraOptions]):

@@ -26,6 +26,7 @@ from drivers.base import DeviceOptions, Identity
 from drivers.code_messages import CodeBuffer, Gun, check_silence
 from drivers.input_keys import KeyPress, KeyTracker
 from drivers.transport_evdev import InputDevice
+from drivers.wire_words import typed_presses as explain  # noqa: F401 - the live trace asks the driver's module for it
 
 SUFFIXES = {"enter": b"\r", "tab": b"\t", "none": b""}
 NUM_LOCK = 69

@@ -53,6 +53,15 @@ def stand_in(data: bytes) -> bytes:
     )  # fmt: skip
 
 
+def explain(direction: str, data: bytes) -> str:
+    """For a technician, `Chinese | English`: how much of a code came and never what; nothing is ever sent."""
+    return (
+        f"条码 {len(data)} 字节（内容不显示） | {len(data)} bytes of a code, not shown"
+        if direction == "<" and data
+        else ""
+    )
+
+
 class SerialGun(Gun[ByteStream, SerialGunOptions]):
     """The gun on its line."""
 

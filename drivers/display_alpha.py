@@ -17,13 +17,16 @@ TEXT_UNSUITABLE; the hall then tries a shorter one, or one in English. A line en
 
 from __future__ import annotations
 
+import re
 import string
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from drivers.base import CallDisplay, CallText, Condition, Identity, Refused, SerialOptions
 from drivers.display_line import await_silence, send
 from drivers.display_text import ascii_bytes
 from drivers.transport import ByteStream
+from drivers.wire_words import DAMAGED, Words, two_languages
 
 HOLD, FLASH = b"b", b"c"
 MIDDLE_LINE = b"\x20"
@@ -67,6 +70,23 @@ def encode_text(address: int, text: bytes, *, sign_type: str = "Z", mode: bytes 
 def with_even_parity(frame: bytes) -> bytes:
     """Seven-bit bytes with their parity as eighth bit."""
     return bytes(byte | (byte.bit_count() & 1) << 7 for byte in frame)
+
+
+_FRAME = re.compile(rb"\x01.([0-9A-F]{2})(\x02A.\x1b.(.)[^\x03]*\x03)([0-9A-F]{4})\x04", re.DOTALL)
+
+
+def explain(direction: str, data: bytes) -> str:
+    """Meaning of what is sent, for a technician, `Chinese | English`; nothing ever comes."""
+    return two_languages(_sent(bytes(byte & 0x7F for byte in data))) if direction == ">" else ""
+
+
+def _sent(data: bytes) -> Iterator[Words]:
+    for address, command, mode, check in _FRAME.findall(data):
+        screen = int(address, 16)
+        zh, en = (f"{screen} 号屏", f"screen {screen}") if screen else ("所有屏", "every screen")
+        flash = ("，闪烁", ", flashing") if mode == FLASH else ("", "")
+        sound = int(check, 16) == sum(command) & 0xFFFF
+        yield (f"{zh} 显示内容{flash[0]}", f"{en}: show a text{flash[1]}") if sound else DAMAGED
 
 
 class AlphaDisplay(CallDisplay[ByteStream, AlphaOptions]):

@@ -21,12 +21,15 @@ as neither protocol has a flash that leaves the text readable.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from drivers.base import CallDisplay, CallText, Condition, Identity, Refused, SerialOptions
 from drivers.display_text import ascii_bytes, glyphs, wrap
 from drivers.transport import ByteStream
+from drivers.wire_words import Words, two_languages
 
 COLUMNS, ROWS = 20, 2
 INITIALISE, CLEAR = b"\x1b\x40", b"\x0c"
@@ -94,6 +97,35 @@ def encode_screen(dialect: Dialect, rows: Rows, brightness: int) -> bytes:
         return encode_rows(dialect, rows)
     written = b"".join(b"\x1f\x24\x01" + bytes([y]) + text for y, text in enumerate(rows, 1) if text)
     return INITIALISE + CLEAR + written + encode_light(dialect, brightness)
+
+
+_COMMANDS: tuple[tuple[re.Pattern[bytes], str, str], ...] = tuple(
+    (re.compile(pattern, re.DOTALL), zh, en)
+    for pattern, zh, en in (
+        (re.escape(INITIALISE), "初始化", "initialise"),
+        (re.escape(CLEAR), "清屏", "clear"),
+        (re.escape(TO_DISPLAY), "选客显", "choose the display"),
+        (re.escape(TO_PRINTER), "选打印机", "choose the printer"),
+        (rb"\x1bQA[^\r]*\r|\x1f\$.\x01[^\x00-\x1f]*", "写上行", "write the upper row"),
+        (rb"\x1bQB[^\r]*\r|\x1f\$.\x02[^\x00-\x1f]*", "写下行", "write the lower row"),
+        (rb"\x1b\*.|\x1fX.", "亮度", "brightness"),
+    )
+)
+
+
+def explain(direction: str, data: bytes) -> str:
+    """Meaning of what is sent, for a technician, `Chinese | English`; nothing ever comes."""
+    return two_languages(_sent(data)) if direction == ">" else ""
+
+
+def _sent(data: bytes) -> Iterator[Words]:
+    at = 0
+    while at < len(data):
+        matches = ((pattern.match(data, at), zh, en) for pattern, zh, en in _COMMANDS)
+        found, zh, en = next((m for m in matches if m[0] is not None), (None, "", ""))
+        at += len(found[0]) if found is not None else 1
+        if found is not None:
+            yield zh, en
 
 
 class TwoRowDisplay(CallDisplay[ByteStream, TwoRowOptions]):

@@ -293,7 +293,11 @@ def _styles(text: CallText, options: OnbonOptions, *, fonts: bool) -> bytes:
 _WORDS = {
     (0xA2, 0x00): ("查询是否在线", "are you there?"),
     (0xA1, 0x02): ("状态", "status"),
+    (0xA2, 0x03): ("校时", "set its clock"),
+    (0xA3, 0x00): ("开关屏", "switch on or off"),
+    (0xA3, 0x02): ("亮度", "brightness"),
     (0xA3, 0x06): ("显示内容", "show a text"),
+    (0xA3, 0x10): ("清屏", "clear"),
     (0xA0, 0x00): ("已收到", "acknowledged"),
     (0xA0, 0x01): ("拒绝", "refused"),
 }

@@ -35,6 +35,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -42,6 +43,7 @@ from drivers.base import BadReply, CallDisplay, CallText, Condition, Identity, N
 from drivers.display_line import await_silence, hear, send, wire_s
 from drivers.display_text import one_row
 from drivers.transport import ByteStream
+from drivers.wire_words import DAMAGED, Words, two_languages
 
 TEXT, CHECK, VERSION, TAKEN = 0x51, 0x29, 0x98, 0x14
 TAKEN_CODE = 0x50
@@ -175,6 +177,53 @@ def find_reply(received: bytes, address: int) -> tuple[Reply | None, bytes]:
             return Reply(command=frame[2], address=address, data=frame[4:-2]), rest
         received = rest  # our own question, sent back by the adapter
     return None, b""
+
+
+_SENT_WORDS = {
+    0x28: ("叫号页", "page of a call"),
+    0x2A: ("叫号页", "page of a call"),
+    0x2B: ("叫号页", "page of a call"),
+    0x2D: ("叫号页", "page of a call"),
+    CHECK: ("查询是否在线", "are you there?"),
+    VERSION: ("问版本", "ask its version"),
+}
+_HEARD_WORDS = {TAKEN: ("已收到", "taken"), VERSION: ("版本", "version")}
+
+
+def explain(direction: str, data: bytes) -> str:
+    """Meaning of some bytes for a technician, `Chinese | English`; "" where no whole frame is among them."""
+    return two_languages(_told(direction, data))
+
+
+def _told(direction: str, data: bytes) -> Iterator[Words]:
+    while data:
+        size = _size(data)
+        if not size:
+            data = data[1:]
+            continue
+        frame, data = data[:size], data[size:]
+        address, zh, en = frame[1], "显示内容", "show a text"
+        if frame[0] == 0xA0:
+            address, command = frame[3], frame[2]
+            words = _SENT_WORDS if direction == ">" else _HEARD_WORDS
+            zh, en = words.get(command, (f"命令 {command:02x}", f"command {command:02x}"))
+        yield (f"{address} 号屏 {zh}", f"screen {address}: {en}") if _is_sound(frame) else DAMAGED
+
+
+def _size(data: bytes) -> int:
+    """Length of the frame that begins these bytes; 0 if none does."""
+    if data[0] == 0xA0 and len(data) > 1:
+        size = data[1] + 4
+        return size if 6 <= size <= len(data) and data[size - 1] == 0xFF else 0
+    if data[0] == 0xAA and data[2:4] == bytes([0xBB, TEXT]):
+        return data.find(b"\xff", 11) + 1  # the sum before may be FF too
+    return 0
+
+
+def _is_sound(frame: bytes) -> bool:
+    if frame[0] == 0xAA:
+        return frame[5] == sum(frame[6:]) & 0xFF
+    return frame[-2] in {check(frame[1:-2]), check(frame[1:-2], low_byte_first=False)}
 
 
 def number_and_window(text: str) -> tuple[tuple[str, str], int] | None:

@@ -21,6 +21,7 @@ A text that is longer than `columns` is refused; nothing scrolls away. A call is
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 from operator import xor
@@ -29,6 +30,7 @@ from drivers.base import BadReply, CallDisplay, CallText, Condition, Identity, N
 from drivers.display_line import await_silence, hear, send, wire_s
 from drivers.display_text import one_row
 from drivers.transport import ByteStream
+from drivers.wire_words import DAMAGED, Words, two_languages
 
 RED, GREEN = 0, 1
 SHOWN, FAILED = 0xAA, 0x55
@@ -85,6 +87,28 @@ def find_reply(received: bytes, address: int) -> tuple[int | None, bytes]:
         if said > LONGEST_TEXT >> 8:
             raise BadReply(f"answered {said:02x}, aa or 55 expected")
     return None, received[-len(head) :]
+
+
+def explain(direction: str, data: bytes) -> str:
+    """Meaning of some bytes for a technician, `Chinese | English`; "" where no whole frame is among them."""
+    return two_languages(_sent(data) if direction == ">" else _heard(data))
+
+
+def _sent(data: bytes) -> Iterator[Words]:
+    while (at := data.find(b"\xa0\x90")) >= 0 and len(data) >= at + 6:
+        size = 7 + int.from_bytes(data[at + 4 : at + 6], "big")
+        frame, data = data[at : at + size], data[at + size :]
+        if len(frame) == size:
+            sound = frame[3] == 0xA5 and reduce(xor, frame[2:]) == 0
+            yield (f"{frame[2]} 号屏 显示内容", f"screen {frame[2]}: show a text") if sound else DAMAGED
+
+
+def _heard(data: bytes) -> Iterator[Words]:
+    verdicts = {SHOWN: ("已显示", "shown"), FAILED: ("显示失败", "failed")}
+    while (at := data.find(b"\xa0\x90")) >= 0 and len(data) >= at + 5:
+        address, said, data = data[at + 2], data[at + 4], data[at + 5 :]
+        zh, en = verdicts.get(said, (f"回答 {said:02x}", f"answered {said:02x}"))
+        yield f"{address} 号屏 {zh}", f"screen {address}: {en}"
 
 
 class TwoColourDisplay(CallDisplay[ByteStream, TwoColourOptions]):

@@ -8,12 +8,11 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
-from itertools import groupby
 
 from drivers.base import BadReply
 from drivers.escpos_status import Replies, decode_status
+from drivers.wire_words import two_languages
 
-MOST_WORDS = 6
 _ASKED = {
     1: ("问打印机状态", "ask printer status"),
     2: ("问停机原因", "ask why offline"),
@@ -51,14 +50,7 @@ _ANSWERS = {
 
 def explain(direction: str, data: bytes) -> str:
     """Meaning of some bytes, `Chinese | English`; "" where nothing is known of them."""
-    words = list(_sent(data) if direction == ">" else _heard(data))
-    told = [(zh, en, len(list(same))) for (zh, en), same in groupby(words)]
-    if not told:
-        return ""
-    rest = " …" if len(told) > MOST_WORDS else ""
-    zh = "，".join(zh + (f" ×{n}" if n > 1 else "") for zh, _, n in told[:MOST_WORDS])
-    en = ", ".join(en + (f" ×{n}" if n > 1 else "") for _, en, n in told[:MOST_WORDS])
-    return f"{zh}{rest} | {en}{rest}"
+    return two_languages(_sent(data) if direction == ">" else _heard(data))
 
 
 def _sent(data: bytes) -> Iterator[tuple[str, str]]:

@@ -64,6 +64,15 @@ def command(name: str, digits: str) -> bytes:
     return value
 
 
+def explain(direction: str, data: bytes) -> str:
+    """For a technician, `Chinese | English`: that a key was pressed and never which; what is sent is the table's."""
+    if not data:
+        return ""
+    if direction == "<":
+        return f"评价按键 {len(data)} 字节（内容不显示） | {len(data)} bytes of evaluation keys, not shown"
+    return "配置里的命令（请评价或停止） | a command of its table (ask or stop)"
+
+
 class ByteEvaluator(Evaluator[ByteStream, ByteEvaluatorOptions]):
     """The device on its line."""
 

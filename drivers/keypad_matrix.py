@@ -94,6 +94,15 @@ def mark(name: str, digits: str) -> bytes:
     return value
 
 
+def explain(direction: str, data: bytes) -> str:
+    """For a technician, `Chinese | English`: how much came and never what, for people type it; nothing is ever sent."""
+    return (
+        f"按键 {len(data)} 字节（内容不显示） | {len(data)} bytes of keys, not shown"
+        if direction == "<" and data
+        else ""
+    )
+
+
 class Unframer:
     """Takes the key bytes out of the pad's stream; what is no frame is skipped byte by byte."""
 

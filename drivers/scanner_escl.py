@@ -52,6 +52,7 @@ from drivers.base import (
     Refused,
     ScanProfile,
 )
+from drivers.escl_words import explain  # noqa: F401 - the live trace asks the driver's module for it
 from drivers.transport_web import WebDevice, WebReply
 
 T = TypeVar("T")

@@ -45,6 +45,7 @@ from drivers.base import (
     ScanProfile,
 )
 from drivers.transport_sane import SaneAnswer, SaneDevice, SaneFeed
+from drivers.wire_words import Words, two_languages
 
 QUESTION_S = 3.5
 NAME_S = 1.5
@@ -217,6 +218,43 @@ def check_page(data: bytes) -> int:
     if at < 0 or len(data) < at + 13 or data[at + 12] != 1:
         return 0
     return round(int.from_bytes(data[at + 4 : at + 8], "big") * 0.0254)
+
+
+_CODE_WORDS = {
+    0: ("正常结束", "ended well"),
+    1: ("打不开", "would not open"),
+    2: ("已取消", "cancelled"),
+    3: ("被占用", "busy"),
+    4: ("设置无效", "invalid setting"),
+    6: ("卡纸", "jammed"),
+    NO_DOCUMENTS: ("没有纸", "no documents"),
+    8: ("上盖打开", "cover open"),
+    IO_ERROR: ("读写错误", "I/O error"),
+    10: ("内存不足", "no memory"),
+    11: ("没有权限", "access denied"),
+}
+_HELPER_SAYS = re.compile(r"page (\d{1,6}): (\d{1,12}) bytes|exit (-?\d{1,4})")
+
+
+def explain(direction: str, data: bytes) -> str:
+    """Meaning for a technician, `Chinese | English`: what the helper is started for, its pages and how it ended."""
+    told = data.decode("utf-8", "replace")
+    if direction == "<":
+        return two_languages(_said(number, size, code) for number, size, code in _HELPER_SAYS.findall(told))
+    words = told.split()
+    if not any(word.endswith("scanimage") for word in words):
+        return ""
+    if "--batch-prompt" in words:
+        return "开始扫描 | scan"
+    return "问能做什么 | ask what it can do" if "-A" in words else "列出扫描仪 | list the scanners"
+
+
+def _said(number: str, size: str, code: str) -> Words:
+    if number:
+        return f"第 {number} 页 {size} 字节", f"page {number}, {size} bytes"
+    if code.startswith("-"):
+        return "扫描程序被结束", "the helper was killed"
+    return _CODE_WORDS.get(int(code), (f"结束 {code}", f"ended with {code}"))
 
 
 class SaneScanner(PageScanner[SaneDevice, SaneOptions]):

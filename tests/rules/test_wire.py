@@ -57,5 +57,5 @@ def test_an_explanation_that_breaks_leaves_the_bytes_to_speak(error: type[Except
 
 def test_drivers_are_asked_for_their_words_and_need_not_have_any() -> None:
     assert explainer("display_onbon") is not None
-    assert explainer("scanner_escl") is None
+    assert explainer("base") is None
     assert meaning(Traffic(direction=">", data=b"\x01\x02"), None).zh == ""
