@@ -8,12 +8,13 @@ settings as `scanimage` 1.1.1 prints it.
 
     exit code   3 busy   6 jammed   7 no documents   8 cover open   9 I/O error   2 cancelled   4 invalid setting
 
-What a scanner calls its sources and modes differs from backend to backend. The driver looks for the words below (G);
-a technician can name them by the options `platen`, `feeder`, `duplex`, and set anything else by `settings`. Numbers out
+What a scanner calls its sources and modes differs from backend to backend. The driver looks for the words below (G); a
+technician can name them by the options `platen`, `feeder`, `duplex`, and set anything else by `settings`. Numbers out
 of range are clamped silently by SANE, so the resolution is read back from the page. An I/O error after at least one
 page of a feeder is how some backends tell its end: the driver asks for one page more, and where that says "no
-documents" the feed ends with Refused(FEEDER_EMPTY), so that somebody counts. A helper that shows no sign of life for
-20 s is killed.
+documents" the feed ends with Refused(FEEDER_EMPTY), so that somebody counts. Where a page comes, the sheet before it
+was lost: the feed ends with Refused(DEVICE_FAULT), and both sheets have to go in again, in their order. A helper that
+shows no sign of life for 20 s is killed.
 
 Limits: a backend that needs more than 3.5 s to open its device is taken for mute. While idle the device is opened every
 `look_every_s` seconds only, because opening wakes lamps and locks others out; so a pulled cable shows that late. A jam,
@@ -328,18 +329,26 @@ class SaneScanner(PageScanner[SaneDevice, SaneOptions]):
         deed = f"asked for page {pages + 1}"
         # Some backends tell "no documents" from the read of a page, which scanimage takes for the good end of a batch.
         code = NO_DOCUMENTS if feeds and answer.code == 0 else answer.code
-        if feeds and pages and code == IO_ERROR and self._no_paper_left(settings):
-            raise self._refusal(Condition.FEEDER_EMPTY, f"{deed}, which ended in an error", answer)
+        if feeds and pages and code == IO_ERROR and (left := self._paper_left(settings)) is not None:
+            deed += ", which ended in an error"
+            if not left:
+                raise self._refusal(Condition.FEEDER_EMPTY, deed, answer)
+            deed += f"; the sheet after it was fed to see whether any is left: sheets {pages + 1} and {pages + 2} again"
+            raise self._refusal(Condition.DEVICE_FAULT, deed, answer)
         raise self._trouble(code, deed, answer)
 
-    def _no_paper_left(self, settings: list[str]) -> bool:
-        """Whether the feeder is empty: one page is asked for. One that comes is not kept: a sheet before it is lost."""
+    def _paper_left(self, settings: list[str]) -> bool | None:
+        """Whether a sheet was left in the feeder: one page is asked for; None where nobody can tell.
+
+        A page that comes is not kept: the sheet before it is missing, and nobody could see where it belongs.
+        """
         try:
             with self.link.feed(settings) as feed:
-                one = feed.next_page(PAGE_LIMIT_S, PAGE_SILENCE_S)
-                return one is None and feed.answer is not None and feed.answer.code in {0, NO_DOCUMENTS}
+                if feed.next_page(PAGE_LIMIT_S, PAGE_SILENCE_S) is not None:
+                    return True
+                return False if feed.answer is not None and feed.answer.code in {0, NO_DOCUMENTS} else None
         except (NoReply, BadReply):
-            return False
+            return None
 
     def _look(self, limit_s: float) -> None:
         """Open the device and read its settings."""

@@ -13,7 +13,7 @@ import logging
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from rich.cells import cell_len, set_cell_size
 
@@ -95,17 +95,28 @@ async def _settle(found: Devices, names: Sequence[str]) -> None:
             await settled.wait()
 
 
-_COLUMNS = (("device", 9), ("link", 11), ("conditions", 20), ("since", 9), ("identity", 24), ("proven", 10))
+_COLUMNS = (
+    ("device", 9), ("link", 11), ("conditions", 20), ("since", 11), ("identity", 24), ("firmware", 12), ("proven", 10),
+)  # fmt: skip
 
 
 def _table(views: Sequence[DeviceView], marks: dict[Health, str]) -> None:
     _print("  " + "  ".join(_fit(head, cells) for head, cells in _COLUMNS) + "  last error")
+    today = datetime.now(CHINA).date()
     for view in views:
         names = [name_of(what).zh for what in sorted(view.conditions)]
-        since = view.since[11:19]
-        cells = (view.device, view.link, " ".join(names), since, view.identity, view.proven)
+        since = _since(view.since, today)
+        cells = (view.device, view.link, " ".join(names), since, view.identity, view.firmware, view.proven)
         row = "  ".join(_fit(value, width) for value, (_, width) in zip(cells, _COLUMNS, strict=True))
         _print(f"{marks[health(view)]} {row}  {view.last_error}".rstrip())
+
+
+def _since(moment: str, today: date) -> str:
+    """The time; with its day where that is not today, with the year where that is another one."""
+    at = datetime.fromisoformat(moment).astimezone(CHINA)
+    if at.date() == today:
+        return f"{at:%H:%M:%S}"
+    return f"{at:%m-%d %H:%M}" if at.year == today.year else f"{at:%Y-%m-%d}"
 
 
 def _fit(words: str, cells: int) -> str:

@@ -154,7 +154,8 @@ class Devices:
         return DeviceView(
             device=device, driver=config.driver, port=config.port, kind=config.driver_type.kind,
             link=state.link.value, conditions=tuple(sorted(state.conditions)), since=rfc3339(state.since_ms),
-            identity=identity, proven=config.driver_type.proven.value, last_error=state.last_error,
+            identity=identity, firmware=state.identity.firmware, proven=config.driver_type.proven.value,
+            last_error=state.last_error,
             **asdict(self._workers[config.port].counts(device)),
         )  # fmt: skip
 

@@ -356,6 +356,8 @@ class DeviceView(Frozen):
     conditions: tuple[str, ...]
     since: str
     identity: str
+    firmware: str = ""
+    """Part of `identity` that a table may cut off; empty where the device does not say."""
     proven: str
     last_error: str
     jobs: int

@@ -123,8 +123,12 @@ def repair_view(mending: Mending) -> Repair:
 
 
 _BY_PORT = (
-    ("pcsc:", "pcsc"), ("http", "network"), ("socket://", "network"), ("rfc2217://", "network"), ("/", "serial"),
+    ("pcsc:", "pcsc"), ("http", "network"), ("socket://", "network"), ("rfc2217://", "network"),
+    ("usb:", "usb"), ("/dev/usb/", "usb"), ("sane:", "sane"), ("sound:", "sound"),
+    ("camera:", "camera"), ("/dev/v4l/", "camera"), ("evdev:", "input"), ("/dev/input/", "input"),
+    ("/", "serial"),
 )  # fmt: skip
+"""How a port begins → where its device hangs; the first that fits counts."""
 
 
 def _code(what: str, port: str) -> str:

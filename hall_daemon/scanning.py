@@ -421,6 +421,7 @@ _PROBLEMS = {
     Condition.FEEDER_JAM: "scan.feeder_jam",
     Condition.DOUBLE_FEED: "scan.double_feed",
     Condition.COVER_OPEN: "scan.cover_open",
+    Condition.DEVICE_FAULT: "scan.broke_off",
     Condition.LENS_DARK: "scan.lens_dark",
     Condition.BUSY: "scan.busy",
     Condition.PROFILE_UNSUITABLE: "scan.profile_unsuitable",

@@ -22,6 +22,7 @@ from drivers.base import (
     Driver,
     GradeGiven,
     Key,
+    Page,
     PageSource,
     Refused,
     ScanProfile,
@@ -271,14 +272,23 @@ async def _page(hands: Hands) -> Text:
     """One page, looked at by its size only and thrown away."""
 
     def job(scanner: Any) -> tuple[int, int, int]:  # Any: a PageScanner
-        profile = ScanProfile(source=PageSource.PLATEN, dpi=200)
-        pages = list(scanner.scan(profile))
+        pages = _scanned(scanner)
         return len(pages), sum(len(page.data) for page in pages), max((page.dpi for page in pages), default=0)
 
     pages, size, dpi = await hands.call(job, _limit(hands))
     if not pages or not size:
         raise Failed(text("test.nothing_came", s=round(_limit(hands))))
     return text("test.page.done", pages=pages, kib=size // 1024, dpi=dpi or 200)
+
+
+def _scanned(scanner: Any) -> list[Page]:  # Any: a PageScanner
+    """What lies on the glass; where there is no glass, what lies in the feeder."""
+    try:
+        return list(scanner.scan(ScanProfile(source=PageSource.PLATEN, dpi=200)))
+    except Refused as exc:
+        if exc.condition is not Condition.PROFILE_UNSUITABLE:
+            raise
+        return list(scanner.scan(ScanProfile(source=PageSource.FEEDER, dpi=200)))
 
 
 async def _speak(hands: Hands) -> Text:

@@ -111,6 +111,10 @@ _HALL: dict[str, tuple[str, str]] = {
         "这台扫描仪不能这样扫（没有进纸器、玻璃台或这种清晰度），请换一种方式。",
         "This scanner cannot scan like that (no feeder, glass or resolution). Choose another way.",
     ),
+    "scan.broke_off": (
+        "扫描中断，请把第 {page} 页起的原件按顺序重放，按 F7 接着扫。",
+        "Scanning broke off. Put the papers back from page {page} on, in order; F7 goes on.",
+    ),
     "scan.no_answer": (
         "扫描仪没有回答，已保存的页不受影响，请重扫第 {page} 页。",
         "The scanner gave no answer. Rescan page {page}.",

@@ -6,6 +6,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "trouble.disabled": ("停用", "off"),
     "trouble.connecting": ("正在连接", "connecting"),
     "trouble.no_reply": ("不应答", "no reply"),
+    "trouble.bad_reply": ("应答不对", "bad reply"),
+    "trouble.superseded": ("被新的内容取代", "superseded by a newer one"),
     "trouble.none": ("正常", "well"),
     "trouble.paper_out": ("缺纸", "out of paper"),
     "trouble.paper_low": ("纸少", "paper low"),
@@ -46,6 +48,26 @@ TEXTS: dict[str, tuple[str, str]] = {
     "cause.offline_pcsc": (
         "读卡服务 pcscd 没有这个读卡器：USB 线、读卡器名称或服务",
         "the PC/SC service has no such reader: USB cable, reader name or the service itself",
+    ),
+    "cause.offline_usb": (
+        "USB 上没有这台打印机：电源、USB 线，或没有权限打开",
+        "this printer is not on USB: power, USB cable, or no right to open it",
+    ),
+    "cause.offline_sane": (
+        "扫描服务 SANE 打不开这台扫描仪：电源、USB 线、驱动包，或别的程序占着",
+        "SANE cannot open this scanner: power, USB cable, driver package, or another program holds it",
+    ),
+    "cause.offline_camera": (
+        "打不开高拍仪，或没有画面：USB 线、另一个 USB 口，或别的程序占着",
+        "the camera will not open or gives no picture: USB cable, USB port, or another program holds it",
+    ),
+    "cause.offline_input": (
+        "USB 上没有这个键盘或扫码枪：USB 线、名称，或没有权限打开",
+        "this keypad or gun is not on USB: USB cable, its name, or no right to open it",
+    ),
+    "cause.offline_sound": (
+        "打不开声卡：声卡名称、USB 声卡的线，或别的程序占着",
+        "the sound card will not open: its name, its USB cable, or another program holds it",
     ),
     "cause.offline_other": ("设备或它的端口不见了", "the device or its port is gone"),
     "cause.paper_out": ("末端传感器无纸", "the sensor sees no paper"),
@@ -92,6 +114,26 @@ TEXTS: dict[str, tuple[str, str]] = {
     "advice.offline_pcsc": (
         "拔插 USB 线；运行 pcsc_scan 看名称是否与 devices.toml 一致；没有读卡器就重启 pcscd",
         "plug the USB cable again; compare the name in pcsc_scan with devices.toml; restart pcscd if there is none",
+    ),
+    "advice.offline_usb": (
+        "看电源灯，拔插 USB 线；运行 lsusb 看有没有它，有就查 hall-daemon 用户是否在 lp 组",
+        "check its lamp, plug the USB cable again; if lsusb lists it, see that the daemon's user is in group lp",
+    ),
+    "advice.offline_sane": (
+        "拔插 USB 线，关掉别的扫描程序；运行 scanimage -L，名称要与 devices.toml 的 port 一致",
+        "plug the USB cable again, close other scan programs; compare scanimage -L with `port` in devices.toml",
+    ),
+    "advice.offline_camera": (
+        "拔插 USB 线，插回原来的口，关掉别的拍照程序；看 /dev/v4l/by-id 里有没有它",
+        "plug the cable into the same USB port, close other camera programs; look for it in /dev/v4l/by-id",
+    ),
+    "advice.offline_input": (
+        "拔插 USB 线，插回原来的口；看 /dev/input/by-id 里有没有它，有就查用户是否在 input 组",
+        "plug the cable into the same USB port; if /dev/input/by-id lists it, see that the user is in group input",
+    ),
+    "advice.offline_sound": (
+        "关掉别的放音程序，拔插 USB 声卡；运行 aplay -L，名称要与 devices.toml 的 port 一致",
+        "close other sound programs, plug a USB card again; compare aplay -L with `port` in devices.toml",
     ),
     "advice.offline_other": (
         "看电源和线缆，再核对 devices.toml 的 port",

@@ -79,6 +79,7 @@ class _Faults:
     bytes_per_s: int | None = None
     cut_after: int | None = None
     cut_last: bool = False
+    cut_number: int | None = None
     cut_created: bool = False
     location: str = "{host}{path}"
     false_404: bool = False
@@ -234,6 +235,10 @@ class EsclTwin(HttpTwin):
     def cut_last_page(self) -> None:
         """The connection breaks within the picture of the feeder's last sheet, once."""
         self._set(cut_last=True)
+
+    def cut_page_number(self, number: int) -> None:
+        """The connection breaks within this picture of a job, once; the paper behind it stays in the feeder."""
+        self._set(cut_number=number)
 
     def cut_created_answer(self) -> None:
         """The connection breaks within the body of 201."""
@@ -462,6 +467,8 @@ class EsclTwin(HttpTwin):
         cut_after = faults.cut_after
         if faults.cut_last and ticket.source == "Feeder" and not self.feeder:
             faults.cut_last, cut_after = False, len(picture) // 2
+        if faults.cut_number == job.done:
+            faults.cut_number, cut_after = None, len(picture) // 2
         return HttpAnswer(
             status=200,
             headers={"Content-Type": faults.content_type},

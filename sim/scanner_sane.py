@@ -107,6 +107,10 @@ class SaneTwin(Twin):
         """The last sheet of the feeder ends in an I/O error."""
         self.scanner.cut_last_page()
 
+    def fail_at_page(self, number: int) -> None:
+        """This page of a feed ends in an I/O error, once; the sheets behind it can be fed."""
+        self.scanner.cut_page_number(number)
+
     def double_feed_after(self, pages: int, *, shown: bool) -> None:
         """After so many pages two sheets go in as one."""
         self.scanner.double_feed_after(pages, shown=shown)

@@ -224,6 +224,16 @@ class TestBehindAirscan:
         assert isinstance(error, LinkError)
         still_works(driver, rig)
 
+    def test_error_in_the_middle_names_both_sheets_that_have_to_go_in_again(self, driver: Any, rig: Rig) -> None:
+        rig.twin.load_feeder([LETTER] * 5)
+        rig.twin.fail_at_page(3)
+        pages, error = scan(driver)
+        assert isinstance(error, Refused)
+        assert (len(pages), error.condition) == (2, Condition.DEVICE_FAULT)
+        assert "sheets 3 and 4 again" in str(error)
+        assert len(rig.twin.scanner.feeder) <= 1, "the sheet that was tried went through"
+        still_works(driver, rig)
+
     def test_feed_that_is_given_up_lets_the_scanner_go(self, driver: Any, rig: Rig) -> None:
         rig.twin.load_feeder([LETTER] * 3)
         pages = driver.scan(FEEDER)

@@ -3,7 +3,8 @@
 import pytest
 
 from drivers.base import Condition
-from hall_daemon.incidents import DISABLED, OFFLINE
+from drivers.transport import _LINKS
+from hall_daemon.incidents import DISABLED, OFFLINE, name_of
 from hall_daemon.protocol_technician import Health
 from hall_daemon.repair import Mending, advice, cause, guide_for, repair_view
 from hall_daemon.texts import text
@@ -60,11 +61,33 @@ def test_every_trouble_has_cause_and_remedy_in_both_languages(what: str) -> None
 
 @pytest.mark.parametrize(
     ("port", "word"),
-    [("/dev/ttyS1", "波特率"), ("socket://10.0.0.3:9100", "ping"), ("pcsc:Reader 00", "pcscd"), ("alsa:0", "线缆")],
-)
+    [
+        ("/dev/ttyS1", "波特率"), ("/dev/serial/by-id/usb-x", "波特率"), ("/var/run/pty", "波特率"),
+        ("socket://10.0.0.3:9100", "ping"), ("rfc2217://10.0.0.3:2001", "ping"), ("http://10.0.0.4/eSCL", "ping"),
+        ("pcsc:Reader 00", "pcscd"), ("usb:0483:5720", "lsusb"), ("/dev/usb/lp0", "lsusb"),
+        ("sane:fujitsu:fi-7160:1", "scanimage -L"), ("sound:plughw:CARD=PCH", "aplay -L"),
+        ("camera:http://10.0.0.5/video", "拍照"), ("/dev/v4l/by-id/usb-x", "/dev/v4l/by-id"),
+        ("/dev/input/by-path/pci-0-event-kbd", "/dev/input/by-id"), ("evdev:/run/pad", "/dev/input/by-id"),
+        ("alsa:0", "线缆"),
+    ],
+)  # fmt: skip
 def test_a_lost_link_is_looked_for_where_its_port_is(port: str, word: str) -> None:
     assert word in advice(OFFLINE, port).zh
     assert cause(OFFLINE, port).zh
+    assert cause(OFFLINE, port).en
+
+
+def test_every_kind_of_port_has_a_cause_and_a_remedy_of_its_own() -> None:
+    for beginning in _LINKS:
+        for sentence in (cause(OFFLINE, f"{beginning}x"), advice(OFFLINE, f"{beginning}x")):
+            assert sentence not in (text("cause.offline_other"), text("advice.offline_other")), beginning
+        told_serial = advice(OFFLINE, f"{beginning}x") == text("advice.offline_serial")
+        assert told_serial == (beginning == "/"), beginning
+
+
+@pytest.mark.parametrize("why", ["offline", "disabled", "busy", "no_reply", "bad_reply", "superseded"])
+def test_every_reason_why_a_job_was_not_done_has_words(why: str) -> None:
+    assert name_of(why).zh != why
 
 
 def test_nothing_wrong_is_said_so() -> None:

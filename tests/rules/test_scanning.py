@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 import drivers.scanner_escl as escl
+from drivers.base import Condition
 from hall_daemon.devices import Devices
 from hall_daemon.protocol import FilePages, ScanJobView, StartScan
-from hall_daemon.scanning import Scanning
+from hall_daemon.scanning import Scanning, _problem
 from hall_daemon.tickets import NotFound
 from sim import papers
 from sim.camera_uvc import CameraTwin
@@ -288,3 +289,9 @@ async def test_camera_is_a_scanner_of_one_page_and_says_when_it_is_dark(tmp_path
         assert says(await desk.scan("feeder")) == (
             "这台扫描仪不能这样扫（没有进纸器、玻璃台或这种清晰度），请换一种方式。"
         )
+
+
+def test_feed_that_broke_off_names_the_page_from_which_the_papers_go_in_again() -> None:
+    told = _problem(Condition.DEVICE_FAULT, 3)
+    assert "第 3 页起" in told.zh
+    assert "from page 3 on" in told.en
