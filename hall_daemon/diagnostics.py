@@ -17,7 +17,7 @@ from datetime import datetime
 from importlib import metadata
 from typing import Literal
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, select
 
 from drivers.base import Condition
 from hall_daemon import places, repair, self_tests
@@ -57,7 +57,7 @@ from hall_daemon.tables import EventRow, TicketRow
 from hall_daemon.texts import text
 from hall_daemon.tickets import HallError, NotFound
 from hall_daemon.upkeep import Upkeep
-from hall_daemon.words import Channel, DeviceCondition, SlipState
+from hall_daemon.words import Channel, DeviceCondition, SlipState, TicketState
 
 _log = logging.getLogger("diagnostics")
 
@@ -373,25 +373,29 @@ class Diagnostics:
         lasted = sum(
             max(0, (now_ms if t.ended_ms is None else t.ended_ms) - max(t.began_ms, midnight)) for t in troubles
         )
+        unprinted = await self._unprinted(view)
         return Counters(
             since=rfc3339(self._started_ms), jobs=view.jobs, failures=view.failures, inputs=work.inputs, lost=work.lost,
             troubles=len(troubles), trouble_s=lasted // 1000, hours=tuple(work.hours[h] for h in sorted(work.hours)),
-            answers_ms=tuple(work.answers_ms), unprinted=await self._unprinted(view),
+            answers_ms=tuple(work.answers_ms), unprinted=len(unprinted),
+            unprinted_waiting=tuple(no for no, state in unprinted if state == TicketState.WAITING.value),
         )  # fmt: skip
 
-    async def _unprinted(self, view: DeviceView) -> int:
+    async def _unprinted(self, view: DeviceView) -> list[tuple[str, str]]:
+        """Number and state of each ticket of today, taken at a kiosk with this printer, that has no good slip."""
         kiosks = [k.code for k in self._hall.profile.kiosks.values() if k.printer == view.device]
         if not kiosks:
-            return 0
+            return []
 
-        def question(session: Session) -> int:
-            return session.exec(
-                select(func.count()).select_from(TicketRow).where(
+        def question(session: Session) -> list[tuple[str, str]]:
+            rows = session.exec(
+                select(TicketRow.number, TicketRow.state).where(
                     TicketRow.bizdate == self._hall.store.bizdate(session), col(TicketRow.kiosk).in_(kiosks),
                     TicketRow.channel == Channel.KIOSK.value,
                     col(TicketRow.slip).in_([SlipState.FAILED.value, SlipState.UNKNOWN.value]),
-                )
-            ).one()  # fmt: skip
+                ).order_by(col(TicketRow.issued_ms))
+            )  # fmt: skip
+            return [(number, state) for number, state in rows]
 
         return await self._hall.store.read(question)
 

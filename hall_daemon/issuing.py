@@ -11,6 +11,7 @@ from sqlalchemy import insert
 from sqlalchemy import text as sql
 from sqlmodel import col, select
 
+from drivers.base import CardDoubt
 from hall_daemon import lookups, privacy, queueing
 from hall_daemon.clock import Clock
 from hall_daemon.config import Secrets
@@ -39,6 +40,7 @@ class Person:
 
     mode: IdentityMode = IdentityMode.NONE
     id_type: str | None = None
+    card_expired: bool = False
     name_masked: str | None = None
     id_masked: str | None = None
     phone_masked: str | None = None
@@ -86,8 +88,9 @@ def _new_row(tx: Tx, order: IssueOrder, item: Item, person: Person, *, ticket_id
         id=ticket_id, request_id=order.request_id, bizdate=tx.bizdate, queue=item.queue, series=name, serial=serial,
         number=queueing.display_number(name, serial), item=item.code, zone=item.zone, channel=order.channel.value,
         priority=order.priority.value, kiosk=order.kiosk, device=order.device_id, identity_mode=person.mode.value,
-        id_type=person.id_type, name_masked=person.name_masked, id_masked=person.id_masked,
-        phone_masked=person.phone_masked, id_hmac=person.id_hmac, phone_hmac=person.phone_hmac,
+        id_type=person.id_type, card_expired=person.card_expired, name_masked=person.name_masked,
+        id_masked=person.id_masked, phone_masked=person.phone_masked, id_hmac=person.id_hmac,
+        phone_hmac=person.phone_hmac,
         state=TicketState.WAITING.value, since_ms=tx.now_ms, issued_ms=tx.now_ms, arrival_ms=arrival_ms,
         slip=(SlipState.PENDING if order.printed_required else SlipState.NONE).value,
     )  # fmt: skip
@@ -130,6 +133,7 @@ def _person(order: IssueOrder, match: privacy.Key | None) -> Person:
     return Person(
         mode=mode,
         id_type=id_type or None,
+        card_expired=card is not None and CardDoubt.EXPIRED in card.doubts,
         name_masked=privacy.mask_name(name) or None,
         id_masked=privacy.mask_id(id_no) or None,
         phone_masked=privacy.mask_phone(order.phone) or None,

@@ -20,7 +20,15 @@ from hall_daemon.hall import Bell, Hall
 from hall_daemon.kiosk_desk import Desk
 from hall_daemon.kiosk_pages import READ_TROUBLES, Scene, consult_item, pages, shown
 from hall_daemon.kiosk_stage import FIRST, Stage
-from hall_daemon.kiosk_visit import ID_LENGTH, PHONE_LENGTH, KioskTimes, TakenTicket, Visit, phone_problem
+from hall_daemon.kiosk_visit import (
+    ID_LENGTH,
+    PHONE_LENGTH,
+    KioskTimes,
+    TakenTicket,
+    Visit,
+    language_of,
+    phone_problem,
+)
 from hall_daemon.privacy import valid_id_number
 from hall_daemon.profile import Item, Kiosk
 from hall_daemon.protocol import KioskScreen, KioskView, Text, ZoneLoad
@@ -30,6 +38,7 @@ from hall_daemon.upkeep import Upkeep
 from hall_daemon.words import PrintReason, PrintResult, TicketState
 
 USUAL_TIMES = KioskTimes()
+LOOK_AT_PRINTER_S = 0.1
 COUNTS_EVERY_S = 0.25
 """A crowded hall commits many times a second; nobody reads counts that fast."""
 _DIGITS = frozenset(Key) - {Key.STAR, Key.HASH, Key.OK, Key.CORRECT, Key.CANCEL, Key.HELP}
@@ -76,6 +85,8 @@ class KioskFlow:
         self._unprinted: list[TakenTicket] = []
         self._trouble = Condition.CARD_UNREADABLE
         self._print_reason = PrintReason.OFFLINE
+        self._print_waits_for: Condition | None = None
+        self._reprint = False
         self._staff_called = False
         self._loads: tuple[ZoneLoad, ...] = ()
         self._lying: set[str] = set()
@@ -236,6 +247,9 @@ class KioskFlow:
             can_call_staff=self._call_staff is not None,
             notice=notice,
             printer_notices=desk.printer_notices(),
+            keypad_notices=desk.keypad_notices(),
+            reprint=self._reprint,
+            print_waits_for=self._print_waits_for,
         )
 
     def _go(self, screen: KioskScreen) -> None:
@@ -451,6 +465,7 @@ class KioskFlow:
         self._jobs.put_nowait(job)
 
     def _take(self) -> None:
+        self._reprint = False
         self._stage.start(KioskScreen.PRINTING)
         self._do(partial(self._issue, self._visit))
 
@@ -474,6 +489,7 @@ class KioskFlow:
         await self._print(ticket, reprint=False)
 
     async def _print(self, ticket: TakenTicket, *, reprint: bool) -> None:
+        await self._let_trouble_pass()
         result, reason = await self._desk.print_slip(ticket, reprint=reprint)
         if reason is not None:
             self._print_reason = reason
@@ -481,10 +497,20 @@ class KioskFlow:
         self._go(_AFTER_PRINT[result])
         await self._desk.record(ticket, result, reason, reprint=reprint)
 
+    async def _let_trouble_pass(self) -> None:
+        """Have some patience with a printer whose cover is open or whose head is hot."""
+        end = self._clock.monotonic_s() + self.times.print_patience_s
+        while (trouble := self._desk.passing_trouble()) is not None and self._clock.monotonic_s() < end:
+            self._print_waits_for = trouble
+            self._stage.refresh()
+            await asyncio.sleep(LOOK_AT_PRINTER_S)
+        self._print_waits_for = None
+
     def _print_again(self) -> None:
         ticket = self._ticket
         if ticket is not None:
             self._keep_only_ticket(ticket)
+            self._reprint = True
             self._stage.start(KioskScreen.PRINTING)
             self._do(partial(self._print, ticket, reprint=True))
 
@@ -547,7 +573,7 @@ class KioskFlow:
         if self._stage.underneath is KioskScreen.UNPRINTED and self._ticket is not None:
             self._unprinted.insert(0, self._ticket)  # offered again after this visit
         self._forget()
-        self._visit = Visit(card=card, reader=reader, with_card=True)
+        self._visit = Visit(card=card, reader=reader, with_card=True, language=language_of(card))
         self._stage.start(KioskScreen.PHONE, notice)
 
     def _another_card(self, reader: str, card: IdCard) -> None:

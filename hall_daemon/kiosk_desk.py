@@ -24,6 +24,8 @@ from hall_daemon.upkeep import Upkeep
 from hall_daemon.words import Channel, PrintReason, PrintResult
 
 USUAL_COLUMNS = 48
+_MAY_PASS = frozenset({Condition.COVER_OPEN, Condition.HEAD_HOT})
+"""What keeps a printer from printing and is often over in a moment."""
 
 
 class Desk:
@@ -139,6 +141,21 @@ class Desk:
         trouble = text("kiosk.notice.paper_out" if Condition.PAPER_OUT in conditions else "kiosk.notice.no_print")
         neighbour = self.paper_neighbour()
         return (trouble,) if neighbour is None else (trouble, say("kiosk.notice.paper_at", kiosk=neighbour))
+
+    def passing_trouble(self) -> Condition | None:
+        """What keeps the printer from printing now and is often over in a moment; None: nothing, or something worse."""
+        if not self.kiosk.printer:
+            return None
+        blocking = {c for c in map(Condition, self.devices.view(self.kiosk.printer).conditions) if c.blocks}
+        return min(blocking) if blocking and blocking <= _MAY_PASS else None
+
+    def keypad_notices(self) -> tuple[Text, ...]:
+        """What to say while no key of the keypad counts: it is gone, or one of its keys is stuck."""
+        keypad = self.kiosk.keypad
+        if not keypad or self.devices.can_serve(keypad) or self._opening(keypad):
+            return ()
+        neighbour = next((k.name for k in self._others() if k.keypad and self.devices.can_serve(k.keypad)), None)
+        return (text("kiosk.notice.keypad") if neighbour is None else say("kiosk.notice.keypad_at", kiosk=neighbour),)
 
     def paper_neighbour(self) -> Text | None:
         """Another kiosk that can print now."""

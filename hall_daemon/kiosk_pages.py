@@ -36,6 +36,8 @@ READ_TROUBLES = frozenset(
     }
 )
 """Troubles with a card for which there is a page."""
+_NO_KEY_NEEDED = frozenset({KioskScreen.DONE, KioskScreen.CLOSED})
+"""Whoever reads these pages is through, or cannot begin."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +61,11 @@ class Scene:
     notice: Text | None = None
     """What the last key or card led to."""
     printer_notices: tuple[Text, ...] = ()
+    keypad_notices: tuple[Text, ...] = ()
+    reprint: bool = False
+    """The slip that is being printed was to come out before."""
+    print_waits_for: Condition | None = None
+    """What has to pass before the slip can be printed."""
     ticket_state: TicketState = TicketState.WAITING
 
 
@@ -84,7 +91,10 @@ class Page:
 def draw(scene: Scene, screen: KioskScreen, *, revision: int, clock: str, seconds_left: int | None) -> KioskView:
     """The complete view of a page."""
     page = PAGES[screen](scene)
-    notices = page.notices if scene.notice is None else (scene.notice, *page.notices)
+    needs_keys = bool(page.keys) and screen not in _NO_KEY_NEEDED
+    notices = (*(scene.keypad_notices if needs_keys else ()), *page.notices)
+    if scene.notice is not None:
+        notices = (scene.notice, *notices)
     return KioskView(
         kiosk=scene.kiosk.code,
         revision=revision,
@@ -343,8 +353,10 @@ def taken(scene: Scene) -> KioskTicket | None:
 
 def printing(scene: Scene) -> Page:
     """From Confirm on; the number appears as soon as it is committed, and it cannot be cancelled."""
-    title = "kiosk.printing.title" if scene.ticket is None else "kiosk.printing.title_paper"
-    return Page(step=5, title=text(title), ticket=taken(scene))
+    title = "title" if scene.ticket is None else "title_again" if scene.reprint else "title_paper"
+    trouble = scene.print_waits_for
+    line = NO_TEXT if trouble is None else text(f"kiosk.printing.{trouble}")
+    return Page(step=5, title=text(f"kiosk.printing.{title}"), line=line, ticket=taken(scene))
 
 
 def done(scene: Scene) -> Page:

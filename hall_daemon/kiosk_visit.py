@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from drivers.base import Condition, IdCard
+from drivers.base import CardKind, Condition, IdCard
 from hall_daemon.profile import Item
 from hall_daemon.words import PrintReason
 
@@ -30,9 +30,20 @@ class KioskTimes:
     help_s: float = 180.0
     print_limit_s: float = 15.0
     """As long as a printer's driver may need to be sure; the number is on the screen meanwhile."""
+    print_patience_s: float = 5.0
+    """For an open cover or a hot head to pass before a slip is given up (faults.md A07)."""
     same_key_s: float = 0.3
     """A key of the keypad pressed again so soon is bounce or impatience, except when typing."""
     tick_s: float = 1.0
+
+
+Language = Literal["zh", "en"]
+_IN_ENGLISH = frozenset({CardKind.FOREIGN_2017, CardKind.FOREIGN_2023})
+
+
+def language_of(card: IdCard) -> Language:
+    """In which language the screen speaks to whoever lays down this card; a key changes it."""
+    return "en" if card.kind in _IN_ENGLISH else "zh"
 
 
 @dataclass(kw_only=True, repr=False)
@@ -44,7 +55,7 @@ class Visit:
     """Where the card was read."""
     typed_id: str = ""
     phone: str = ""
-    language: Literal["zh", "en"] = "zh"
+    language: Language = "zh"
     zone: str = ""
     page: int = 1
     item: Item | None = None

@@ -98,7 +98,8 @@ def info(profile: HallProfile, row: TicketRow, ahead: int = 0) -> TicketInfo:
         since_ms=row.since_ms, arrival_ms=row.arrival_ms, called_ms=row.called_ms, no_shows=row.no_shows,
         hold=Hold(row.hold) if row.hold else None,
         park_reason=ParkReason(row.park_reason) if row.park_reason else None,
-        name_masked=row.name_masked or "", id_masked=row.id_masked or "", waiting_ahead=ahead,
+        name_masked=row.name_masked or "", id_masked=row.id_masked or "", id_type=row.id_type,
+        card_expired=row.card_expired, waiting_ahead=ahead,
     )  # fmt: skip
 
 

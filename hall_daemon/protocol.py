@@ -200,6 +200,8 @@ class CurrentTicket(Frozen):
     """RFC 3339: when the state began."""
     name_masked: str
     id_masked: str
+    document: Text | None = None
+    """Kind of the document, if it is not a resident ID card."""
     slip: SlipState
     materials: tuple[MaterialNeed, ...] = ()
     filed: tuple[str, ...] = ()

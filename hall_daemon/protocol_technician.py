@@ -124,6 +124,8 @@ class Counters(Frozen):
     """Answer times of the last ten minutes, oldest first, where the device tells them."""
     unprinted: int = 0
     """Numbers of today taken here without a good slip."""
+    unprinted_waiting: tuple[str, ...] = ()
+    """Those of them that still wait: their card at any kiosk prints them again."""
 
 
 class SelfTestStep(Frozen):

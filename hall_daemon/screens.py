@@ -22,7 +22,7 @@ from hall_daemon.protocol import (
 from hall_daemon.queueing import may_resume
 from hall_daemon.scanning import Scanning
 from hall_daemon.signage import Signage
-from hall_daemon.texts import text
+from hall_daemon.texts import TEXTS, text
 from hall_daemon.tickets import NotFound, Snapshot, TicketInfo
 from hall_daemon.words import Hold, ParkReason, SlipState, TicketState
 
@@ -99,7 +99,7 @@ class Screens:
         return CurrentTicket(
             ticket_id=ticket.ticket_id, number=ticket.number, queue=ticket.queue, item=ticket.item.name.zh,
             state=ticket.state, call_no=ticket.call_no, since=rfc3339(ticket.since_ms), name_masked=ticket.name_masked,
-            id_masked=ticket.id_masked, slip=ticket.slip,
+            id_masked=ticket.id_masked, document=_document(ticket.id_type), slip=ticket.slip,
             materials=tuple(
                 MaterialNeed(code=m.code, name=m.name, required=m.need == "required") for m in ticket.item.materials
             ),
@@ -137,6 +137,23 @@ class Screens:
         scanner = self._hall.profile.windows[window].scanner
         if scanner and self._devices.view(scanner).link != "online":
             notices.append(text("notice.scanner_offline"))
-        if current is not None and current.slip in (SlipState.FAILED, SlipState.UNKNOWN):
-            notices.append(text("notice.slip_not_printed"))
+        if current is not None:
+            notices += _about(current)
         return tuple(notices)
+
+
+_OF_SLIP = {SlipState.FAILED: "notice.slip_not_printed", SlipState.UNKNOWN: "notice.slip_unknown"}
+
+
+def _about(ticket: TicketInfo) -> list[Text]:
+    """What the clerk must know about the ticket at the window."""
+    slip = _OF_SLIP.get(ticket.slip)
+    return [
+        *([text("notice.card_expired")] if ticket.card_expired else []),
+        *([text(slip)] if slip else []),
+    ]
+
+
+def _document(id_type: str | None) -> Text | None:
+    code = f"document.{id_type}"
+    return text(code) if code in TEXTS else None

@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, create_engine, event, insert
+from sqlalchemy import Engine, create_engine, event, insert, inspect
 from sqlalchemy import text as sql
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
@@ -38,7 +38,7 @@ from hall_daemon import proof, serials
 from hall_daemon.clock import Clock, rfc3339
 from hall_daemon.events import Event, EventData, StreamOpened
 from hall_daemon.privacy import CHAIN_START, canonical, chain, leaf
-from hall_daemon.tables import SCHEMA_VERSION, EventRow, MetaRow, RefusedRow, StreamRow
+from hall_daemon.tables import ADDED_COLUMNS, SCHEMA_VERSION, EventRow, MetaRow, RefusedRow, StreamRow
 from hall_daemon.words import StreamReason
 
 _log = logging.getLogger("store")
@@ -353,9 +353,13 @@ class Store:
                 "install the newer program, or restore the backup made before the upgrade"
             )
         if version < SCHEMA_VERSION:
-            # Up to now every schema adds tables and changes none; those that are there stay as they are.
             with self._connection.begin():
+                # Tables that are there stay as they are.
                 SQLModel.metadata.create_all(self._connection)
+                for table, column, kind in ADDED_COLUMNS:
+                    known = [c["name"] for c in inspect(self._connection).get_columns(table)]
+                    if column not in known:
+                        self._connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
                 self._connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _take_up_stream(self, epoch: tuple[str, int] | None) -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from sqlalchemy import JSON, CheckConstraint, Column, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+ADDED_COLUMNS = (("ticket", "card_expired", "BOOLEAN NOT NULL DEFAULT 0"),)
+"""Table, column and its kind: what later schemas added to tables that were there."""
 
 
 class MetaRow(SQLModel, table=True):
@@ -117,6 +119,8 @@ class TicketRow(SQLModel, table=True):
     """Device that the number was taken at; it prints the slip."""
     identity_mode: str
     id_type: str | None = None
+    card_expired: bool = Field(default=False, sa_column_kwargs={"server_default": text("0")})
+    """Whether the card said so when the number was taken: a note for the clerk, who decides."""
     name_masked: str | None = None
     id_masked: str | None = None
     phone_masked: str | None = None

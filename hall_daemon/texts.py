@@ -81,7 +81,16 @@ _HALL: dict[str, tuple[str, str]] = {
     "evaluation.given": ("已评价", "Evaluated"),
     "evaluation.none": ("未评价", "Not evaluated"),
     "notice.scanner_offline": ("扫描仪离线，请到其他窗口扫描或留复印件。", "The scanner is offline: use another one."),
+    "notice.card_expired": ("证件已过期，请核对。", "The ID card has expired: please check."),
+    "notice.slip_unknown": (
+        "打印结果不明，号码有效，没拿到票可到取号机补打。",
+        "Nobody knows whether the slip came out; the number is valid, and a kiosk prints it again.",
+    ),
     "notice.slip_not_printed": ("这张号没有打印出来，号码有效。", "The slip was not printed; the number is valid."),
+    # documents other than the resident ID card (GA/T 2000.156)
+    "document.511": ("台湾居民居住证", "Residence permit for Taiwan residents"),
+    "document.516": ("港澳居民居住证", "Residence permit for Hong Kong and Macau residents"),
+    "document.553": ("外国人永久居留身份证", "Foreign permanent resident ID card"),
     # scanning
     "scan.feeder_empty": ("进纸器里没有纸，请放好原件再扫。", "The feeder is empty. Insert the papers and scan again."),
     "scan.feeder_jam": ("扫描仪卡纸，请取出后从第 {page} 页继续。", "Paper jam. Clear it and go on from page {page}."),

@@ -80,6 +80,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     # ticket
     "kiosk.printing.title": ("正在取号", "Taking your number"),
     "kiosk.printing.title_paper": ("正在打印号票", "Printing your ticket"),
+    "kiosk.printing.title_again": ("请勿离开，正在补打", "Please stay: printing it again"),
+    "kiosk.printing.cover_open": ("打印机盖子没关好，请稍候", "The printer is open, please wait"),
+    "kiosk.printing.head_hot": ("打印机正在冷却，请稍候", "The printer is cooling down, please wait"),
     "kiosk.done.title": ("请取走号票", "Please take your ticket"),
     "kiosk.done.line": ("您的信息已从屏幕清除", "Your details have been cleared"),
     "kiosk.done.card": ("别忘了身份证", "Take your ID card"),
@@ -159,6 +162,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "本机暂时不能打印，请取号后记下屏幕上的号码",
         "This kiosk cannot print now. You can go on: note the number on the screen",
     ),
+    "kiosk.notice.keypad": ("键盘异常，请换一台取号机", "The keypad is not working: please use another kiosk"),
+    "kiosk.notice.keypad_at": ("键盘异常，请换用{kiosk}", "The keypad is not working: please use {kiosk}"),
     "kiosk.notice.paper_at": ("要纸质号票请用{kiosk}", "For a paper ticket use {kiosk}"),
     # slip
     "slip.reprint": ("补打", "REPRINT"),

@@ -185,6 +185,8 @@ class TicketInfo:
     park_reason: ParkReason | None
     name_masked: str
     id_masked: str
+    id_type: str | None = None
+    card_expired: bool = False
     waiting_ahead: int = 0
 
 

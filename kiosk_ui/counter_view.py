@@ -201,7 +201,8 @@ class Picture:
 
     def _about_current(self, current: CurrentTicket) -> Text:
         words = self.pen.text(f"{current.item}\n", "bold")
-        person = "  ".join(part for part in (current.name_masked, current.id_masked) if part) or say("no_name")
+        document = current.document.zh if current.document else ""
+        person = "  ".join(p for p in (current.name_masked, current.id_masked, document) if p) or say("no_name")
         words.append_text(self.pen.text(f"{person}\n", OFF))
         since_s = self._since_s(current.since)
         if self.stage is Stage.SERVING:

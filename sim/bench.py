@@ -205,8 +205,10 @@ def _keys() -> dict[str, str]:
 class DaemonProcess:
     """The daemon of a bench, as a process that can be started, ended and killed."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: Bench, module: str = "hall_daemon") -> None:
+        """`module` is what Python runs: the daemon, or a test's own way to start it."""
         self.bench = bench
+        self.module = module
         self.starts = 0
         self.ready_after_s = 0.0
         self._process: subprocess.Popen[bytes] | None = None
@@ -220,7 +222,7 @@ class DaemonProcess:
         began = time.monotonic()
         with self.bench.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "hall_daemon", "run", "--config", str(self.bench.config)],
+                [sys.executable, "-m", self.module, "run", "--config", str(self.bench.config)],
                 cwd=Path(__file__).resolve().parents[1],
                 env=environment,
                 stdin=subprocess.DEVNULL,

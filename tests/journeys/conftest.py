@@ -12,6 +12,7 @@ import pytest
 from sim import oracle
 from sim.bench import HALLS, Bench, DaemonProcess
 from sim.visits import Clerk, Kiosk, Resident, evidence, residents
+from tests.journeys.fault_hall import write_fault_hall
 from tests.waiting import until
 
 
@@ -27,6 +28,7 @@ class Hall:
 
     def __post_init__(self) -> None:
         self._crowd = residents(11)
+        self.http = httpx.Client(base_url=self.bench.url, timeout=20, trust_env=False)
 
     def __getitem__(self, device: str) -> Any:
         return self.bench[device]
@@ -52,11 +54,11 @@ class Hall:
 
     def get(self, path: str) -> Any:
         """JSON of a GET."""
-        return httpx.get(f"{self.bench.url}{path}", timeout=20, trust_env=False).json()
+        return self.http.get(path).json()
 
     def post(self, path: str, **order: object) -> httpx.Response:
         """A POST as a screen makes it."""
-        return httpx.post(f"{self.bench.url}{path}", json=order, timeout=20, trust_env=False)
+        return self.http.post(path, json=order)
 
     def issue(self, queue: str = "A") -> str:
         """A number from the counter, for tests that are about something else."""
@@ -75,7 +77,7 @@ class Hall:
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         """Data of all events of a kind, like `ticket.called`."""
-        lines = httpx.get(f"{self.bench.url}/events", timeout=20, trust_env=False).text.splitlines()
+        lines = self.http.get("/events").text.splitlines()
         parsed = [json.loads(line) for line in lines if line]
         return [line["data"] for line in parsed if line["type"] == f"hall.{kind}.v1"]
 
@@ -116,10 +118,10 @@ def start_hall(tmp_path: Path) -> Iterator[Callable[[], Hall]]:
     """Starts the small hall; the oracle judges it when the test has passed."""
     made: list[Hall] = []
 
-    def start(folder: str = "small") -> Hall:
+    def start(folder: str = "small", module: str = "hall_daemon") -> Hall:
         bench = Bench(HALLS / folder, tmp_path / f"hall{len(made)}")
         bench.start()
-        hall = Hall(bench, DaemonProcess(bench))
+        hall = Hall(bench, DaemonProcess(bench, module))
         made.append(hall)
         hall.daemon.start()
         return hall
@@ -133,14 +135,36 @@ def start_hall(tmp_path: Path) -> Iterator[Callable[[], Hall]]:
         for hall in made:
             for one in hall.open:
                 one.close()
+            hall.http.close()
             hall.daemon.stop()
             hall.bench.stop()
 
 
+def ready(hall: Hall) -> Hall:
+    """Every device that can be there is online."""
+    missing = {note.split(":")[0] for note in hall.bench.notes}
+    until(lambda: all(hall.online(d) for d in hall.bench.twins if d not in missing), 20, "devices online")
+    return hall
+
+
 @pytest.fixture
 def hall(start_hall: Callable[[], Hall]) -> Hall:
-    """The small hall, ready: every device that can be there is online."""
-    found = start_hall()
-    missing = {note.split(":")[0] for note in found.bench.notes}
-    until(lambda: all(found.online(d) for d in found.bench.twins if d not in missing), 20, "devices online")
-    return found
+    """The small hall, ready."""
+    return ready(start_hall())
+
+
+@pytest.fixture
+def start_faulty(start_hall: Callable[..., Hall], tmp_path: Path) -> Callable[..., Hall]:
+    """Starts the hall of fault_hall, ready; `hurried` cuts its long waits short, the rest is for its files."""
+
+    def start(*, hurried: bool = False, **places: Any) -> Hall:
+        folder = write_fault_hall(tmp_path / "places", **places)
+        return ready(start_hall(str(folder), "tests.journeys.hurried_daemon" if hurried else "hall_daemon"))
+
+    return start
+
+
+@pytest.fixture
+def faulty(start_faulty: Callable[[], Hall]) -> Hall:
+    """The hall of fault_hall with its usual times, ready."""
+    return start_faulty()

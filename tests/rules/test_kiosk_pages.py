@@ -10,6 +10,7 @@ from drivers.base import Condition
 from hall_daemon.kiosk_pages import PAGES, READ_TROUBLES
 from hall_daemon.kiosk_visit import Visit, grouped_id, grouped_phone, phone_problem, print_reason
 from hall_daemon.protocol import KioskScreen
+from hall_daemon.texts import text
 from hall_daemon.words import PrintReason, TicketState
 from tests.screens.kiosk_views import ZHANG, all_views, scene, view
 
@@ -48,6 +49,20 @@ def test_each_trouble_with_a_card_has_its_sentence(trouble: Condition) -> None:
 @pytest.mark.parametrize("reason", [reason for reason in PrintReason if reason is not PrintReason.TIMEOUT])
 def test_each_reason_for_no_paper_has_its_sentence(reason: PrintReason) -> None:
     assert "号已取好" in view(KioskScreen.NOPAPER, print_reason=reason).title.zh
+
+
+@pytest.mark.parametrize("trouble", [Condition.COVER_OPEN, Condition.HEAD_HOT])
+def test_what_a_slip_waits_for_has_its_sentence(trouble: Condition) -> None:
+    assert "请稍候" in view(KioskScreen.PRINTING, print_waits_for=trouble).line.zh
+
+
+def test_a_keypad_that_counts_no_more_is_told_where_keys_are_needed() -> None:
+    told = (text("kiosk.notice.keypad"),)
+    silent = {screen for screen in KioskScreen if told[0] not in view(screen, keypad_notices=told).notices}
+    assert silent == {
+        KioskScreen.PRINTING, KioskScreen.DONE, KioskScreen.CARDLEFT, KioskScreen.TIMEOUT, KioskScreen.CLOSED,
+        KioskScreen.MAINTENANCE,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("state", list(TicketState))

@@ -25,6 +25,7 @@ from hall_daemon.tables import (
     MetaRow,
     RefusedRow,
     StreamRow,
+    TicketRow,
 )
 from hall_daemon.words import CancelReason, DeviceCondition, StreamReason
 from tests.rules.test_privacy import FIRST, second_event
@@ -425,15 +426,17 @@ def test_a_newer_schema_is_refused(opened: Opening) -> None:
         opened()
 
 
-def test_an_older_schema_gets_the_tables_it_lacks_and_keeps_what_it_has(opened: Opening) -> None:
+def test_an_older_schema_gets_the_tables_and_columns_it_lacks_and_keeps_what_it_has(opened: Opening) -> None:
     hall = opened()
     events = len(hall._read(lambda session: session.exec(select(EventRow)).all()))
     hall.close()
     change(hall.database, "DROP TABLE evaluation")
+    change(hall.database, "ALTER TABLE ticket DROP COLUMN card_expired")
     change(hall.database, "PRAGMA user_version = 1")
 
     again = opened()
     assert again._read(lambda session: session.exec(select(EvaluationRow)).all()) == []
+    assert again._read(lambda session: session.exec(select(TicketRow.card_expired)).all()) == []
     assert len(again._read(lambda session: session.exec(select(EventRow)).all())) == events
     assert again._connection.exec_driver_sql("PRAGMA user_version").scalar() == SCHEMA_VERSION
 

@@ -65,15 +65,18 @@ def all_views() -> dict[str, KioskView]:
         items={**profile.items, first.code: replace(first, suspended=True)},
     )
     no_paper = (text("kiosk.notice.paper_out"), kiosk_pages.say("kiosk.notice.paper_at", kiosk=NEIGHBOUR))
+    keypad = (kiosk_pages.say("kiosk.notice.keypad_at", kiosk=NEIGHBOUR),)
     return {
         "idle": view(s.IDLE),
         "idle-no-paper": view(s.IDLE, printer_notices=no_paper),
+        "idle-keypad": view(s.IDLE, keypad_notices=keypad),
         "readfail": view(s.READFAIL),
         "readfail-early": view(s.READFAIL, trouble=Condition.CARD_REMOVED_EARLY),
         "nocard": view(s.NOCARD),
         "reader": view(s.READER, reader_neighbour=NEIGHBOUR),
         "id": view(s.ID, visit=Visit(typed_id="99000019990909")),
         "id-wrong": view(s.ID, visit=Visit(typed_id="990000199909090054")),
+        "id-keypad": view(s.ID, visit=Visit(typed_id="990000199909090054"), keypad_notices=keypad),
         "id-full": view(s.ID, visit=Visit(typed_id="990000199909090053")),
         "phone": view(s.PHONE, visit=Visit(card=ZHANG, phone="1380000")),
         "phone-empty": view(s.PHONE, notice=text("kiosk.notice.one_card")),
@@ -81,11 +84,13 @@ def all_views() -> dict[str, KioskView]:
         "zones": view(s.ZONES),
         "list": view(s.LIST, profile=shut, visit=Visit(zone="A")),
         "list-last": view(s.LIST, visit=Visit(zone="D", page=2), notice=text("hall.item_suspended")),
+        "list-keypad": view(s.LIST, visit=Visit(zone="A"), keypad_notices=keypad),
         "confirm": view(s.CONFIRM, visit=checked),
         "confirm-no-paper": view(s.CONFIRM, visit=checked, printer_notices=no_paper),
         "confirm-help-desk": view(s.CONFIRM, visit=Visit(consult=True, item=profile.items["queue:N"])),
         "printing-early": view(s.PRINTING, ticket=None),
         "printing": view(s.PRINTING),
+        "printing-again": view(s.PRINTING, reprint=True, print_waits_for=Condition.COVER_OPEN),
         "done": view(s.DONE, 10),
         "nopaper": view(s.NOPAPER, paper_neighbour=NEIGHBOUR, print_reason=PrintReason.PAPER_OUT),
         "unsure": view(s.UNSURE),

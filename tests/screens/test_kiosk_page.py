@@ -263,7 +263,7 @@ def test_paper_trouble_and_help_in_english_through_the_whole_machine(browser: Br
         bench["PRN-01"].run_out_of_paper()
         expect(page.get_by_text("本机打印纸用完了")).to_be_visible()
         save(page, "visit-no-paper-1-start")
-        bench["IDR-01"].put("foreign2023")
+        bench["IDR-01"].put("hongkong")
         expect(page.locator("main.s-phone")).to_be_visible()
         page.locator("[data-key=help]").tap()
         page.get_by_text("English").tap()
