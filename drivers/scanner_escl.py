@@ -239,7 +239,7 @@ def job_path(request_url: str, location: str) -> str:
         path = urlsplit(urljoin(request_url, location.strip())).path.rstrip("/")
     except ValueError:
         path = ""
-    if not location.strip() or len(path) > 512 or not re.fullmatch(r"(/[!-~]+)+", path):
+    if not location.strip() or len(path) > 512 or not re.fullmatch(r"/[!-~]+", path):
         raise BadReply(f"201 with no usable Location: {location[:80]!r}")
     return path
 

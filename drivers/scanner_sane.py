@@ -117,6 +117,9 @@ class SaneOption:
     settable: bool = True
 
 
+_RANGE = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)\.\.(-?[0-9]+(?:\.[0-9]+)?)")
+
+
 def decode_options(listing: str) -> dict[str, SaneOption]:
     """Settings by name from what `scanimage -A` prints. Raises BadReply where there is none."""
     found = {m[1] or m[2]: _option(m[3], m[4], m[5]) for m in _OPTION.finditer(listing)}
@@ -128,7 +131,7 @@ def decode_options(listing: str) -> dict[str, SaneOption]:
 def _option(values: str, now: str, marks: str) -> SaneOption:
     legal = values.strip().removeprefix("[=(").removesuffix(")]")
     settable = "inactive" not in now and "read-only" not in marks and "hardware" not in marks
-    span = re.match(r"(-?[0-9.]+)\.\.(-?[0-9.]+)[a-z%]*", legal)
+    span = _RANGE.match(legal)
     if span:
         return SaneOption(range=(float(span[1]), float(span[2])), now=now, settable=settable)
     return SaneOption(values=tuple(v.strip() for v in legal.split("|")), now=now, settable=settable)

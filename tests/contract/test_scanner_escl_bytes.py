@@ -1,5 +1,7 @@
 """Bytes of the eSCL scanner's driver alone: what it writes, and what it makes of what it reads."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -159,3 +161,11 @@ def test_useless_location_is_a_bad_reply(location: str) -> None:
 def test_option_out_of_range_names_key_and_range(pages: int) -> None:
     with pytest.raises(ValueError, match=r"most_pages.*1 to 1000"):
         escl.EsclOptions(most_pages=pages)
+
+
+def test_a_location_of_many_slashes_is_refused_at_once() -> None:
+    """Found by fuzzing: a pattern that could be matched in many ways took hours for this one."""
+    began = time.monotonic()
+    with pytest.raises(BadReply):
+        escl.job_path("http://192.0.2.1/eSCL/ScanJobs", "///a" + "/" * 60 + "\x03/-[\x01")
+    assert time.monotonic() - began < 1.0

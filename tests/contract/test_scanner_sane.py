@@ -494,3 +494,10 @@ def test_page_that_is_no_whole_png_is_a_bad_reply(data: bytes) -> None:
 def test_options_out_of_range_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         sane.SaneOptions(**options)
+
+
+def test_a_range_that_is_no_range_of_numbers_raises_nothing() -> None:
+    """Found by fuzzing: two ranges that ran into each other raised a ValueError."""
+    listing = "All options specific to device `x':\n    -x 0..215.8715.872mm [215.872]\n    -y 0..297mm [297]\n"
+    assert sane.decode_options(listing)["y"].range == (0.0, 297.0)
+    assert sane.decode_options(listing)["x"].range == (0.0, 215.8715)
