@@ -96,6 +96,7 @@ class ReplayTwin(ByteTwin):
         self._steps = recording.steps
         self._at = 1 if self._steps and not self._steps[0].asked else 0
         self._heard = b""
+        self._spoke = False
 
     @property
     def played(self) -> int:
@@ -110,6 +111,7 @@ class ReplayTwin(ByteTwin):
     def recover(self) -> None:
         """Begin again."""
         with self.lock:
+            self._spoke = False
             self._at = 1 if self._steps and not self._steps[0].asked else 0
             self._heard = b""
 
@@ -117,11 +119,12 @@ class ReplayTwin(ByteTwin):
         self.recover()
 
     def speak(self) -> bool:
-        """Say what the device said before the first question; False if that was nothing."""
-        unasked = bool(self._steps) and not self._steps[0].asked
-        if unasked:
-            self._answer(self._steps[0])
-        return unasked
+        """Say what the device said before the first question, once; False if there is nothing (more)."""
+        if self._spoke or not self._steps or self._steps[0].asked:
+            return False
+        self._spoke = True
+        self._answer(self._steps[0])
+        return True
 
     def receive(self, data: bytes) -> None:
         self._heard += data
@@ -132,16 +135,35 @@ class ReplayTwin(ByteTwin):
                     self._deviate()
                 return
             step, self._heard = self._steps[found], self._heard[len(self._steps[found].asked) :]
-            if found > self._at:
-                self.deviations.append(f"left out {found - self._at} questions before line {step.line}")
-            elif found < self._at:
-                self.deviations.append(f"asked again what stands in line {step.line}")
-            self._at = found + 1
+            self._go_to(found)
             self._answer(step)
 
+    def _go_to(self, found: int) -> None:
+        """Move on; a question that is polled may be asked more often or less often than it was."""
+        if found == self._at - 1:
+            return
+        if found < self._at:
+            self.deviations.append(f"asked again what stands in line {self._steps[found].line}")
+            return
+        between = self._steps[self._at : found]
+        if any(not self._repeats(step) for step in between):
+            line = self._steps[found].line
+            self.deviations.append(f"asked what stands in line {line}, not yet line {between[0].line}")
+            return
+        self._at = found + 1
+
+    def _repeats(self, step: Step) -> bool:
+        """Whether a step is the last question and its answer once more."""
+        if not self._at:
+            return False
+        last = self._steps[self._at - 1]
+        return (step.asked, [d for _, d in step.answers]) == (last.asked, [d for _, d in last.answers])
+
     def _order(self) -> list[int]:
-        """Steps in which a question is looked for: the next one first, then what follows, then what was."""
-        return [n for n in (*range(self._at, len(self._steps)), *range(self._at)) if self._steps[n].asked]
+        """Steps in which a question is looked for: the next one, the last one again, what follows, what was."""
+        before = range(self._at - 1, -1, -1)
+        order = [*range(self._at, self._at + 1), *before[:1], *range(self._at + 1, len(self._steps)), *before[1:]]
+        return [number for number in order if number < len(self._steps) and self._steps[number].asked]
 
     def _whole(self) -> int | None:
         for number in self._order():

@@ -1,10 +1,11 @@
-"""What a technician types, with the daemon running and without: devices, test, diagnose."""
+"""What a technician types, with the daemon running and without: devices, test, trace, diagnose."""
 
 from __future__ import annotations
 
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import tarfile
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from sim.bench import HALLS, Bench
+from sim.replay import read_recording
 from tests.journeys.conftest import Hall
 from tests.waiting import until
 
@@ -59,6 +61,42 @@ def test_devices_and_tests_open_the_ports_where_no_daemon_runs(bench: Bench) -> 
     assert "PRN-01: 通过 passed" in tested.stdout
     assert len(bench["PRN-01"].whole_slips) == 1
     assert type_in(bench, "test", "PRN-99").returncode == 2
+
+
+def test_a_trace_of_the_running_daemon_begins_anew_and_holds_nobody(hall: Hall, tmp_path: Path) -> None:
+    file = tmp_path / "reader.txt"
+    recording = subprocess.Popen(
+        [sys.executable, "-m", "hall_daemon", "trace", "IDR-01", "--config", str(hall.bench.config), "--anew",
+         "--to", str(file)],
+        env={**os.environ, **hall.bench.environment}, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        until(lambda: file.exists() and " 12 ff ee" in file.read_text(encoding="utf-8"), 30, "the hello of the reader")
+        hall["IDR-01"].put("zhang")
+        until(lambda: "# fictitious" in file.read_text(encoding="utf-8"), 20, "a card")
+    finally:
+        recording.send_signal(signal.SIGINT)
+        assert recording.wait(10) == 0
+    read = read_recording(file)
+    assert (read.head["driver"], read.options["baud"]) == ("idcard_samv", 115200)
+    assert file.stat().st_mode & 0o077 == 0
+    heard = b"".join(data for step in read.steps for _, data in step.answers)
+    assert "无此人".encode("utf-16-le") in heard
+    assert "张测试".encode("utf-16-le") not in heard
+    assert "990000199909090053".encode("utf-16-le") not in heard
+
+
+def test_a_trace_without_daemon_opens_the_port_and_writes_over_nothing(bench: Bench, tmp_path: Path) -> None:
+    file = tmp_path / "display.txt"
+    done = type_in(bench, "trace", "DSP-01", "--to", str(file), "--seconds", "3")
+    assert done.returncode == 0, done.stderr
+    steps = read_recording(file).steps
+    assert len(steps) >= 2
+    assert all(step.answers for step in steps[:-1])
+    before = file.read_bytes()
+    assert type_in(bench, "trace", "DSP-01", "--to", str(file), "--seconds", "1").returncode == 2
+    assert file.read_bytes() == before
+    assert type_in(bench, "trace", "DSP-99", "--to", str(tmp_path / "x")).returncode == 2
 
 
 def test_diagnosis_of_a_hall_without_daemon_says_how_to_start_it(bench: Bench, tmp_path: Path) -> None:
