@@ -184,6 +184,6 @@ class GunStories:
             done = finger.submit(rig.twin.scan, QR * 3)
             began = time.monotonic()
             early = driver.poll_code(0.05)
-            assert time.monotonic() - began < 1.0
+            assert time.monotonic() - began < 3.0  # proves that it ends, not how punctual a loaded machine is
             assert (early.text if early else text_of(driver)) == QR * 3
             done.result()

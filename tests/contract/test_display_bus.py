@@ -91,7 +91,8 @@ def test_a_dead_display_costs_the_others_nothing_but_time(bus: Bus, dead: str) -
     began = time.monotonic()
     with pytest.raises(NoReply):
         bus.show_round(1, dead)
-    assert time.monotonic() - began < 1.5
+    # Proves that it ends within a job's time; how often it is said is proven by each display's own test.
+    assert time.monotonic() - began < bus.drivers[dead].job_limit_s
     others = [name for name in TABLES if name != dead]
     bus.show_round(1, *others)
     bus.assert_shown(1, *others)

@@ -303,5 +303,5 @@ def test_a_pad_that_never_stops_talking_holds_nobody_up() -> None:
     driver = DRIVER("TST-01", Flood([]), MatrixOptions(table=Table.LABEL))
     began = time.monotonic()
     driver.poll_key(0.2)
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 3.0  # proves that it ends: the line itself never does
     until(lambda: driver.conditions() == {Condition.KEYS_STUCK})

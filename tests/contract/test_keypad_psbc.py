@@ -313,7 +313,7 @@ class TestPsbcPad(DriverContract):
         asked(driver, rig)
         began = time.monotonic()
         assert driver.poll_grade(0.3) is None
-        assert 0.25 < time.monotonic() - began < 1.0
+        assert 0.25 < time.monotonic() - began < 3.0  # it waits as long as it was told, and ends
         driver.stop_asking()
         assert driver.poll_grade(0.0) is None
 

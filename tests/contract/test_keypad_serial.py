@@ -197,7 +197,7 @@ class TestSerialKeypad(DriverContract):
         assert time.monotonic() - began < QUESTION_LIMIT_S
         began = time.monotonic()
         driver.poll_key(0.2)
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 3.0  # proves that it ends: the line itself never does
 
     def test_mute_pad_gives_silence_not_an_error_to_a_poll(self, rig: Rig) -> None:
         driver = rig.open()
