@@ -27,6 +27,7 @@ from drivers.base import (
     Refused,
     ScanProfile,
     Slip,
+    SlipBarcode,
     SlipFeed,
     SlipQr,
     SlipRule,
@@ -151,7 +152,7 @@ def _ask_conditions(driver: Driver[Any, Any]) -> frozenset[Condition]:
 
 
 def slip_for_test(device: str, columns: int) -> Slip:
-    """A page that shows width, sizes, rare characters and a code; it says that it is no ticket."""
+    """A page that shows width, sizes, rare characters, a QR code and a Code 128; it says that it is no ticket."""
     title = text("test.slip.title", device=device)
     note = text("test.slip.note")
     ruler = (RULER * 3)[:columns]
@@ -164,6 +165,7 @@ def slip_for_test(device: str, columns: int) -> Slip:
         SlipText(text="ABCDEFGHIJKLMNOPQRSTUVWXYZ 0123456789"[:columns]),
         SlipRule(),
         SlipQr(data=f"hall-daemon self-test {device}"),
+        SlipBarcode(data=device),
         SlipText(text=note.zh, bold=True),
         SlipText(text=note.en),
         SlipText(text=ruler),

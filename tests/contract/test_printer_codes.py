@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from drivers.base import Slip, SlipBarcode, SlipPart, SlipQr, SlipText
 from drivers.escpos_profiles import EscposOptions
 from drivers.escpos_slip import barcode_modules, encode_barcode, encode_slip, split_code_128
+from hall_daemon.self_tests import slip_for_test
 from sim.printer_codes import compose_code_128
 from sim.printer_escpos import TWIN
 from sim.printer_paper import FONT, PrintedSlip
@@ -50,6 +51,12 @@ def test_a_barcode_can_be_read_from_the_paper_of_every_family(profile: str, data
     assert read(slip) == [("Code128", data)]
     assert slip.barcodes == ([] if profile == "clone-58" else [data])
     assert slip.lines == (["A037", data, "请保管好"] if profile == "clone-58" else ["A037", "请保管好"])
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_test_slip_carries_both_kinds_of_code(profile: str) -> None:
+    slip = printed(profile, *slip_for_test("PRN-01", EscposOptions(profile=profile).columns).parts)
+    assert sorted(read(slip)) == [("Code128", "PRN-01"), ("QRCode", "hall-daemon self-test PRN-01")]
 
 
 @settings(max_examples=40, deadline=None)
