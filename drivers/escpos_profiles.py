@@ -96,6 +96,8 @@ class EscposOptions(SerialOptions):
     """Font file for characters that the printer lacks; empty: those of the usual places that are there."""
     roll_m: int = 0
     """Metres on a new roll, for telling its near end without a sensor; 0: no prediction."""
+    display_behind: bool = False
+    """Whether a customer display hangs on the printer's pass-through port; that one has `behind_printer`."""
     slip_wait_s: int = 20
     """Seconds that a presented slip waits in the mouth (presenter only)."""
     slip_left: str = "retract"

@@ -34,6 +34,8 @@ from drivers.escpos_text import (
 )
 
 RESET = b"\x1b@"
+PANEL_OFF = b"\x1bc5\x01"
+"""The feed button inside a kiosk is no business of residents; ESC @ turns it on again."""
 CHINESE_ON = b"\x1c&"
 CUT = b"\x1dVB\x00"
 PAST_THE_TEAR_BAR = b"\x1bd\x04"
@@ -80,7 +82,7 @@ class _Composer:
 
     def __init__(self, options: EscposOptions) -> None:
         self.options = options
-        self.out = bytearray(RESET)
+        self.out = bytearray(RESET + (PANEL_OFF if options.can.presenter else b""))
         self.style = _Style()
         self.dots = 0
 

@@ -30,6 +30,8 @@ _COMMANDS: tuple[tuple[re.Pattern[bytes], str, str], ...] = tuple(
         (rb"\x1b[Jd].", "走纸", "feed"),
         (rb"\x1dr.|\x1bv", "问是否打完", "ask whether it is worked off"),
         (rb"\x1dI.", "问型号", "ask for its name"),
+        (rb"\x1b=.", "选打印机或客显", "choose printer or display"),
+        (rb"\x1bc5.", "锁面板按键", "lock the panel button"),
         (rb"\x1c[&.]|\x1b[aEMt23!R].?|\x1d[!BLW].?", *_LAYOUT),
     )
 )

@@ -19,6 +19,10 @@ Nothing is framed. Answers of several kinds mix on the line and are told apart b
     GS I n      1D 49 n   5F text 00
     unasked     XON 11; XOFF 13
 
+A kiosk's printer is told to ignore its panel button (`1B 63 35 01`), again with each slip because ESC @ forgets it. Its
+`10 04 05` (C) is not asked: the full status (B) says the same. With a display on its pass-through port, the printer is
+chosen (`1B 3D 01`) before anything that waits its turn; real-time questions are answered either way.
+
 A slip counts as printed when the fence is answered and no fault shows afterwards; a fence proves that the slip was
 worked off, not that paper moved. With `confirm = "gs_h"` the answer names the slip, so that no late answer can be taken
 for it. A printer that stops (paper end, cover) keeps the rest and prints it after the refill. So a slip that stopped is
@@ -57,7 +61,7 @@ from drivers.base import (
 )
 from drivers.escpos_paper import PaperLowSource, PaperMeter
 from drivers.escpos_profiles import FENCES, EscposOptions
-from drivers.escpos_slip import RESET, encode_slip, load_composer, separate
+from drivers.escpos_slip import PANEL_OFF, RESET, encode_slip, load_composer, separate
 from drivers.escpos_status import (
     BLOCKS,
     CLEARED,
@@ -76,6 +80,7 @@ FULL_STATUS_QUESTION = b"\x10\x04\x14"
 CLEAR_BUFFERS = b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08"
 RECOVER_AND_CLEAR = b"\x10\x05\x02"
 TELL_EVERY_CHANGE = b"\x1da\x4e"
+CHOOSE_PRINTER = b"\x1b=\x01"
 RETRACTED_QUESTION = b"\x1d\xe4"
 
 STATUS_LIMIT_S = 1.0
@@ -118,6 +123,9 @@ class EscposPrinter(SlipPrinter[ByteStream, EscposOptions]):
         blocked = first_block(self._look())
         if blocked is not None:
             return Identity()
+        self._choose()
+        if self.options.can.presenter:
+            self.link.write(PANEL_OFF)
         if self._fence:
             self._settle()
         if not self._fence and self.options.confirm != "gs_h":
@@ -160,6 +168,8 @@ class EscposPrinter(SlipPrinter[ByteStream, EscposOptions]):
         began = time.monotonic()
         if self.options.confirm != "none":
             self._make_ready()
+        else:
+            self._choose()
         data = self._separation() + encoded.data
         if self.options.can.automatic_status:
             data += TELL_EVERY_CHANGE
@@ -181,8 +191,14 @@ class EscposPrinter(SlipPrinter[ByteStream, EscposOptions]):
             raise self._refused(blocked, "nothing was sent")
         if self._slip_in_mouth and not self._mouth_gets_free():
             raise self._refused(Condition.BUSY, "nothing was sent")
+        self._choose()
         if self._fences_owed:
             self._settle()
+
+    def _choose(self) -> None:
+        """Take the line back from the display behind, whose last frame may have broken off."""
+        if self.options.display_behind:
+            self.link.write(CHOOSE_PRINTER)
 
     def _mouth_gets_free(self) -> bool:
         end = time.monotonic() + MOUTH_LIMIT_S

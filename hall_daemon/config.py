@@ -351,7 +351,7 @@ class _Loader:
             other = first.setdefault(device.port, device)
             if other is not device:
                 self._check_pair(other, device)
-            address = _address(device)
+            address = "behind the printer" if _is_pass_through(other, device) else _address(device)
             same = seen.setdefault((device.port, address), device)
             if same is not device:
                 raise ConfigError(
@@ -362,9 +362,12 @@ class _Loader:
         share = f"{self.file.name}: {one.name} and {other.name} share {one.port}"
         if one.baud != other.baud:
             raise ConfigError(f"{share} but differ in baud ({one.baud}, {other.baud})")
+        if _is_pass_through(one, other):
+            return
         for device in (one, other):
             if _address(device) is None:
-                raise ConfigError(f"{share}, but {device.driver} has no address on a shared line")
+                hint = _BEHIND_HINT if _may_pass_through(one, other) else ""
+                raise ConfigError(f"{share}, but {device.driver} has no address on a shared line{hint}")
 
     def _check_single_use(self, windows: Mapping[str, Window], kiosks: Mapping[str, Kiosk]) -> None:
         """A scanner may stand between windows; what shows, reads or is typed on belongs to one place."""
@@ -434,6 +437,24 @@ def _with_article(kind: str) -> str:
 def _address(device: DeviceConfig) -> object:
     """Its address on a shared line; None where its driver knows no addresses."""
     return getattr(device.options, "address", None)
+
+
+_BEHIND_HINT = "; a display behind a printer is told by display_behind = true and its behind_printer = true"
+
+
+def _may_pass_through(one: DeviceConfig, other: DeviceConfig) -> bool:
+    return any(
+        hasattr(printer.options, "display_behind") and hasattr(display.options, "behind_printer")
+        for printer, display in ((one, other), (other, one))
+    )
+
+
+def _is_pass_through(one: DeviceConfig, other: DeviceConfig) -> bool:
+    """Whether one is a printer and the other a display on its pass-through port, and both tables say so."""
+    return any(
+        getattr(printer.options, "display_behind", False) and getattr(display.options, "behind_printer", False)
+        for printer, display in ((one, other), (other, one))
+    )
 
 
 def _complete(port: str) -> bool:

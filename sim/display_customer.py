@@ -4,7 +4,8 @@ Written from protocols/displays.md §3. It answers nothing; what a person sees a
 
 What the document leaves open (G): power-on is overwrite mode, cursor at home, brightest; 1B 40 also clears; a code page
 (1B 74 n, which printer libraries send) is taken and changes nothing. Coordinates out of range lock it up until it is
-switched off and on. Behind a printer, bytes while the printer is chosen are for that one: `passed_on`.
+switched off and on. Behind a printer (`behind_printer`), which is chosen at power-on (G), bytes while the printer is
+chosen are for that one: `passed_on`.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class TwoRowTwin(ByteTwin):
 
     def _power_on(self) -> None:
         self.brightness = 4
-        self.selected = 2
+        self.selected = 1 if self.options.get("behind_printer") is True else 2
         self.mode = 1
         self.cursor_shown = True
         self.locked = False

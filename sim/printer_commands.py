@@ -138,12 +138,17 @@ class Interpreter:
         self.composes_codes = True
         """Whether it draws QR codes and barcodes itself."""
         self.buffer = b""
+        self.is_selected = True
+        """Whether what comes is for the printer (ESC =); else it waits to be selected and forgets everything else."""
+        self.panel_is_locked = False
+        """Whether the panel's button does nothing (ESC c 5)."""
         self._working = False
         self.power_up()
 
     def power_up(self) -> None:
         """Forget everything."""
         self.clear()
+        self.is_selected, self.panel_is_locked = True, False
         self.qr = (3, "L", "")
         self.barcode = {"h": 162, "w": 3, "f": 0, "H": 0}
         """Height, width of the narrowest bar, font and place of the text."""
@@ -166,6 +171,7 @@ class Interpreter:
             return  # a fault that sets in while a line is printed; the loop below sees it
         self._working, done = True, 0
         while done < len(self.buffer) and self.mechanism.can_print:
+            done += self._not_for_us(done)
             length = self._length(self.buffer[done : done + 16], done)
             if length is None or not self._execute(self.buffer[done : done + length]):
                 break
@@ -173,7 +179,18 @@ class Interpreter:
         self.buffer = self.buffer[done:]
         self._working = False
 
+    def _not_for_us(self, start: int) -> int:
+        """How many bytes from `start` on are for the display behind: up to the next ESC =."""
+        if self.is_selected:
+            return 0
+        at = self.buffer.find(b"\x1b=", start)
+        if at < 0:
+            return len(self.buffer) - start - self.buffer.endswith(b"\x1b")
+        return at - start
+
     def _length(self, head: bytes, at: int) -> int | None:
+        if not head:
+            return None
         if head[0] in (0x1B, 0x1C, 0x1D):
             return command_length(self.buffer[at:])
         if not (self.style.chinese_mode and 0x81 <= head[0] <= 0xFE):
@@ -245,6 +262,11 @@ class Interpreter:
         elif name == b"\x1b@":
             self.line = []
             self.style = Style(chinese_mode=self.chinese_after_reset)
+            self.panel_is_locked = False
+        elif name == b"\x1b=":
+            self.is_selected = bool(token[2] & 1)
+        elif token.startswith(b"\x1bc5"):
+            self.panel_is_locked = bool(token[3] & 1)
         elif token.startswith((*_QUESTIONS, b"\x1d(H")):
             self.mechanism.queued_question(token)
         elif name in (b"\x1b$", b"\x1b\\"):

@@ -7,7 +7,8 @@ which is how half slips come back as ghosts. Only paper that moved is printed.
 Profiles are those of notes §7: epson-80, clone-80 (no automatic status, no GS r), clone-58 (no cutter, composes no
 codes), kiosk-custom (presenter, full status). A table of devices.toml may change `columns`, `charset`, `cutter` and
 `confirm` (how far it answers). DLE DC4 8 is from the Epson ESC/POS command reference, as is that DLE ENQ 2 helps after
-errors only (`clear_after_errors_only`).
+errors only (`clear_after_errors_only`), and that a printer that was deselected by ESC = still acts on real-time
+commands. Which bit of the answer to `10 04 05` is the presenter's sensor is a guess (G): 04.
 """
 
 from __future__ import annotations
@@ -190,13 +191,21 @@ class TicketPrinterTwin(ByteTwin):
         """An unrecoverable error."""
         self._turn(is_broken=True)
 
+    def wait_for_recovery(self) -> None:
+        """The cutter was stuck; the printer waits to be told by DLE ENQ that it may go on."""
+        self._turn(cutter_is_stuck=True, waits_for_recovery=True)
+
+    def raise_drawer(self) -> None:
+        """Pin 3 of the drawer's socket goes high: for most drawers that is open."""
+        self._turn(drawer_is_high=True)
+
     def switch_offline(self) -> None:
         """Somebody presses the online key, where there is one."""
         self._turn(is_switched_off=True)
 
     def hold_feed_button(self) -> None:
-        """Somebody keeps the feed button pressed."""
-        self._turn(feeds_by_button=True)
+        """Somebody keeps the feed button pressed; nothing comes of it while the panel is locked."""
+        self._turn(feeds_by_button=not self.interpreter.panel_is_locked)
 
     def stall(self) -> None:
         """The buffer is not worked off although nothing shows, as in a slow or a hung printer."""
@@ -326,8 +335,13 @@ class TicketPrinterTwin(ByteTwin):
                 self._answer(b"\x37\x25\x00")
         elif command[1] == 0x04 and 1 <= number <= 4:
             self._answer(bytes([self.real_time_status()[number - 1]]))
-        elif command[1] == 0x05 and number == 2 and (self.has_error or not self.clears_after_errors_only):
-            self._clear_buffer()
+        elif command[1] == 0x04 and number == 5 and self.model.presents:
+            self._answer(bytes([0x12 | (self.presenter.mouth is not None) << 2]))
+        elif command[1] == 0x05 and number:
+            if number == 2 and (self.has_error or not self.clears_after_errors_only):
+                self._clear_buffer()
+            if self.waits_for_recovery:
+                self._turn(cutter_is_stuck=False, waits_for_recovery=False)
 
     def _clear_buffer(self) -> None:
         if self.clears_on_command:
@@ -336,7 +350,8 @@ class TicketPrinterTwin(ByteTwin):
 
     def real_time_status(self) -> bytes:
         """What DLE EOT 1 to 4 are answered (notes §3.1)."""
-        printer = 0x12 | self.is_offline << 3 | self.feeds_by_button << 6
+        printer = 0x12 | self.drawer_is_high << 2 | self.is_offline << 3 | self.waits_for_recovery << 5
+        printer |= self.feeds_by_button << 6
         cause = 0x12 | self.cover_is_open << 2 | self.feeds_by_button << 3
         cause |= self.paper_is_out << 5 | self.has_error << 6
         error = 0x12 | self.paper_is_jammed << 2 | self.cutter_is_stuck << 3 | self.is_broken << 5
@@ -346,8 +361,10 @@ class TicketPrinterTwin(ByteTwin):
 
     def automatic_status(self) -> bytes:
         """The four bytes of Automatic Status Back (notes §3.2)."""
-        first = 0x10 | self.is_offline << 3 | self.cover_is_open << 5 | self.feeds_by_button << 6
-        second = self.paper_is_jammed << 2 | self.cutter_is_stuck << 3 | self.is_broken << 5 | self.head_is_hot << 6
+        first = 0x10 | self.drawer_is_high << 2 | self.is_offline << 3 | self.cover_is_open << 5
+        first |= self.feeds_by_button << 6
+        second = int(self.waits_for_recovery) | self.paper_is_jammed << 2 | self.cutter_is_stuck << 3
+        second |= self.is_broken << 5 | self.head_is_hot << 6
         third = (0x03 if self.is_near_end else 0) | (0x0C if self.paper_is_out else 0)
         return bytes([first, second, third, 0x0F])
 
@@ -482,7 +499,7 @@ class TicketPrinterTwin(ByteTwin):
 
     def _clear_faults(self) -> None:
         self.cover_is_open = self.paper_is_jammed = self.cutter_is_stuck = False
-        self.cutter_will_stick = False
+        self.cutter_will_stick = self.waits_for_recovery = self.drawer_is_high = False
         self.head_is_hot = self.is_broken = self.is_switched_off = self.feeds_by_button = False
         self.is_stalled = self.is_mute = False
         self.delay_s = self.strip_s = 0.0

@@ -29,10 +29,12 @@ HEALTHY = bytes([0x12] * 4)
 
 STATES: list[tuple[str, str, str, set[Condition]]] = [
     ("recover", "12 12 12 12", "10 00 00 0f", set()),
+    ("raise_drawer", "16 12 12 12", "14 00 00 0f", set()),
     ("run_low", "12 12 12 1e", "10 00 03 0f", {Condition.PAPER_LOW}),
     ("run_out_of_paper", "1a 32 12 7e", "18 00 0f 0f", {Condition.PAPER_OUT}),
     ("open_cover", "1a 16 12 12", "38 00 00 0f", {Condition.COVER_OPEN}),
     ("jam_cutter", "1a 52 1a 12", "18 08 00 0f", {Condition.CUTTER_ERROR}),
+    ("wait_for_recovery", "3a 52 1a 12", "18 09 00 0f", {Condition.CUTTER_ERROR}),
     ("jam", "1a 52 16 12", "18 04 00 0f", {Condition.PAPER_JAM}),
     ("overheat", "1a 52 52 12", "18 40 00 0f", {Condition.HEAD_HOT}),
     ("break_down", "1a 52 32 12", "18 20 00 0f", {Condition.DEVICE_FAULT}),

@@ -177,6 +177,39 @@ def test_power_lost_in_the_middle_is_unconfirmed_and_the_half_slip_is_cut_off(ri
     assert [s.lines for s in rig.twin.printed if s.partial] == [LINES[:2]]
 
 
+def test_power_lost_while_idle_is_silence_and_the_next_slip_asks_for_every_change_again(rig: Rig) -> None:
+    driver = rig.open()
+    driver.hello()
+    rig.twin.lose_power()
+    with pytest.raises(NoReply):
+        driver.conditions()
+    with pytest.raises(NoReply):
+        driver.print_slip(TICKET)
+    rig.twin.power_on()
+    rig.twin.paper_out_after(lines=1)
+    with pytest.raises(Refused):
+        driver.print_slip(TICKET)
+    rig.twin.refill()
+    driver.print_slip(TICKET)
+    assert [s.lines for s in rig.twin.whole_slips] == [LINES]
+
+
+def test_a_cutter_that_waits_for_recovery_is_told_so_with_the_void_slip_and_never_on_its_own_accord(rig: Rig) -> None:
+    driver = rig.open()
+    driver.hello()
+    rig.twin.wait_for_recovery()
+    with pytest.raises(Refused, match="nothing was sent"):
+        driver.print_slip(TICKET)
+    assert rig.twin.waits_for_recovery
+    rig.twin.recover()
+    rig.twin.after_lines(1, rig.twin.wait_for_recovery)
+    with pytest.raises(Refused, match="the slip is void"):
+        driver.print_slip(TICKET)
+    assert not rig.twin.waits_for_recovery
+    driver.print_slip(TICKET)
+    assert [s.lines for s in rig.twin.whole_slips] == [LINES]
+
+
 def test_line_pulled_after_the_first_byte_is_unconfirmed(rig: Rig) -> None:
     driver = rig.open()
     driver.hello()

@@ -116,3 +116,49 @@ def test_twin_marks_jobs_where_the_model_can() -> None:
     twin.jobs_are_marked = True
     twin.receive(bytes.fromhex("1D2848060030304A303031"))
     assert said == [b"\x37\x22J001\x00"]
+
+
+@pytest.mark.parametrize(("command", "lines"), [(b"\x10\x05\x01", ["A001"]), (b"\x10\x05\x02", [])])
+def test_twin_that_waits_for_recovery_resumes_or_clears_as_it_is_told(command: bytes, lines: list[str]) -> None:
+    twin, said = twin_on_a_line()
+    twin.wait_for_recovery()
+    twin.receive(b"\x1da\xff")
+    twin.receive(b"A001\n\x10\x04\x01" + command)
+    assert twin.paper.lines == lines
+    assert said[0] == b"\x3a"
+    twin.receive(b"\x10\x04\x01\x1da\xff")
+    assert [answer.hex(" ") for answer in said[-2:]] == ["12", "10 00 00 0f"]
+
+
+def test_twin_of_a_kiosk_printer_answers_for_the_sensor_of_its_presenter() -> None:
+    twin, said = TWIN("PRN-01", {"profile": "kiosk-custom"}), []
+    twin.say = lambda data, after_s=0.0: said.append(data)
+    twin.leave_slips()
+    twin.receive(b"\x10\x04\x05A001\n\x1dVB\x00\x1cP\x0c\x01\x52\x14\x10\x04\x05")
+    twin.take_slip()
+    twin.receive(b"\x10\x04\x05")
+    assert said == [b"\x12", b"\x16", b"\x12"]
+
+
+def test_twin_without_a_presenter_does_not_know_that_question() -> None:
+    twin, said = twin_on_a_line()
+    twin.receive(b"\x10\x04\x05")
+    assert said == []
+
+
+def test_twin_ignores_its_panel_button_until_it_is_reset() -> None:
+    twin, _ = twin_on_a_line()
+    twin.receive(b"\x1bc5\x01")
+    twin.hold_feed_button()
+    assert not twin.is_offline
+    twin.receive(b"\x1b@")
+    twin.hold_feed_button()
+    assert twin.real_time_status() == bytes.fromhex("5a 1a 12 12")
+
+
+def test_twin_that_is_not_selected_prints_nothing_and_still_answers_real_time_questions() -> None:
+    twin, said = twin_on_a_line()
+    for byte in b"A\x1b=\x02\x1b*\x21\xff\xff\x1dr\x01\x10\x04\x01B\n\x1b=\x01C\n":
+        twin.receive(bytes([byte]))
+    assert twin.paper.lines == ["AC"]
+    assert said == [b"\x12"]

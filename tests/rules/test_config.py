@@ -400,6 +400,46 @@ def test_what_is_wrong_is_said_in_one_sentence(sentence: Sentence, what: str) ->
     assert sentence((old, new)) == expected
 
 
+BEHIND = """
+[device.DSP-09]
+driver = "display_customer"
+port = "/dev/ttyS1"
+baud = 9600
+dialect = "cd5220"
+behind_printer = true
+"""
+
+
+def test_a_printer_and_the_display_on_its_pass_through_port_share_a_line(tmp_path: Path) -> None:
+    text = WHOLE.replace("baud = 115200\n", "baud = 9600\ndisplay_behind = true\n", 1) + BEHIND
+    devices = load(write_hall(tmp_path, text) / "devices.toml", {}).devices
+    assert devices["PRN-01"].port == devices["DSP-09"].port
+
+
+@pytest.mark.parametrize(
+    ("printer", "display", "why"),
+    [
+        (
+            "baud = 9600", BEHIND,
+            "devices.toml: PRN-01 and DSP-09 share /dev/ttyS1, but printer_escpos has no address on a shared line"
+            "; a display behind a printer is told by display_behind = true and its behind_printer = true",
+        ),
+        (
+            "baud = 9600\ndisplay_behind = true", BEHIND + BEHIND.replace("-09", "-10"),
+            "devices.toml: DSP-09 and DSP-10 have the same address behind the printer on /dev/ttyS1",
+        ),
+        (
+            "display_behind = true", BEHIND,
+            "devices.toml: PRN-01 and DSP-09 share /dev/ttyS1 but differ in baud (115200, 9600)",
+        ),
+    ],
+)  # fmt: skip
+def test_a_display_behind_a_printer_is_asked_for_in_both_tables(
+    sentence: Sentence, printer: str, display: str, why: str
+) -> None:
+    assert sentence(("baud = 115200", printer), ("\n[device.KEY-01]", display + "\n[device.KEY-01]")) == why
+
+
 def test_a_list_of_tables_is_answered_with_the_right_form(tmp_path: Path) -> None:
     (tmp_path / "devices.toml").write_text('[hall]\ncode = "990000000000-01"\n[[zone]]\nname = "A"\n', encoding="utf-8")
 
