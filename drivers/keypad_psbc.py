@@ -102,6 +102,11 @@ class PsbcOptions(SerialOptions):
     probe_every_s: float = 8.0
     """A guess (5 to 10): input is interrupted for the question whether the pad is there no more often than this."""
 
+    @property
+    def kind(self) -> str:
+        """A pad that only evaluates is no keypad to the hall."""
+        return "keypad" if self.numeric_input else "evaluator"
+
     def __post_init__(self) -> None:
         for name, least, most in (("silence_s", 0.02, 0.5), ("answer_limit_s", 0.05, 1.0), ("probe_every_s", 0, 60)):
             value = getattr(self, name)

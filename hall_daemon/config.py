@@ -66,6 +66,11 @@ class DeviceConfig:
     options: DeviceOptions
 
     @property
+    def kind(self) -> str:
+        """Its family; a device that can be of two is what its options make of it."""
+        return str(getattr(self.options, "kind", self.driver_type.kind))
+
+    @property
     def baud(self) -> int:
         """Speed of its serial line, bit/s; 0 where it has none."""
         return self.options.baud if isinstance(self.options, SerialOptions) else 0
@@ -426,7 +431,7 @@ def _device_for(
 
 def _check_capability(table: _Table, key: str, device: DeviceConfig, capability: type[Driver[Any, Any]]) -> None:
     if not issubclass(device.driver_type, capability):
-        kind, wanted = _with_article(device.driver_type.kind), _with_article(capability.kind)
+        kind, wanted = _with_article(device.kind), _with_article(capability.kind)
         raise table.wrong(key, f"{device.name} is {kind} ({device.driver}), not {wanted}")
 
 

@@ -152,7 +152,7 @@ class Devices:
             if part
         )  # fmt: skip
         return DeviceView(
-            device=device, driver=config.driver, port=config.port, kind=config.driver_type.kind,
+            device=device, driver=config.driver, port=config.port, kind=config.kind,
             link=state.link.value, conditions=tuple(sorted(state.conditions)), since=rfc3339(state.since_ms),
             identity=identity, firmware=state.identity.firmware, proven=config.driver_type.proven.value,
             last_error=state.last_error,

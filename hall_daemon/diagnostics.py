@@ -267,7 +267,7 @@ class Diagnostics:
         running = self._tests.get(device)
         if running is not None and running.state == "running":
             raise AlreadyTesting(device=device)
-        if self._devices.configs[device].driver_type.kind in self_tests.BEGINS_WITH_PEOPLE:
+        if self._devices.configs[device].kind in self_tests.BEGINS_WITH_PEOPLE:
             for group in self._groups:
                 if group.kind == "kiosk" and device in group.devices and self._kiosks[group.code].in_use:
                     raise KioskInUse(kiosk=group.name.zh)

@@ -344,7 +344,7 @@ BEGINS_WITH_PEOPLE = frozenset({"card_reader", "keypad"})
 
 async def run(hands: Hands, began: str) -> AsyncGenerator[SelfTest]:
     """The test as it goes on: each change of a step. The last one says passed or failed."""
-    kind = hands.devices.configs[hands.device].driver_type.kind
+    kind = hands.devices.configs[hands.device].kind
     steps = steps_for(kind, hands.limits)
     told = [SelfTestStep(name=step.name, health=Health.BUSY if n == 0 else Health.OFF) for n, step in enumerate(steps)]
 

@@ -198,7 +198,7 @@ def _announce_profile(hall: Hall, tx: Tx) -> None:
             ProfileQueue(queue_code=q.code, name=q.name.zh, name_en=q.name.en, item_codes=q.items)
             for q in profile.queues.values()
         ),
-        devices=tuple(ProfileDevice(device_id=d.name, kind=d.driver_type.kind) for d in hall.config.devices.values()),
+        devices=tuple(ProfileDevice(device_id=d.name, kind=d.kind) for d in hall.config.devices.values()),
     )
     if _differs(tx, "profile_sm3", privacy.sm3_hex(changed.model_dump_json().encode())):
         tx.emit(changed)

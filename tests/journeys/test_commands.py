@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,24 @@ def test_devices_and_tests_open_the_ports_where_no_daemon_runs(bench: Bench) -> 
     assert "PRN-01: 通过 passed" in tested.stdout
     assert len(bench["PRN-01"].whole_slips) == 1
     assert type_in(bench, "test", "PRN-99").returncode == 2
+
+
+def test_pads_and_voices_are_tested_by_what_they_are_for(bench: Bench) -> None:
+    pad = bench["EVA-01"]
+
+    def rates() -> None:
+        until(lambda: pad.doing == "evaluation", 30, "the pad asks")
+        pad.rate("satisfied")
+
+    resident = threading.Thread(target=rates)
+    resident.start()
+    tested = type_in(bench, "test", "EVA-01")
+    resident.join(40)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    assert "收到第 2 档" in tested.stdout
+    assert type_in(bench, "test", "ANN-01").returncode == 0
+    [spoken] = bench["ANN-01"].spoken
+    assert spoken.text.startswith("这是语音测试")
 
 
 def test_a_trace_of_the_running_daemon_begins_anew_and_holds_nobody(hall: Hall, tmp_path: Path) -> None:
