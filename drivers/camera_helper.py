@@ -27,12 +27,28 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 PR_SET_PDEATHSIG = 1
+STATES = ("ok", "closed", "no_frame", "warming", "dark", "moving", "torn")
+LARGEST = 64 * 1024 * 1024
+"""Bytes of a picture, or pixels of a side, above which a number cannot be meant."""
 _ENVIRONMENT = {
     "OPENCV_LOG_LEVEL": "OFF",
     "OPENBLAS_NUM_THREADS": "1",
     # A stream is known by its first frame; looking at 5 MB of it first would take seconds.
     "OPENCV_FFMPEG_CAPTURE_OPTIONS": "probesize;65536|analyzeduration;100000",
 }
+
+
+def decode_line(line: bytes) -> dict[str, Any]:
+    """One line of the helper; with a state it is complete, its numbers possible. Any: JSON. Raises ValueError."""
+    answer = json.loads(line)
+    if not isinstance(answer, dict):
+        raise ValueError("a line that is no object")  # noqa: TRY004 - what arrived is wrong, not how it was passed
+    if "state" not in answer:
+        return answer
+    numbers = [answer.get("width", 0), answer.get("height", 0), answer.get("bytes", 0)]
+    if answer["state"] not in STATES or not all(type(n) is int and 0 <= n <= LARGEST for n in numbers):
+        raise ValueError("a state or a size that does not exist")
+    return {"state": answer["state"], "width": numbers[0], "height": numbers[1], "bytes": numbers[2]}
 
 
 class CameraHelper:
@@ -54,7 +70,8 @@ class CameraHelper:
     def ask(self, request: dict[str, Any], limit_s: float, silence_s: float) -> tuple[dict[str, Any], bytes]:
         """The last line of the answer and the picture. Any: JSON.
 
-        Raises TimeoutError after limit_s seconds, or silence_s seconds without a frame; EOFError if the helper is gone.
+        Raises TimeoutError after limit_s seconds, or silence_s seconds without a frame; EOFError if the helper is gone;
+        ValueError for what is no line of ours, as a library of OpenCV's may print.
         """
         assert self._process.stdin is not None
         try:
@@ -63,9 +80,9 @@ class CameraHelper:
             raise EOFError("the camera helper is gone") from exc
         deadline = time.monotonic() + limit_s
         while True:
-            answer: dict[str, Any] = json.loads(self._line(min(deadline, time.monotonic() + silence_s)))
+            answer = decode_line(self._line(min(deadline, time.monotonic() + silence_s)))
             if "state" in answer:
-                return answer, self._bytes(int(answer.get("bytes", 0)), deadline)
+                return answer, self._bytes(answer["bytes"], deadline)
 
     def _line(self, deadline: float) -> bytes:
         while b"\n" not in self._left:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-from drivers.base import LinkError, NoReply
+from drivers.base import BadReply, LinkError, NoReply
 from drivers.camera_helper import CameraHelper
 from drivers.transport import Link
 
@@ -98,12 +98,13 @@ class Camera(Link):
             self._begin_anew()
             self.check_there()
             raise NoReply(f"{self.port}: no frame for {silence_s:.1f} s; the helper was killed") from exc
+        except ValueError as exc:
+            self._begin_anew()
+            raise BadReply(f"{self.port}: the camera helper said {exc}; it was killed") from None
         except EOFError as exc:
             why = "closed while waiting for the camera" if self._closed.is_set() else str(exc)
             raise LinkError(f"{self.port}: {why}") from exc
-        picture = Picture(
-            seen=cast(Seen, answer["state"]), width=int(answer["width"]), height=int(answer["height"]), jpeg=jpeg
-        )
+        picture = Picture(seen=cast(Seen, answer["state"]), width=answer["width"], height=answer["height"], jpeg=jpeg)
         self._trace("<", f"{picture.seen} {picture.width} x {picture.height}, {len(jpeg)} bytes".encode())
         return picture
 

@@ -6,7 +6,8 @@ subclass on another carrier overrides `rig`.
 
 import importlib
 import time
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -89,6 +90,8 @@ class DriverContract:
     options: ClassVar[dict[str, Any]] = {}
     causes: ClassVar[dict[Condition, Callable[[Any], object]]] = {}
     """Condition → the verb of the twin that brings it about; each must then be reported."""
+    no_conditions: ClassVar[str] = ""
+    """Why no twin can make this driver report a condition; one of `causes` and this says something."""
     never_answers: ClassVar[str] = ""
     """Why a mute device of this kind cannot be told from an idle one; its driver must then claim nothing about it."""
 
@@ -123,6 +126,7 @@ class DriverContract:
         self.job(driver, rig)
 
     def test_reports_each_condition_its_twin_can_cause(self, rig: Rig) -> None:
+        assert bool(self.causes) != bool(self.no_conditions), "say what can be caused, or why nothing can"
         driver = rig.open()
         driver.hello()
         for condition, cause in self.causes.items():
@@ -193,7 +197,7 @@ class DriverContract:
     def test_damaged_replies_raise_only_device_errors(self, data: st.DataObject) -> None:
         driver_type = importlib.import_module(f"drivers.{self.driver_module}").DRIVER
         samples = self.sample_replies() or [b"\x00"]
-        one = st.one_of(st.binary(max_size=64), st.sampled_from(samples).flatmap(_damaged))
+        one = st.one_of(st.binary(max_size=64), st.sampled_from(samples).flatmap(damaged))
         link = ScriptedStream(data.draw(st.lists(one, max_size=12)))
         driver = driver_type("TST-01", link, driver_type.Options(**self.options))
         for deed in (driver.hello, driver.conditions, lambda: self.job_blind(driver)):
@@ -210,13 +214,47 @@ class DriverContract:
         driver = rig.open()
         driver.hello()
         self.job(driver, rig)
+        errors = []
+        for spoil in (lambda: None, *self.spoils(rig)):
+            spoil()
+            errors += [told_by(lambda: self.personal_job(driver, rig)), told_by(driver.conditions)]
+        self.pull_out(rig)
+        last = told_by(lambda: self._ask_until_error(driver))
+        assert last, "a port that is gone tells no error"
         seen = b"".join(data for _, data in rig.traced)
+        words = "\n".join([*errors, last])
         for marker in MARKERS:
+            assert marker not in words
             for encoding in ("utf-8", "utf-16-le", "gb18030"):
                 assert marker.encode(encoding) not in seen
+                assert marker.encode(encoding).hex(" ") not in words
+
+    def personal_job(self, driver: Any, rig: Rig) -> None:
+        """The job with what people put into it, one of MARKERS, where they put anything; on a line that may be bad."""
+        self.job_blind(driver)
+
+    def spoils(self, rig: Rig) -> Sequence[Callable[[], object]]:
+        """What makes the line bad, one after the other, so that errors come while a job is done."""
+        return (
+            lambda: setattr(rig.line, "mangle", lambda data: data[:-1] + bytes([data[-1] ^ 0x5A]) if data else data),
+            lambda: setattr(rig.line, "mangle", lambda data: data[: len(data) // 2 + 1]),
+        )
+
+    def pull_out(self, rig: Rig) -> None:
+        """Take the device away for good."""
+        rig.line.unplug()
 
 
-def _damaged(reply: bytes) -> st.SearchStrategy[bytes]:
+def told_by(deed: Callable[[], object]) -> str:
+    """What a deed tells as a DeviceError, as a log would show it; "" if it does not fail."""
+    try:
+        deed()
+    except DeviceError as exc:
+        return "".join(traceback.format_exception(exc))
+    return ""
+
+
+def damaged(reply: bytes) -> st.SearchStrategy[bytes]:
     def damage(at: int, value: int, cut: int) -> bytes:
         broken = bytearray(reply)
         if broken:
@@ -226,4 +264,4 @@ def _damaged(reply: bytes) -> st.SearchStrategy[bytes]:
     return st.builds(damage, st.integers(0, 4096), st.integers(0, 255), st.sampled_from([0, 0, 1, 3, 50]))
 
 
-__all__ = ["MARKERS", "DriverContract", "Rig", "ScriptedStream", "until"]
+__all__ = ["MARKERS", "DriverContract", "Rig", "ScriptedStream", "damaged", "told_by", "until"]

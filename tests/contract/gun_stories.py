@@ -42,6 +42,7 @@ class GunStories:
     """For subclasses of the contract."""
 
     options: dict[str, Any]
+    no_conditions = "a gun sends codes, and nothing about itself"
     never_answers = "a gun is asked nothing: a silent one is one that nobody uses"
 
     jobs = 0
@@ -52,6 +53,11 @@ class GunStories:
         rig.twin.scan(f"{ID_NUMBER}/{self.jobs}", "Q1")
         assert code_of(driver) == CodeRead(text=f"{ID_NUMBER}/{self.jobs}")
         assert driver.poll_code(0.0) is None
+
+    def personal_job(self, driver: Any, rig: Rig) -> None:
+        self.jobs += 1
+        rig.twin.scan(f"{ID_NUMBER}/{self.jobs}", "Q1")
+        self.job_blind(driver)
 
     def job_blind(self, driver: Any) -> None:
         driver.poll_code(0.2)

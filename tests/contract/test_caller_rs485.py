@@ -64,6 +64,7 @@ def signed_in(rig: Rig) -> Rs485Caller:
 
 class TestRs485Caller(DriverContract):
     driver_module = twin_module = "caller_rs485"
+    no_conditions = "a caller sends its keys, and nothing about itself"
     options = {"address": 3}  # noqa: RUF012 - read only
     never_answers = "this line has no question and no acknowledgement"
 

@@ -5,12 +5,15 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 import drivers.camera_uvc as uvc
@@ -26,13 +29,14 @@ from drivers.base import (
     Refused,
     ScanProfile,
 )
+from drivers.camera_helper import CameraHelper
 from drivers.transport import link_type, open_link
 from drivers.transport_camera import Camera
 from hall_daemon.imaging import process
 from sim import papers
 from sim.camera_uvc import TWIN
 from sim.carriers import HttpPort
-from tests.contract.contract import DriverContract, Rig, until
+from tests.contract.contract import DriverContract, Rig, damaged, until
 
 DESK = ScanProfile()
 SMALL: dict[str, Any] = {"width": 800, "height": 600, "view_width_mm": 320.0, "look_every_s": 0.0}
@@ -94,6 +98,29 @@ def gray(jpeg: bytes) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.asarray(Image.open(io.BytesIO(jpeg)).convert("L"), dtype=np.float64)
 
 
+INHERITED = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
+HELPER_ANSWERS = [
+    b'{"frame": 1}\n{"frame": 2}\n{"state": "ok", "width": 800, "height": 600, "bytes": 13}\n\xff\xd8 picture \xff\xd9',
+    b'{"frame": 1}\n{"state": "dark", "width": 800, "height": 600, "bytes": 0}\n',
+    b'{"state": "closed", "width": 0, "height": 0, "bytes": 0}\n',
+]
+
+
+class ScriptedHelper(CameraHelper):
+    """A helper in memory: everything it will ever say lies in its pipe, and behind that it is gone."""
+
+    def __init__(self, says: bytes) -> None:
+        reading, writing = os.pipe()
+        os.write(writing, says)
+        os.close(writing)
+        process = SimpleNamespace(
+            pid=0, stdin=os.fdopen(os.open(os.devnull, os.O_WRONLY), "wb"), stdout=os.fdopen(reading, "rb", 0),
+            kill=lambda: None, wait=lambda limit_s: 0,
+        )  # fmt: skip
+        self._process: Any = process
+        self._left = b""
+
+
 class TestUvcCamera(DriverContract):
     driver_module = "camera_uvc"
     twin_module = "camera_uvc"
@@ -112,6 +139,9 @@ class TestUvcCamera(DriverContract):
         truth = rig.twin._desk(800, 600).mean(axis=2)
         assert seen.shape == (600, 800)
         assert np.abs(seen - truth).mean() < 3, "two JPEG codings and some noise"
+
+    def spoils(self, rig: Rig) -> Sequence[Callable[[], object]]:
+        return (lambda: rig.twin.give_size(640, 480),)
 
     def job_blind(self, driver: Any) -> None:
         list(driver.scan(DESK))
@@ -146,8 +176,46 @@ class TestUvcCamera(DriverContract):
         rig.twin.recover()
         self.job(driver, rig)
 
-    def test_damaged_replies_raise_only_device_errors(self) -> None:  # type: ignore[override]  # OpenCV takes the bytes
-        """What arrives is taken apart in the helper; see test_stream_of_anything_raises_only_device_errors."""
+    @settings(max_examples=60, deadline=None, suppress_health_check=INHERITED)
+    @given(data=st.data())
+    def test_damaged_replies_raise_only_device_errors(self, data: st.DataObject) -> None:
+        """What the helper tells is damaged; what the camera sends is, in test_stream_of_anything."""
+        answers = st.sampled_from(HELPER_ANSWERS).flatmap(damaged)
+        said = data.draw(st.lists(st.one_of(answers, st.binary(max_size=64)), max_size=6))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("drivers.transport_camera.CameraHelper", lambda: ScriptedHelper(b"".join(said)))
+            link = Camera("camera:scripted")
+            driver = uvc.DRIVER("TST-01", link, uvc.CameraOptions(**SMALL))
+            for deed in (driver.hello, driver.conditions, lambda: self.job_blind(driver)):
+                try:
+                    deed()
+                except DeviceError as exc:
+                    assert str(exc)
+            link.close()
+
+    def test_undamaged_answers_of_the_helper_are_understood(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("drivers.transport_camera.CameraHelper", lambda: ScriptedHelper(HELPER_ANSWERS[0] * 2))
+        driver = uvc.DRIVER("TST-01", Camera("camera:scripted"), uvc.CameraOptions(**SMALL))
+        driver.hello()
+        assert one_page(driver) == b"\xff\xd8 picture \xff\xd9"
+        driver.link.close()
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            b"[ WARN:0] global cap_v4l.cpp", b"3", b"null", b'{"state": "good"}', b'{"state": ["ok"]}', b"\xff",
+            b'{"state": "ok", "width": "800", "height": 600, "bytes": 0}', b'{"state": "ok", "bytes": -1}',
+            b'{"state": "ok", "width": 800, "height": 600, "bytes": 99999999999}',
+        ],
+    )  # fmt: skip
+    def test_line_that_is_none_of_the_helpers_is_a_bad_reply(
+        self, line: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("drivers.transport_camera.CameraHelper", lambda: ScriptedHelper(line + b"\n"))
+        driver = uvc.DRIVER("TST-01", Camera("camera:scripted"), uvc.CameraOptions(**SMALL))
+        with pytest.raises(BadReply, match="camera helper"):
+            driver.hello()
+        driver.link.close()
 
 
 # -- pictures ----------------------------------------------------------------------------------------------------------

@@ -31,6 +31,14 @@ def codes_in(buffer: CodeBuffer, now: float) -> list[tuple[bytes, bool]]:
 class TestSerialGun(GunStories, DriverContract):
     driver_module = twin_module = "codereader_serial"
 
+    def sample_replies(self) -> list[bytes]:
+        return [
+            b"EE123456785CN\r",
+            b"]Q1https://hall.example/q/1\r\n",
+            "]Q1受理".encode("gbk") + b"\r",
+            b"\x02A017\x03",
+        ]
+
     def test_leftovers_of_an_earlier_answer_are_ignored(self, rig: Rig) -> None:
         """A gun answers nothing: what is left over is a code without its end, dropped by silence."""
         driver = rig.open()

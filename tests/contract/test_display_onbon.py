@@ -39,6 +39,16 @@ class TestOnbonDisplay(DriverContract):
         status = encode_reply(b"\xa1\x02\0\0\0" + STATUS_ONE_AREA)
         return [frame(ACK_1), frame(ACK_1, run=1), status, encode_reply(b"\xa0\x01\x05\0\0")]
 
+    def test_a_lost_text_is_reported_until_one_is_shown_again(self, rig: Rig) -> None:
+        """The one condition that `recover` cannot end: its text has to be written again."""
+        driver = rig.open()
+        driver.hello()
+        self.job(driver, rig)
+        rig.twin.restart()
+        assert Condition.TEXT_LOST in driver.conditions()
+        self.job(driver, rig)
+        assert Condition.TEXT_LOST not in driver.conditions()
+
     def test_what_is_sent_and_heard_is_the_worked_frame(self, rig: Rig) -> None:
         driver = rig.open()
         driver.hello()

@@ -49,6 +49,7 @@ TEXTS = {
 
 class TestStripDisplay(AnsweringDisplayContract):
     driver_module = twin_module = "display_strip"
+    no_conditions = "a card confirms, and tells nothing about itself"
     options = {**SCREEN, "confirms": True}  # noqa: RUF012 - read only
 
     jobs = 0
@@ -228,6 +229,7 @@ class TestCardThatNeverAnswers(DriverContract):
     """A card from before V2.1 on a line where it is not demanded that it answers."""
 
     driver_module = twin_module = "display_strip"
+    no_conditions = "a card confirms, and tells nothing about itself"
     options = SCREEN
 
     @pytest.fixture(autouse=True)

@@ -32,6 +32,7 @@ def asked(rig: Rig) -> CallerEvaluator:
 
 class TestCallerEvaluator(DriverContract):
     driver_module = twin_module = "evaluator_caller"
+    no_conditions = "the device sends grades, and nothing about itself"
     options = {"caller_address": 3}  # noqa: RUF012 - read only
     never_answers = "this line has no question and no acknowledgement"
 

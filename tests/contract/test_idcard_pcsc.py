@@ -4,7 +4,7 @@ import contextlib
 import os
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -156,6 +156,7 @@ class SlotContract(DriverContract):
 
     driver_module = "idcard_pcsc"
     twin_module = "idcard_pcsc"
+    no_conditions = "the module is reached through a card only: without one nothing can be asked"
 
     @pytest.fixture
     def rig(self, tmp_path: Path) -> Iterator[Rig]:
@@ -167,6 +168,15 @@ class SlotContract(DriverContract):
         assert card_of(driver).id_no == "990000199909090053"
         rig.twin.lift()
         assert poll_until_news(driver) == CardGone()
+
+    def personal_job(self, driver: Any, rig: Rig) -> None:
+        rig.twin.put("zhang")
+        for _ in range(3):
+            driver.poll_card(0.3)
+        rig.twin.lift()
+
+    def spoils(self, rig: Rig) -> Sequence[Callable[[], object]]:
+        return (rig.twin.lift_during_read, lambda: rig.twin.fail_authentication(sw3=0x31))
 
     def test_mute_device_gives_no_reply_in_time(self, rig: Rig) -> None:
         """The slot itself always answers; a mute card is refused, and nobody waits for it longer than for a job."""

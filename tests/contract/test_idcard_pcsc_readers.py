@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -57,6 +57,10 @@ def quick_finds(monkeypatch: pytest.MonkeyPatch) -> None:
 class TestEscapeContract(SlotContract):
     pytestmark = escaping
     options: ClassVar[dict[str, Any]] = ESCAPE
+    no_conditions = ""
+    causes: ClassVar[dict[Condition, Callable[[Any], object]]] = {
+        Condition.DEVICE_FAULT: lambda twin: twin.fail_self_test()
+    }
 
     def test_mute_device_gives_no_reply_in_time(self, rig: Rig) -> None:
         driver = rig.open()

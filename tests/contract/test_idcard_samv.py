@@ -65,6 +65,10 @@ class TestContract(DriverContract):
         rig.twin.lift()
         assert poll_until_news(driver) == CardGone()
 
+    def personal_job(self, driver: Any, rig: Rig) -> None:
+        rig.twin.put("zhang")
+        self.job_blind(driver)
+
     def job_blind(self, driver: Any) -> None:
         for _ in range(4):
             driver.poll_card(0.5)

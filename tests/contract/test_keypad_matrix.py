@@ -60,8 +60,26 @@ class MatrixContract(DriverContract):
         assert keys_of(driver, 1) == str(self.jobs % 10)
         assert poll(driver, 0.0) is None
 
+    def personal_job(self, driver: Any, rig: Rig) -> None:
+        rig.twin.type(PHONE)
+        while driver.poll_key(0.2) is not None:
+            pass
+
     def job_blind(self, driver: Any) -> None:
         driver.poll_key(0.2)
+
+    def sample_replies(self) -> list[bytes]:
+        return [said(dict(self.options), [key]) for key in ("1", "5", "ok")]
+
+    def test_leftovers_of_an_earlier_answer_are_ignored(self, rig: Rig) -> None:
+        """A whole key that is left over is a key, as nothing tells it from a fresh one; half of one is not."""
+        driver = rig.open()
+        driver.hello()
+        for reply in self.sample_replies():
+            rig.line.noise(reply[: len(reply) // 2])
+            driver.conditions()
+        rig.line.noise(b"\x00\xff\x55")
+        self.job(driver, rig)
 
     def test_every_key_of_the_pad_arrives(self, rig: Rig) -> None:
         driver = rig.open()

@@ -86,6 +86,11 @@ class TestPsbcPad(DriverContract):
         assert poll(driver, 0.0) is None
         assert rig.twin.unknown == []
 
+    def personal_job(self, driver: Any, rig: Rig) -> None:
+        rig.twin.type(PHONE)
+        while driver.poll_key(0.2) is not None:
+            pass
+
     def job_blind(self, driver: Any) -> None:
         driver.poll_key(0.2)
         driver.ask_grade()

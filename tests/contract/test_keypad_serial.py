@@ -55,6 +55,11 @@ class TestSerialKeypad(DriverContract):
         assert keys_of(driver, 1) == str(self.jobs % 10)
         assert poll(driver, 0.0) is None
 
+    def personal_job(self, driver: Any, rig: Rig) -> None:
+        rig.twin.type(PHONE)
+        while driver.poll_key(0.2) is not None:
+            pass
+
     def job_blind(self, driver: Any) -> None:
         driver.poll_key(0.2)
         driver.show_lines("A", "B")

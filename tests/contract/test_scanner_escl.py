@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -105,6 +105,9 @@ class TestEsclScanner(DriverContract):
         assert (last.ticket.source, last.ticket.color, last.ticket.dpi) == ("Platen", "RGB24", 75)
         assert (last.ticket.width, last.ticket.height) == (2480, 3508)
         assert not last.active
+
+    def spoils(self, rig: Rig) -> Sequence[Callable[[], object]]:
+        return (lambda: rig.twin.cut_page(after_bytes=100), rig.twin.jam)
 
     def job_blind(self, driver: Any) -> None:
         list(driver.scan(GLASS))

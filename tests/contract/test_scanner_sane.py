@@ -4,15 +4,17 @@ import io
 import os
 import signal
 import stat
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -36,7 +38,7 @@ from drivers.transport import open_link
 from sim import papers
 from sim.sane import SaneConfig, unavailable
 from sim.scanner_sane import TWIN
-from tests.contract.contract import DriverContract, Rig, until
+from tests.contract.contract import DriverContract, Rig, damaged, until
 
 NEEDS_SANE = [pytest.mark.system, pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))]
 
@@ -105,10 +107,83 @@ def sane_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     config.remove()
 
 
+LISTING = """
+All options specific to device `fujitsu:fi-7160:1234':
+  Standard:
+    --source ADF Front|ADF Back|ADF Duplex [ADF Front]
+        Selects the scan source (such as a document-feeder).
+    --mode Lineart|Halftone|Gray|Color [Lineart]
+        Selects the scan mode (e.g., lineart, monochrome, or color).
+    --resolution 50..600dpi (in steps of 1) [600]
+  Geometry:
+    --page-width 0..221.121mm (in steps of 0.0211639) [215.872]
+    -l 0..215.872mm (in steps of 0.0211639) [0]
+    -x 0..215.872mm (in steps of 0.0211639) [215.872]
+    -y 0..279.364mm (in steps of 0.0211639) [279.364]
+  Enhancement:
+    --threshold 0..255 (in steps of 1) [inactive]
+    --depth 8|16 [8]
+  Sensors:
+    --page-loaded[=(yes|no)] [no] [hardware]
+"""
+"""Written after the list of a sheet-fed scanner in the form that `scanimage -A` prints."""
+
+
+def _png() -> bytes:
+    file = io.BytesIO()
+    Image.new("L", (60, 80), 255).save(file, "PNG", dpi=(75, 75))
+    return file.getvalue()
+
+
+STAND_IN = {
+    "listing": LISTING.encode(),
+    "devices": b"test:0\tNoname\tfrontend-tester\n",
+    "page": _png(),
+    "printed": b"page1.png\n",
+    "said": b"Progress: 50.0%\rscanimage: sane_read: Error during device I/O\n",
+}
+"""What the program that stands in for `scanimage` prints: its settings, devices, page, the page's name, its errors."""
+_PROGRAM = """#!/bin/sh
+here=${0%/*}
+out=
+for word; do
+  case "$word" in
+    --batch=*) out=${word#--batch=} ;;
+    -A) cat "$here/listing"; cat "$here/said" >&2; exit $(cat "$here/asked") ;;
+    -f) cat "$here/devices"; exit 0 ;;
+  esac
+done
+read -r _
+cp "$here/page" "${out%/*}/page1.png"
+cat "$here/printed"
+cat "$here/said" >&2
+exit $(cat "$here/code")
+"""
+INHERITED = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
+
+
+@contextmanager
+def stand_in(texts: dict[str, bytes], *, ends_with: int = 0, asked_ends_with: int = 0) -> Iterator[Any]:
+    """A driver over a program in place of `scanimage`, for answers that no backend here gives."""
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        for file, data in {**texts, "code": b"%d" % ends_with, "asked": b"%d" % asked_ends_with}.items():
+            (Path(name) / file).write_bytes(data)
+        program = Path(name) / "scanimage"
+        program.write_text(_PROGRAM, encoding="ascii")
+        program.chmod(0o755)
+        patch.setenv("PATH", name, prepend=os.pathsep)
+        link = open_link("sane:test:0")
+        try:
+            yield sane.DRIVER("TST-01", link, sane.SaneOptions(look_every_s=0.0))
+        finally:
+            link.close()
+
+
 class TestSaneScanner(DriverContract):
     pytestmark = NEEDS_SANE
     driver_module = "scanner_sane"
     twin_module = "scanner_sane"
+    no_conditions = "airscan opens a busy scanner too and has no page-loaded sensor; both are tested below"
 
     @pytest.fixture
     def rig(self, rig: Rig) -> Rig:
@@ -124,6 +199,9 @@ class TestSaneScanner(DriverContract):
         assert np.abs(got - sent).mean() < 1, "two JPEG decoders differ by less"
         ticket = rig.twin.scanner.jobs[-1].ticket
         assert (ticket.source, ticket.color, ticket.dpi) == ("Platen", "RGB24", 75)
+
+    def spoils(self, rig: Rig) -> Sequence[Callable[[], object]]:
+        return (lambda: rig.twin.cut_page(after_bytes=100),)
 
     def job_blind(self, driver: Any) -> None:
         list(driver.scan(GLASS))
@@ -154,8 +232,18 @@ class TestSaneScanner(DriverContract):
         rig.twin.recover()
         self.job(driver, rig)
 
-    def test_damaged_replies_raise_only_device_errors(self) -> None:  # type: ignore[override]  # takes no bytes apart
-        """What `scanimage` prints is damaged by test_any_listing_is_settings_or_a_bad_reply."""
+    @settings(max_examples=20, deadline=None, suppress_health_check=INHERITED)
+    @given(data=st.data())
+    def test_damaged_replies_raise_only_device_errors(self, data: st.DataObject) -> None:
+        """What `scanimage` prints, says, writes as a page and ends with is damaged."""
+        texts = {name: data.draw(st.one_of(st.just(good), damaged(good))) for name, good in STAND_IN.items()}
+        code = data.draw(st.sampled_from([*range(12), 127]))
+        with stand_in(texts, ends_with=code) as driver:
+            for deed in (driver.hello, driver.conditions, lambda: self.job_blind(driver), lambda: scan(driver)):
+                try:
+                    deed()
+                except DeviceError as exc:
+                    assert str(exc)
 
 
 # -- behind airscan ----------------------------------------------------------------------------------------------------
@@ -407,26 +495,23 @@ def test_machine_without_scanimage_says_which_package_is_missing(monkeypatch: py
 
 # -- bytes -------------------------------------------------------------------------------------------------------------
 
-LISTING = """
-All options specific to device `fujitsu:fi-7160:1234':
-  Standard:
-    --source ADF Front|ADF Back|ADF Duplex [ADF Front]
-        Selects the scan source (such as a document-feeder).
-    --mode Lineart|Halftone|Gray|Color [Lineart]
-        Selects the scan mode (e.g., lineart, monochrome, or color).
-    --resolution 50..600dpi (in steps of 1) [600]
-  Geometry:
-    --page-width 0..221.121mm (in steps of 0.0211639) [215.872]
-    -l 0..215.872mm (in steps of 0.0211639) [0]
-    -x 0..215.872mm (in steps of 0.0211639) [215.872]
-    -y 0..279.364mm (in steps of 0.0211639) [279.364]
-  Enhancement:
-    --threshold 0..255 (in steps of 1) [inactive]
-    --depth 8|16 [8]
-  Sensors:
-    --page-loaded[=(yes|no)] [no] [hardware]
-"""
-"""Written after the list of a sheet-fed scanner in the form that `scanimage -A` prints."""
+
+def test_stand_in_gives_a_page_that_is_understood() -> None:
+    with stand_in({**STAND_IN, "said": b""}) as driver:
+        assert driver.hello() == Identity(vendor="Noname", model="frontend-tester")
+        assert driver.conditions() == {Condition.FEEDER_EMPTY}
+        feeder = ScanProfile(source=PageSource.FEEDER, dpi=75)
+        assert [(page.number, page.dpi) for page in driver.scan(feeder)] == [(1, 75)]
+
+
+def test_scanner_that_somebody_else_uses_is_busy_and_no_error() -> None:
+    busy = b"scanimage: open of device test:0 failed: Device busy\n"
+    with stand_in({**STAND_IN, "listing": b"", "said": busy}, asked_ends_with=1) as driver:
+        assert driver.conditions() == {Condition.BUSY}
+        with pytest.raises(Refused) as refused:
+            driver.hello()
+        assert refused.value.condition is Condition.BUSY
+
 
 EPSON = """All options specific to device `epsonds:x':
     --source Document Table|Automatic Document Feeder [Document Table]
