@@ -44,7 +44,7 @@ MET: dict[str, list[tuple[str, str, str]]] = {
     "scanner_sane": [("scanimage and SANE's `test` backend", "scanimage", "tests/contract/test_scanner_sane.py")],
 }
 """Driver → programs that nobody here wrote: what is said, a word that stands in the file, and the file."""
-_MARK = re.compile(r"(?:[(;,]\s*|[ABCG]/|confidence |as a whole: )([ABCG])(?=[):,;/ ])")
+_MARK = re.compile(r"(?:[(;,]\s*|(?<=[ABCG])/|confidence |as a whole: )([ABCG])(?=[):,;/ ])")
 INTRODUCTION = """\
 # Devices
 
