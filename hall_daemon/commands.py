@@ -198,15 +198,19 @@ def trace(config: HallConfig, options: Namespace) -> int:
     try:
         # A recording is somebody's fault report: an earlier one is never written over.
         file = options.to.open("x", encoding="utf-8")
+        options.to.chmod(0o600)
     except OSError as exc:
         sys.stderr.write(f"cannot write {options.to}: {exc.strerror}\n")
         return 2
-    with file:
-        options.to.chmod(0o600)
-        recorder = recording.Recorder(file, config.devices[options.device])
-        sys.stderr.write(f"recording {options.device} to {options.to}; Ctrl-C ends\n")
+    recorder = recording.Recorder(file, config.devices[options.device])
+    sys.stderr.write(f"recording {options.device} to {options.to}; Ctrl-C ends\n")
+    try:
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(_recorded(config, options, recorder))
+    finally:
+        file.close()
+        if not recorder.lines:
+            options.to.unlink()  # the next attempt may have the name
     sys.stderr.write(f"{recorder.lines} lines, {recorder.lost} lost; fill in the head before you hand it on\n")
     return 0 if recorder.lines else 1
 

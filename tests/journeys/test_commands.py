@@ -115,6 +115,9 @@ def test_a_trace_without_daemon_opens_the_port_and_writes_over_nothing(bench: Be
     before = file.read_bytes()
     assert type_in(bench, "trace", "DSP-01", "--to", str(file), "--seconds", "1").returncode == 2
     assert file.read_bytes() == before
+    bench.lines["DSP-01"].unplug()
+    assert type_in(bench, "trace", "DSP-01", "--to", str(tmp_path / "gone"), "--seconds", "1").returncode == 1
+    assert not (tmp_path / "gone").exists()
     assert type_in(bench, "trace", "DSP-99", "--to", str(tmp_path / "x")).returncode == 2
 
 
