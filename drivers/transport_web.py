@@ -6,13 +6,14 @@ make their own, for no host name in particular, so neither name nor dates of a p
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import math
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -128,21 +129,26 @@ class WebDevice(Link):
         With silence_s, no longer than that without a byte. Without body_matters, a body that is cut short does no harm.
         Raises LinkError (nobody there), NoReply (too slow), BadReply (cut short, or not HTTP).
         """
-        httpx = self._httpx
         target = url if url.startswith(("http://", "https://")) else f"{self.port}/{url.lstrip('/')}"
         self._trace(">", f"{method} {target} {len(body)} bytes".encode())
         self._deadline = time.monotonic() + limit_s
         silence_s = min(limit_s, silence_s or limit_s)
+        timeout = self._httpx.Timeout(silence_s, connect=min(3.0, limit_s))
+        with (
+            self._device_errors(method, target, limit_s),
+            self._client.stream(method, target, content=body, headers=headers, timeout=timeout) as answer,
+        ):
+            content = self._read_body(answer, target, cut_counts=not body_matters)
+            reply = WebReply(status=answer.status_code, headers=dict(answer.headers), body=content)
+        self._trace("<", f"{reply.status} {reply.headers.get('content-type', '')} {len(content)} bytes".encode())
+        return reply
+
+    @contextlib.contextmanager
+    def _device_errors(self, method: str, target: str, limit_s: float) -> Iterator[None]:
+        """Turns what the HTTP client raises into what a driver may meet."""
+        httpx = self._httpx
         try:
-            with self._client.stream(
-                method,
-                target,
-                content=body,
-                headers=headers,
-                timeout=httpx.Timeout(silence_s, connect=min(3.0, limit_s)),
-            ) as answer:
-                content = self._read_body(answer, target, cut_counts=not body_matters)
-                reply = WebReply(status=answer.status_code, headers=dict(answer.headers), body=content)
+            yield
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL) as exc:
             hint = "; name its fingerprint in certificate_sha256" if "CERTIFICATE_VERIFY_FAILED" in str(exc) else ""
             raise LinkError(f"cannot reach {target}: {exc or type(exc).__name__}{hint}") from exc
@@ -155,8 +161,6 @@ class WebDevice(Link):
             if isinstance(exc, RuntimeError):
                 raise
             raise BadReply(f"{method} {target}: {type(exc).__name__}: {exc}") from exc
-        self._trace("<", f"{reply.status} {reply.headers.get('content-type', '')} {len(content)} bytes".encode())
-        return reply
 
     def pause(self, limit_s: float) -> None:
         """Let limit_s seconds pass because the device asked for time; waits belong to the link, not to drivers.

@@ -18,6 +18,8 @@ from hall_daemon import ports, store
 from hall_daemon.client import ClientError
 from hall_daemon.config import ConfigError, HallConfig, load
 
+_WRONG_CONFIGURATION, _COULD_NOT_RUN = 2, 3
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code."""
@@ -31,11 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.command(load(options.config), options))
     except ConfigError as exc:
-        return _say(str(exc), 3 if options.command is _diagnose else 2)
+        return _say(str(exc), _COULD_NOT_RUN if options.command is _diagnose else _WRONG_CONFIGURATION)
     except store.StoreError as exc:
-        return _say(str(exc), 3)
+        return _say(str(exc), _COULD_NOT_RUN)
     except ClientError as exc:
-        return _say(f"{exc.text.zh}\n{exc.text.en}", 3)
+        return _say(f"{exc.text.zh}\n{exc.text.en}", _COULD_NOT_RUN)
 
 
 def _parser() -> argparse.ArgumentParser:

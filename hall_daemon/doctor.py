@@ -1,6 +1,6 @@
 """One line per check of a hall, each trouble followed by what to do. Pure: it judges what it is given.
 
-Result for scripts: 0 all well, 1 attention, 2 fault; 3 is for whoever could not even ask.
+Result for scripts: 0 all well, 1 attention, 2 fault; 3, of the command line, is for who could not even ask.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ class Verdict(IntEnum):
     WELL = 0
     ATTENTION = 1
     FAULT = 2
-    COULD_NOT_RUN = 3
 
 
 @dataclass(frozen=True, kw_only=True)

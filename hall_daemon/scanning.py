@@ -210,15 +210,7 @@ class Scanning:
             raise ScreenOutOfDate()
         pages = [job.pages[no] for no in order.pages]
         for page in pages:
-            kept = tx.session.get(BlobRow, page.blob)
-            if kept is not None and kept.state == "damaged":
-                kept.state = "pending"  # the same page was scanned again: its bytes are good now
-                tx.session.add(kept)
-            if kept is None:
-                tx.session.add(
-                    BlobRow(blob=page.blob, sm3=page.sm3, bytes=page.bytes, media="image/jpeg", kept_ms=tx.now_ms)
-                )
-                tx.session.flush()
+            _keep_blob(tx, page)
         item: Item = self._hall.profile.item_of(ticket.item, ticket.zone, ticket.queue)
         name = order.material_name or next(
             (m.name for m in item.materials if m.code == order.material_code), order.material_code
@@ -362,6 +354,17 @@ def spool(folder: Path, data: bytes) -> str:
     finally:
         os.close(fd)
     return name
+
+
+def _keep_blob(tx: Tx, page: ReadPage) -> None:
+    """Note a page's file, once however often the same page is filed."""
+    kept = tx.session.get(BlobRow, page.blob)
+    if kept is None:
+        tx.session.add(BlobRow(blob=page.blob, sm3=page.sm3, bytes=page.bytes, media="image/jpeg", kept_ms=tx.now_ms))
+        tx.session.flush()
+    elif kept.state == "damaged":
+        kept.state = "pending"  # the same page was scanned again: its bytes are good now
+        tx.session.add(kept)
 
 
 def _page_of_event(no: int, page: ReadPage) -> MaterialPage:

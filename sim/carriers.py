@@ -374,7 +374,7 @@ class HttpPort:
         self._tls = tls
         self._server: ThreadingHTTPServer | None = None
         self._thread: threading.Thread | None = None
-        self._open: set[socket.socket] = set()
+        self.connections: set[socket.socket] = set()
         self.transcript: list[str] = []
 
     @property
@@ -386,7 +386,8 @@ class HttpPort:
         """Plug in; after an unplug under the same address."""
         if self._server is not None:
             return
-        server = _HttpServer(("127.0.0.1", self._tcp_port), self._handler())
+        handler = type("Handler", (_Handler,), {"port": self})
+        server = _HttpServer(("127.0.0.1", self._tcp_port), handler)
         server.daemon_threads = True
         if self._tls is not None:
             server.socket = self._tls.wrap_socket(server.socket, server_side=True)
@@ -401,7 +402,7 @@ class HttpPort:
             return
         self._server.shutdown()
         self._server.server_close()
-        for connection in list(self._open):
+        for connection in list(self.connections):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         self._thread.join(10)
@@ -410,49 +411,48 @@ class HttpPort:
     unplug = stop
     replug = start
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        port = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            connection: socket.socket
+class _Handler(BaseHTTPRequestHandler):
+    """Asks the twin of a port, whose every connection is known so that it can be cut."""
 
-            def setup(self) -> None:
-                super().setup()
-                port._open.add(self.connection)
+    protocol_version = "HTTP/1.1"
+    connection: socket.socket
+    port: ClassVar[HttpPort]
 
-            def finish(self) -> None:
-                port._open.discard(self.connection)
-                with contextlib.suppress(OSError):
-                    super().finish()
+    def setup(self) -> None:
+        super().setup()
+        self.port.connections.add(self.connection)
 
-            def _any(self) -> None:
-                length = int(self.headers.get("content-length") or 0)
-                path, _, query = self.path.partition("?")
-                request = HttpRequest(
-                    method=self.command,
-                    path=path,
-                    query=query,
-                    headers={k.lower(): v for k, v in self.headers.items()},
-                    body=self.rfile.read(length),
-                )
-                answer = port.twin.handle(request)
-                port.transcript.append(f"{self.command} {self.path} -> {answer.status if answer else 'hang up'}")
-                if answer is None:
-                    self.close_connection = True
-                    return
-                with contextlib.suppress(OSError):
-                    if answer.stream is not None:
-                        _send_stream(self, answer, answer.stream)
-                    else:
-                        _send_answer(self, answer)
+    def finish(self) -> None:
+        self.port.connections.discard(self.connection)
+        with contextlib.suppress(OSError):
+            super().finish()
 
-            do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _any  # noqa: N815 - names given by http.server
+    def _any(self) -> None:
+        length = int(self.headers.get("content-length") or 0)
+        path, _, query = self.path.partition("?")
+        request = HttpRequest(
+            method=self.command,
+            path=path,
+            query=query,
+            headers={k.lower(): v for k, v in self.headers.items()},
+            body=self.rfile.read(length),
+        )
+        answer = self.port.twin.handle(request)
+        self.port.transcript.append(f"{self.command} {self.path} -> {answer.status if answer else 'hang up'}")
+        if answer is None:
+            self.close_connection = True
+            return
+        with contextlib.suppress(OSError):
+            if answer.stream is not None:
+                _send_stream(self, answer, answer.stream)
+            else:
+                _send_answer(self, answer)
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - signature of http.server
-                """Say nothing: the transcript has it."""
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _any  # noqa: N815 - names given by http.server
 
-        return Handler
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - signature of http.server
+        """Say nothing: the transcript has it."""
 
 
 def _send_stream(handler: BaseHTTPRequestHandler, answer: HttpAnswer, stream: Iterator[bytes]) -> None:
