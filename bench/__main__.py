@@ -5,6 +5,7 @@ at them.
 """
 
 import argparse
+import importlib
 import multiprocessing
 import resource
 import statistics
@@ -198,6 +199,12 @@ def start() -> None:
         print(f"resident memory, big hall: {_rss_mb(daemon.pid):.0f} MB")
 
 
+def codes() -> None:
+    """Codes in pages, straight and askew."""
+    # The processes that are measured above load this file, and nothing of the readers.
+    importlib.import_module("bench.codes").codes()
+
+
 def _rss_mb(pid: int) -> float:
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 1e6
@@ -209,6 +216,7 @@ _PARTS: dict[str, Callable[[], None]] = {
     "start": start,
     "devices": devices,
     "displays": displays,
+    "codes": codes,
 }
 
 if __name__ == "__main__":

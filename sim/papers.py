@@ -48,7 +48,10 @@ class Bed(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Printed:
-    """A code on the sheet; x and y are its top left corner, `turned` its clockwise quarter turns."""
+    """A code on the sheet; x and y are its top left corner, `turned` its clockwise quarter turns.
+
+    With `askew_deg` it is a sticker that somebody put there by hand, turned clockwise within a box at x and y.
+    """
 
     symbology: Literal["qr", "code128"]
     text: str
@@ -57,6 +60,7 @@ class Printed:
     module_mm: float = 0.5
     height_mm: float = 12.0
     turned: int = 0
+    askew_deg: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -330,7 +334,13 @@ def _print_code(picture: Image.Image, code: Printed, scale: float) -> None:
     symbol = Image.new("L", (width + 2 * quiet, height + 2 * quiet), 250)
     symbol.paste(fine.resize((width, height), Image.Resampling.BOX), (quiet, quiet))
     symbol = symbol.rotate(-90 * code.turned, expand=True)
-    picture.paste(symbol.convert("RGB"), (round(code.x_mm * scale) - quiet, round(code.y_mm * scale) - quiet))
+    sticker = Image.new("L", symbol.size, 255)
+    if code.askew_deg:
+        symbol, sticker = (
+            image.rotate(-code.askew_deg, Image.Resampling.BICUBIC, expand=True) for image in (symbol, sticker)
+        )
+    place = round(code.x_mm * scale) - quiet, round(code.y_mm * scale) - quiet
+    picture.paste(symbol.convert("RGB"), place, sticker)
 
 
 def _qr_rows(text: str) -> list[list[bool]]:
