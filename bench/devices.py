@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.kinds import kinds
 from bench.rig import Rig, say
 
-IDLE_S = 15.0
+IDLE_S = 10.0
 
 
 def devices() -> None:
@@ -36,17 +36,17 @@ def _forty() -> None:
 def _measure(rig: Rig) -> None:
     time.sleep(2)
     print(f"idle for {IDLE_S:.0f} s: {rig.idle(IDLE_S) * 100:.2f} % of one processor", flush=True)
-    keys = _keys(rig, 30)
+    keys = _keys(rig, 20)
     say("key pressed → event", keys)
     say("card laid on → card read (three exchanges)", _cards(rig, 8))
-    say("paper low → condition (asked every 2 s)", _conditions(rig, 3))
+    say("paper low → condition (asked every 2 s)", _conditions(rig, 2))
     rig.twins["PRN-02"].go_mute()
     rig.twins["DSP-03"].go_mute()
-    mute = _keys(rig, 30)
+    mute = _keys(rig, 20)
     say("key pressed → event, a printer and a display mute", mute)
     print(f"    ratio to all well: {statistics.median(mute) / statistics.median(keys):.2f}")
     for device, kind in (("KEY-02", "keypad"), ("PRN-03", "printer"), ("IDR-02", "card reader")):
-        gone, back = _cable(rig, device, 4)
+        gone, back = _cable(rig, device, 3)
         say(f"{kind}: cable pulled → offline", gone)
         say(f"{kind}: cable plugged in → online", back)
 

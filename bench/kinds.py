@@ -15,8 +15,8 @@ from bench.rig import Rig, say
 from sim.papers import FORM, scan
 from sim.pcsc import available as pcsc_unavailable
 
-TIMES = 12
-PAUSE_S = 0.2
+TIMES = 8
+PAUSE_S = 0.15
 CAMERA = {"width": 1280, "height": 960, "drop_frames": 10}
 
 
@@ -98,7 +98,7 @@ def _cards(rig: Rig) -> list[float]:
 
 
 def _jobs(rig: Rig) -> None:
-    say("announcer: job → first byte", _spaced(lambda: rig.first_byte_ms("ANN-01", "speak"), 3))
+    say("announcer: job → first byte", _spaced(lambda: rig.first_byte_ms("ANN-01", "speak"), 2))
     say("display: job → first byte", _spaced(lambda: rig.first_byte_ms("DSP-01", "show"), TIMES))
     rig.twins["SCN-01"].put_on_platen(scan(FORM, 200, width_mm=210, height_mm=297, color=True))
     say("network scanner: job → first page (A4, 200 dpi, drawn before)", _spaced(lambda: _page(rig, "SCN-01"), 5))
