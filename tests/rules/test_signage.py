@@ -235,6 +235,7 @@ async def test_a_strip_that_was_away_gets_the_whole_of_what_is(tmp_path: Path, m
 async def test_what_does_not_fit_at_all_is_told_to_the_clerk_and_the_call_stands(tmp_path: Path) -> None:
     async with rooms(tmp_path, displays=(WIDE, onbon(16, 16))) as hall:
         await hall.room.sign_in(w1="c001", w2="c002")
+        await hall.shows("1号窗口", "2")
         await hall.room.numbers(1, "queue:D")
         await hall.room.call("2")
         await until_async(lambda: hall.notices("2") == ["The display did not show this call: call aloud."], 15)
