@@ -18,6 +18,7 @@ from drivers.escpos_text import CHARSETS
 BAUDS = (9600, 19200, 38400, 57600, 115200)
 FENCES = {"gs_r": b"\x1dr\x01", "esc_v": b"\x1bv"}
 CONFIRMS = ("", *FENCES, "gs_h", "status", "none")
+FLOWS = ("none", "xonxoff", "rtscts")
 LEFT_SLIPS = {"eject": 0x45, "retract": 0x52}
 
 
@@ -96,6 +97,10 @@ class EscposOptions(SerialOptions):
     """Font file for characters that the printer lacks; empty: those of the usual places that are there."""
     roll_m: int = 0
     """Metres on a new roll, for telling its near end without a sensor; 0: no prediction."""
+    flow: str = "xonxoff"
+    """How a printer on a serial line says that its buffer is full: `xonxoff`, `rtscts` (its DTR or RTS on our CTS) or
+    `none`. The notes name both ways (A), not which one a printer is set to: the default is a guess (G) that only paces
+    what is sent, since a printer set otherwise never says XOFF."""
     display_behind: bool = False
     """Whether a customer display hangs on the printer's pass-through port; that one has `behind_printer`."""
     slip_wait_s: int = 20
@@ -112,6 +117,7 @@ class EscposOptions(SerialOptions):
         _check("columns", self.columns, tuple(PAPERS))
         _check("charset", self.charset, CHARSETS)
         _check("confirm", self.confirm, CONFIRMS)
+        _check("flow", self.flow, FLOWS)
         _check("slip_left", self.slip_left, tuple(LEFT_SLIPS))
         if self.confirm == "gs_h" and not self.can.may_mark_jobs:
             raise ValueError(f"confirm = 'gs_h': no printer of profile {self.profile} is known to have it")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from drivers.base import BadReply, Condition
 
+XON, XOFF = 0x11, 0x13
 JOB_DONE = 0x22
 CLEARED = 0x25
 
@@ -22,6 +23,8 @@ CLEARED = 0x25
 class Replies:
     """Sorts the bytes that a printer sends; may be fed in any pieces."""
 
+    held: bool = False
+    """Whether the last word on flow control was XOFF."""
     full_status: bool = False
     """Whether the printer is one of those whose six bytes begin with 10, and that send no automatic status."""
     statuses: bytearray = field(default_factory=bytearray)
@@ -44,20 +47,21 @@ class Replies:
 
     def feed(self, data: bytes) -> None:
         for byte in data:
-            if not (self._in_block(byte) or self._in_frame(byte) or self._in_unknown(byte)):
+            if byte in (XON, XOFF) and not (self.full_status and self._frame):
+                # It may stand anywhere, also inside a block or a frame; only a full status may hold such a byte itself.
+                self.held = byte == XOFF
+            elif not (self._in_block(byte) or self._in_frame(byte) or self._in_unknown(byte)):
                 self._sort(byte)
 
     def begun_frame_only(self) -> Replies:
         """A fresh sorter that has forgotten everything but the automatic status that just began."""
-        return Replies(full_status=self.full_status, _frame=None if self.full_status else self._frame)
+        return Replies(held=self.held, full_status=self.full_status, _frame=None if self.full_status else self._frame)
 
     def _sort(self, byte: int) -> None:
         if byte & 0x93 == 0x12:
             self.statuses.append(byte)
         elif byte & 0x93 == 0x10:
             self._frame = bytearray([byte])
-        elif byte in (0x11, 0x13):
-            return
         elif byte in (0x5F, 0x3D, 0x37):
             self._block = bytearray([byte])
         elif byte == 0x39:
@@ -84,8 +88,8 @@ class Replies:
                 self._frame = None
                 self.automatic.append(bytes(frame))
             return True
-        # Flow control and urgent answers may stand inside a frame; its rest must not be read as a fence answer.
-        if byte not in (0x11, 0x13) and byte & 0x93 != 0x12:
+        # Urgent answers may stand inside a frame; its rest must not be read as a fence answer.
+        if byte & 0x93 != 0x12:
             self._frame = None
         return False
 

@@ -19,6 +19,11 @@ Nothing is framed. Answers of several kinds mix on the line and are told apart b
     GS I n      1D 49 n   5F text 00
     unasked     XON 11; XOFF 13
 
+A printer on a serial line whose buffer is full says XOFF, and XON later (`flow`). This is heeded here and not by the
+terminal, which would hold back the status questions too, and would take XON and XOFF out of a full status. So no more
+is given to the line than it can carry until the next look: a queue in this machine would run on behind an XOFF. With
+`rtscts` the terminal heeds the wire; a printer that drops it when its cover opens cannot be asked why.
+
 A kiosk's printer is told to ignore its panel button (`1B 63 35 01`), again with each slip because ESC @ forgets it. Its
 `10 04 05` (C) is not asked: the full status (B) says the same. With a display on its pass-through port, the printer is
 chosen (`1B 3D 01`) before anything that waits its turn; real-time questions are answered either way.
@@ -47,6 +52,7 @@ import re
 import time
 from collections.abc import Callable
 from random import Random
+from typing import NoReturn
 
 from drivers.base import (
     BadReply,
@@ -89,8 +95,11 @@ NAMES_LIMIT_S = 1.0
 SETTLE_LIMIT_S = 1.0
 AFTERMATH_S = 0.2
 MOUTH_LIMIT_S = 3.0
+XON_LIMIT_S = 3.0
 WORKING_TIME_S = 11.0
 CHUNK_BYTES = 1024
+PACED_BYTES = 32
+"""On a line with a speed: printers still take some dozen bytes after their XOFF (G)."""
 MOST_SILENT_ROUNDS = 40
 
 
@@ -110,6 +119,8 @@ class EscposPrinter(SlipPrinter[ByteStream, EscposOptions]):
         if options.confirm in ("", *FENCES):
             self._fence = FENCES[options.confirm or "gs_r"]
             self._fence_is_sure = bool(options.confirm) or not options.can.asks_for_fence
+        self._held = False
+        """Whether the printer has said XOFF and not yet XON."""
         self._fences_owed = int(bool(self._fence))
         """Answers to earlier fences that may still come; 1 on a fresh link, as nobody knows what was before."""
         self._half_slip = False
@@ -118,6 +129,8 @@ class EscposPrinter(SlipPrinter[ByteStream, EscposOptions]):
     def hello(self) -> Identity:
         """Ask for status, and for names where the printer is expected to answer; clones often lie in those."""
         load_composer()
+        if self.options.flow == "rtscts":
+            self.link.heed_cts()
         if self.options.confirm == "none":
             return Identity()
         blocked = first_block(self._look())
@@ -151,7 +164,9 @@ class EscposPrinter(SlipPrinter[ByteStream, EscposOptions]):
 
         How its answer ends is not documented: digits up to the first silence are taken.
         """
-        self.link.drop_input()
+        replies = self._replies()
+        replies.feed(self.link.drop_input())
+        self._note(replies)
         self.link.write(RETRACTED_QUESTION)
         answer, end = b"", time.monotonic() + STATUS_LIMIT_S
         while (left := min(GLANCE_S, end - time.monotonic())) > 0 and (more := self.link.read(64, left)):
@@ -178,8 +193,8 @@ class EscposPrinter(SlipPrinter[ByteStream, EscposOptions]):
         self._half_slip = True
         self.paper.printed(encoded.length_mm)
         try:
-            self._send(data, began + WORKING_TIME_S)
-            self._see_it_through(data, mark, encoded.length_mm, began + WORKING_TIME_S)
+            replies = self._send(data, began + WORKING_TIME_S)
+            self._see_it_through(replies, data, mark, encoded.length_mm, began + WORKING_TIME_S)
         except (LinkError, NoReply, BadReply) as exc:
             raise Unconfirmed(f"{self.device}: a slip of {len(data)} bytes was being printed, then: {exc}") from exc
         self._half_slip = False
@@ -191,6 +206,8 @@ class EscposPrinter(SlipPrinter[ByteStream, EscposOptions]):
             raise self._refused(blocked, "nothing was sent")
         if self._slip_in_mouth and not self._mouth_gets_free():
             raise self._refused(Condition.BUSY, "nothing was sent")
+        if self._held and not self._may_send(self._replies(), time.monotonic() + XON_LIMIT_S):
+            raise NoReply(f"{self.device}: it has said XOFF and no XON since; nothing was sent ({self.link.port})")
         self._choose()
         if self._fences_owed:
             self._settle()
@@ -218,14 +235,45 @@ class EscposPrinter(SlipPrinter[ByteStream, EscposOptions]):
         """What keeps the rest of a void slip, perhaps somebody else's, off the next one."""
         return RESET + separate(self.options) if self._half_slip else b""
 
-    def _send(self, data: bytes, end: float) -> None:
-        for start in range(0, len(data), CHUNK_BYTES):
+    def _send(self, data: bytes, end: float) -> Replies:
+        """Send all as the printer allows; returns what was heard meanwhile. Raises as _not_taken, or LinkError."""
+        heeds, is_paced = self.options.flow == "xonxoff", self.options.flow == "xonxoff" and self.link.has_speed
+        size = PACED_BYTES if is_paced else CHUNK_BYTES
+        replies, carried = self._replies(), time.monotonic()
+        for start in range(0, len(data), size):
+            if heeds:
+                # Hearing is how this waits until the line has carried what was sent before.
+                self._hear(replies, lambda _: False, max(0.001, carried - time.monotonic()))
+            if time.monotonic() >= end or (heeds and not self._may_send(replies, end)):
+                self._not_taken(start)
             left = end - time.monotonic()
-            if left <= 0:
-                raise NoReply(f"only {start} bytes were taken within {WORKING_TIME_S:g} s on {self.link.port}")
-            self.link.write(data[start : start + CHUNK_BYTES], min(left, 2.0 + CHUNK_BYTES * 10 / self.options.baud))
+            patience = left if self.options.flow == "rtscts" else 2.0 + CHUNK_BYTES * 10 / self.options.baud
+            self.link.write(data[start : start + size], max(0.0, min(left, patience)))
+            if is_paced:
+                carried = max(carried, time.monotonic()) + size * 10 / self.options.baud
+        return replies
 
-    def _see_it_through(self, data: bytes, mark: str, length_mm: float, end: float) -> None:
+    def _may_send(self, replies: Replies, end: float) -> bool:
+        """Wait for XON where XOFF was said; False if none came, or the paper ended meanwhile."""
+        if replies.held:
+            self._hear(
+                replies,
+                lambda r: not r.held or any(_paper_is_out(frame) for frame in r.automatic),
+                end - time.monotonic(),
+            )
+        return not replies.held
+
+    def _not_taken(self, sent: int) -> NoReturn:
+        """Void a slip that the printer does not take to its end. Raises Refused, NoReply, or as _ask_status."""
+        why = ", then it said XOFF and no XON" if self._held else ""
+        if self.options.confirm != "none":
+            blocked = first_block(self._look())
+            if blocked is not None:
+                self._give_up(blocked)
+            self._forget()
+        raise NoReply(f"only {sent} bytes were taken within {WORKING_TIME_S:g} s on {self.link.port}{why}")
+
+    def _see_it_through(self, replies: Replies, data: bytes, mark: str, length_mm: float, end: float) -> None:
         """Wait for the fence, and look whether a fault shows. Raises Refused, Unconfirmed, LinkError or NoReply."""
         if self.options.confirm == "none":
             self._half_slip = False
@@ -233,7 +281,7 @@ class EscposPrinter(SlipPrinter[ByteStream, EscposOptions]):
         asked = bool(mark or self._fence)
         line_s = len(data) * 10 / self.options.baud
         limit_s = min((3.0 if asked else 1.0) + length_mm / 100 + line_s, max(0.0, end - time.monotonic()))
-        passed = self._wait_until_done(mark, limit_s)
+        passed = self._wait_until_done(replies, mark, limit_s)
         blocked = first_block(self._look())
         if blocked is not None:
             self._give_up(blocked)
@@ -242,7 +290,7 @@ class EscposPrinter(SlipPrinter[ByteStream, EscposOptions]):
             reason = f"fence not answered within {limit_s:.1f} s" if asked else "this printer has no fence"
             raise Unconfirmed(f"{self.device}: sent {len(data)} bytes, no fault shows, {reason} on {self.link.port}")
 
-    def _wait_until_done(self, mark: str, limit_s: float) -> bool:
+    def _wait_until_done(self, replies: Replies, mark: str, limit_s: float) -> bool:
         """Wait for the answer that belongs to this slip; leave early if the paper is out.
 
         Status is asked only now that all bytes are out: some models stumble over a question among data. Every other
@@ -250,7 +298,6 @@ class EscposPrinter(SlipPrinter[ByteStream, EscposOptions]):
         and by then the rest of the slip must be gone.
         """
         end, awaited = time.monotonic() + limit_s, self._fences_owed + 1
-        replies = self._replies()
 
         def is_done(heard: Replies) -> bool:
             return (JOB_DONE, mark) in heard.blocks if mark else bool(self._fence) and len(heard.queued) >= awaited
@@ -276,19 +323,23 @@ class EscposPrinter(SlipPrinter[ByteStream, EscposOptions]):
         self._fences_owed += bool(self._fence)
         return False
 
-    def _give_up(self, blocked: Condition) -> None:
-        """Void the slip: nothing of it may come out when the fault is over.
+    def _give_up(self, blocked: Condition) -> NoReturn:
+        """Void the slip: nothing of it may come out when the fault is over. Raises Refused, or as _ask_status."""
+        self._forget()
+        # Whoever puts in paper pulls the half slip out.
+        self._half_slip = blocked is not Condition.PAPER_OUT
+        raise self._refused(blocked, "the slip is void and the printer was told to forget it")
 
-        Raises Refused, or as _ask_status: the answer to a question behind the command shows that it has arrived.
+    def _forget(self) -> None:
+        """Have the printer clear its buffer.
+
+        Raises as _ask_status: the answer to a question behind the command shows that it has arrived.
         """
         self.link.write(CLEAR_BUFFERS)
         # Nothing may follow before the answer; a printer without this command stays silent.
         self._hear(self._replies(), lambda r: (CLEARED, "") in r.blocks, GLANCE_S)
         self.link.write(RECOVER_AND_CLEAR)
         self._ask_status()
-        # Whoever puts in paper pulls the half slip out.
-        self._half_slip = blocked is not Condition.PAPER_OUT
-        raise self._refused(blocked, "the slip is void and the printer was told to forget it")
 
     def _refused(self, blocked: Condition, outcome: str) -> Refused:
         return Refused(blocked, f"{self.device}: {BLOCKS[blocked]}; {outcome} ({self.link.port})")
@@ -352,7 +403,7 @@ class EscposPrinter(SlipPrinter[ByteStream, EscposOptions]):
         raise NoReply(f"{self.device}: asked for status, {got}")
 
     def _replies(self) -> Replies:
-        return Replies(full_status=self.options.can.full_status)
+        return Replies(held=self._held, full_status=self.options.can.full_status)
 
     def _hear(self, replies: Replies, enough: Callable[[Replies], bool], limit_s: float) -> Replies:
         end = time.monotonic() + limit_s
@@ -365,7 +416,8 @@ class EscposPrinter(SlipPrinter[ByteStream, EscposOptions]):
         return replies
 
     def _note(self, replies: Replies) -> None:
-        """Learn from automatic status what no question would have met: a roll changed between two looks."""
+        """Learn what no question would have met: XOFF, and by automatic status a roll changed between two looks."""
+        self._held = replies.held
         for frame in replies.automatic:
             self.paper.saw(decode_automatic(frame).conditions())
 

@@ -184,6 +184,9 @@ class ByteStream(Link):
     def set_baud(self, baud: int) -> None:
         """Change the line's speed, where it has one."""
 
+    def heed_cts(self) -> None:
+        """Send only while the other end allows it by the wire on CTS, where the line has one. Raises LinkError."""
+
 
 class SerialStream(ByteStream):
     """A serial line of this machine."""
@@ -232,6 +235,13 @@ class SerialStream(ByteStream):
         except _PORT_GONE as exc:
             raise LinkError(f"{self.port} is gone: {exc}") from exc
 
+    def heed_cts(self) -> None:
+        self._check_open()
+        try:
+            self._serial.rtscts = True
+        except _PORT_GONE as exc:
+            raise LinkError(f"{self.port} is gone: {exc}") from exc
+
     def _check_open(self) -> None:
         if self._cut or not self._serial.is_open:
             raise LinkError(f"{self.port}: closed on this side")
@@ -255,6 +265,9 @@ class SerialStream(ByteStream):
                 os.close(self._bell)
             self._bell = -1
         try:
+            if self._serial.rtscts:
+                # Closing would wait half a minute for a device that takes nothing.
+                self._serial.reset_output_buffer()
             self._serial.close()
         except _PORT_GONE:
             return  # already gone is what was wanted

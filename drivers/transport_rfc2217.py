@@ -6,7 +6,7 @@ Source: RFC 2217 (COM port control), RFC 854, 855 and 856 (telnet, options, bina
     IAC SB 2C command value IAC SE          FF FA 2C cc .. FF F0  server's answers: command + 100
     FF in data or value                     FF FF
 
-    01 speed, 4 bytes   02 data bits   03 parity (1 none)   04 stop bits   05 control (1 no flow control)
+    01 speed, 4 bytes   02 data bits   03 parity (1 none)   04 stop bits   05 control (1 no flow control, 3 RTS/CTS)
     08 stop sending     09 go on                            (6, 7, 10, 11: states of the line, not asked for)
 
 The server answers each setting with the value that it really set; another speed than was asked for is a LinkError, for
@@ -26,6 +26,7 @@ from drivers.transport import TcpStream
 IAC, DONT, DO, WONT, WILL, SB, SE = 255, 254, 253, 252, 251, 250, 240
 BINARY, SUPPRESS_GO_AHEAD, COM_PORT = 0, 3, 44
 SPEED, DATA_BITS, PARITY, STOP_BITS, CONTROL, SUSPEND, RESUME = 1, 2, 3, 4, 5, 8, 9
+BY_WIRE = 3
 FROM_SERVER = 100
 ANSWER_LIMIT_S = 3.0
 LONGEST_NEWS = 64
@@ -162,6 +163,14 @@ class SerialServer(TcpStream):
         self._hear_until(lambda: SPEED in self._set, f"set {baud} baud")
         if (got := int.from_bytes(self._set[SPEED], "big")) != baud:
             raise LinkError(f"{self.port}: asked for {baud} baud, the server set {got}")
+
+    def heed_cts(self) -> None:
+        """Have the server send only while the device allows it. Raises LinkError if it cannot."""
+        self._set.pop(CONTROL, None)
+        self._send(encode_setting(CONTROL, bytes([BY_WIRE])), ANSWER_LIMIT_S)
+        self._hear_until(lambda: CONTROL in self._set, "set flow control")
+        if self._set[CONTROL] != bytes([BY_WIRE]):
+            raise LinkError(f"{self.port}: asked for flow control by RTS and CTS, the server declined")
 
     def write(self, data: bytes, limit_s: float = 2.0) -> None:
         self._trace(">", data)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sim.carriers import ByteTwin
+from sim.printer_buffer import ReceiveBuffer
 from sim.printer_commands import Interpreter
 from sim.printer_paper import Blank, Cut, PrintedSlip, Strip, TextLine
 from sim.printer_presenter import Presenter
@@ -79,6 +80,7 @@ class TicketPrinterTwin(ByteTwin):
         self.clears_on_command = True
         self.clears_after_errors_only = self.model.clears_buffers
         self.presenter = Presenter()
+        self.small_buffer: ReceiveBuffer | None = None
         self.power_ups = 0
         self.printed: list[PrintedSlip] = []
         """Pieces of paper that came off and have something on them."""
@@ -219,6 +221,30 @@ class TicketPrinterTwin(ByteTwin):
         """Every piece of paper that moves takes so long."""
         self._turn(strip_s=seconds)
 
+    def be_slow(self, *, buffer_bytes: int, reserve_bytes: int, bytes_per_s: int) -> None:
+        """It takes so many bytes ahead of its mechanism: XOFF when only the reserve is left, then they are lost."""
+        with self.lock:
+            self.small_buffer = ReceiveBuffer(
+                size=buffer_bytes,
+                reserve=reserve_bytes,
+                bytes_per_s=bytes_per_s,
+                lock=self.lock,
+                work=self.interpreter.take,
+                may_work=lambda: self.can_print,
+                say=self._answer,
+            )
+
+    def be_fast(self) -> None:
+        """It takes everything at once again; what waited is worked off."""
+        buffer = self.small_buffer
+        if buffer is None:
+            return
+        buffer.stop()
+        with self.lock:
+            self.small_buffer = None
+            self.interpreter.take(buffer.waiting)
+            buffer.clear()
+
     def ignore_clearing(self) -> None:
         """It keeps its buffer whatever it is told, and prints ghosts after the refill."""
         self._turn(clears_on_command=False)
@@ -291,12 +317,16 @@ class TicketPrinterTwin(ByteTwin):
         if self.paper_mm <= NEAR_END_MM:
             self.refill()
         self.presenter.take()
+        self.be_fast()
         self._turn()
 
     # --- bytes
 
     def plugged(self) -> None:
         self._power_up()
+
+    def unplugged(self) -> None:
+        self.be_fast()
 
     def receive(self, data: bytes) -> None:
         while self._byte_triggers and data:
@@ -317,12 +347,19 @@ class TicketPrinterTwin(ByteTwin):
         known = (*_REAL_TIME, CLEAR_BUFFERS) if self.model.clears_buffers else _REAL_TIME
         while found := min(((at, c) for c in known if (at := held.find(c)) >= 0), default=None):
             at, command = found
-            self.interpreter.take(held[:at])
+            self._take(held[:at])
             held = held[at + len(command) :]
             self._real_time(command)
         keep = max(n for n in range(len(CLEAR_BUFFERS)) if any(held.endswith(c[:n]) for c in known if n < len(c)))
         self._held = held[len(held) - keep :]
-        self.interpreter.take(held[: len(held) - keep])
+        self._take(held[: len(held) - keep])
+
+    def _take(self, data: bytes) -> None:
+        """Bytes that wait their turn."""
+        if self.small_buffer is None:
+            self.interpreter.take(data)
+        else:
+            self.small_buffer.put(data)
 
     def _real_time(self, command: bytes) -> None:
         number = command[2]
@@ -345,6 +382,8 @@ class TicketPrinterTwin(ByteTwin):
 
     def _clear_buffer(self) -> None:
         if self.clears_on_command:
+            if self.small_buffer is not None:
+                self.small_buffer.clear()
             self.interpreter.clear()
             self._break_off()
 
@@ -531,6 +570,8 @@ class TicketPrinterTwin(ByteTwin):
 
     def _power_down(self) -> None:
         self.powered = False
+        if self.small_buffer is not None:
+            self.small_buffer.clear()
         self._break_off()
         self.interpreter.power_up()
 

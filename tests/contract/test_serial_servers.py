@@ -120,6 +120,13 @@ def test_the_speed_of_the_far_line_is_what_the_driver_set(far_line: Ser2netLine)
 
 
 @pytest.mark.system
+def test_the_far_line_heeds_its_wire_once_it_is_told_to(far_line: Ser2netLine) -> None:
+    link: Any = open_link(far_line.port, 19200)
+    link.heed_cts()
+    link.close()
+
+
+@pytest.mark.system
 def test_every_byte_passes_in_both_directions(far_line: Ser2netLine) -> None:
     link: Any = open_link(far_line.port, 115200)
     everything = bytes(range(256)) * 4 + b"\xff\xff\xff\x00\r\n\r\x00\xff"
