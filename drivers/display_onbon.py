@@ -1,6 +1,7 @@
 """Window display on an Onbon BX-5K or BX-6K font-card controller; several screens share one RS-485 line.
 
-Source: protocols/displays.md §1, from the maker's "BX-5K/6K user protocol" 1.4; the status layout is its §8.4.
+Source: protocols/displays.md §1 (A: checksums recomputed), from the maker's "BX-5K/6K user protocol" 1.4; the status
+layout is its §8.4.
 
     A5 x8 | destination 2 | source 2 | 0 0 0 | barcode 0 | check 0 | mode 0 | type | 02 | length 2 | data | CRC-16 | 5A
             \\______________________________ header, 14 bytes ____________________________/

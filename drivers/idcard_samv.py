@@ -1,6 +1,7 @@
 """Resident ID card reader with a SAM_V module on a serial line or a serial server.
 
-Source: protocols/idcard.md §1; frames, statuses and the reading sequence are in idcard_sam, the text in idcard_text.
+Source: protocols/idcard.md §1 (A; habits of single modules B and C); frames, statuses and the reading sequence are in
+idcard_sam, the text in idcard_text.
 
     find    AA AA AA 96 69 00 03 20 01 22      found AA AA AA 96 69 00 08 00 00 9F 00 00 00 00 97
                                                none  AA AA AA 96 69 00 04 00 00 80 84

@@ -1,6 +1,6 @@
 """Document scanner on the network, eSCL (AirScan) over HTTP.
 
-Source: protocols/scanners.md, section 1 (requests 1.2, XML 1.3) and section 4 (errors).
+Source: protocols/scanners.md, section 1 (A: requests 1.2, XML 1.3) and section 4 (errors).
 
     GET    ScannerCapabilities       200 xml    who it is, what it can do
     GET    ScannerStatus             200 xml    State, AdfState
