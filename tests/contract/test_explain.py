@@ -102,6 +102,7 @@ GOLDENS = [
     ),
     ("scanner_escl", "<", b"200 image/jpeg 81234 bytes".hex(), "图像 81234 字节", "200 well, picture of 81234 bytes"),
     ("scanner_escl", "<", b"201  0 bytes503  0 bytes".hex(), "201 任务已建立，503 还没准备好", "503 not ready yet"),
+    ("scanner_sane", "<", b"exit -9 ".hex(), "扫描程序被结束", "the helper was killed"),
     ("scanner_sane", ">", b"/usr/bin/scanimage -d test:0 -A".hex(), "问能做什么", "ask what it can do"),
     ("scanner_sane", ">", b"/usr/bin/scanimage -d test:0 --source=ADF --batch-prompt".hex(), "开始扫描", "scan"),
     ("scanner_sane", "<", b"page 1: 8123 bytesexit 6 scanimage: jammed | x".hex(), "第 1 页 8123 字节，卡纸", "jammed"),
