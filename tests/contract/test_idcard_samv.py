@@ -3,7 +3,7 @@
 import hashlib
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -65,7 +65,15 @@ class TestContract(DriverContract):
         rig.twin.lift()
         assert poll_until_news(driver) == CardGone()
 
+    def spoils(self, rig: Rig) -> Sequence[Callable[[], object]]:
+        """Only records come broken: with every answer broken none would ever be asked for."""
+        rig.twin.find_a_card_that_stays()
+        return (lambda: rig.twin.damage_record(times=20), lambda: rig.twin.cut_record_after(700, times=20))
+
     def personal_job(self, driver: Any, rig: Rig) -> None:
+        rig.twin.lift()
+        for _ in range(3):  # until it counts as gone: a card that lies there is not read again
+            driver.poll_card(0.5)
         rig.twin.put("zhang")
         self.job_blind(driver)
 

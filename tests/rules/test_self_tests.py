@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import ClassVar
 
 import pytest
 
+from drivers.base import Condition, Page, PageSource, Refused, ScanProfile
 from drivers.scanner_escl import DRIVER
 from hall_daemon.clock import Clock
 from hall_daemon.config import DeviceConfig
 from hall_daemon.devices import Devices
 from hall_daemon.protocol_technician import Health, SelfTest
-from hall_daemon.self_tests import Hands, whole
+from hall_daemon.self_tests import Hands, _scanned, whole
 from sim import papers
 from sim.carriers import HttpPort
 from sim.scanner_escl import EsclTwin
@@ -62,10 +64,14 @@ async def test_scanner_without_glass_and_paper_says_that_its_feeder_is_empty(des
     assert "进纸器空" in tested.steps[-1].note.zh
 
 
-async def test_trouble_of_the_glass_is_not_tried_again_with_the_feeder(desk: Desk) -> None:
-    desk.twin.has_platen = True
-    await asyncio.to_thread(desk.twin.load_feeder, [SHEET])
-    desk.twin.busy_for(1000)
-    tested = await desk.test()
-    assert tested.state == "failed"
-    assert desk.twin.jobs == []
+def test_trouble_of_the_glass_is_not_tried_again_with_the_feeder() -> None:
+    class Busy:
+        asked: ClassVar[list[PageSource]] = []
+
+        def scan(self, profile: ScanProfile) -> list[Page]:
+            self.asked.append(profile.source)
+            raise Refused(Condition.BUSY, "SCN-01: busy")
+
+    with pytest.raises(Refused):
+        _scanned(Busy())
+    assert Busy.asked == [PageSource.PLATEN]
