@@ -450,5 +450,8 @@ def _sweep(folder: Path, known: set[str]) -> None:
 def _end_with_parent() -> None:
     """The imaging process must not outlive a daemon that was killed. Source: prctl(2), PR_SET_PDEATHSIG."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    daemon = multiprocessing.parent_process()
+    if daemon is not None and os.getppid() != daemon.pid:
+        os._exit(1)  # it was killed while this process was still loading: no signal will come any more
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # one page at a time; threads of the library gained nothing
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import multiprocessing
+import os
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,14 +19,14 @@ import drivers.scanner_escl as escl
 from drivers.base import Condition
 from hall_daemon.devices import Devices
 from hall_daemon.protocol import FilePages, ScanJobView, StartScan
-from hall_daemon.scanning import Scanning, _problem
+from hall_daemon.scanning import Scanning, _end_with_parent, _problem
 from hall_daemon.tickets import NotFound
 from sim import papers
 from sim.camera_uvc import CameraTwin
 from sim.carriers import HttpPort
 from sim.scanner_escl import EsclTwin, JobState
 from tests.rules.hall_room import PLACES, HallRoom, hall_room, write_hall
-from tests.waiting import until_async
+from tests.waiting import until, until_async
 
 
 @functools.cache
@@ -295,3 +298,37 @@ def test_feed_that_broke_off_names_the_page_from_which_the_papers_go_in_again() 
     told = _problem(Condition.DEVICE_FAULT, 3)
     assert "第 3 页起" in told.zh
     assert "from page 3 on" in told.en
+
+
+def test_an_imaging_process_whose_daemon_was_killed_while_it_loaded_ends() -> None:
+    """Nobody would ever end it: it holds both ends of its own queue."""
+    context = multiprocessing.get_context("spawn")
+    pids = context.Queue()
+    inner = context.Process(target=_leave_a_child_behind, args=(pids,))
+    inner.start()
+    pid = pids.get(timeout=40)
+    inner.join(20)
+    until(lambda: not _runs(pid), 20, "the orphan has ended")
+
+
+def _leave_a_child_behind(pids: Any) -> None:
+    """A daemon that dies as soon as its imaging process has been started."""
+    child = multiprocessing.get_context("spawn").Process(target=_begin_late, args=(os.getpid(),))
+    child.start()
+    pids.put(child.pid)
+    pids.close()
+    pids.join_thread()
+    os._exit(9)
+
+
+def _begin_late(daemon: int) -> None:
+    until(lambda: os.getppid() != daemon, 20, "the daemon is gone")
+    _end_with_parent()
+    threading.Event().wait()
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
