@@ -20,7 +20,8 @@ check: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
-	$(PY) -m pytest -n 2 --dist loadgroup $(ARGS)
+	@# Four on two cores: most tests wait for a device or a daemon, not for a processor.
+	$(PY) -m pytest -n 4 --dist loadgroup $(ARGS)
 
 # `make soak KILLS=1000`: the long form of the kill -9 test.
 soak: $(VENV)/.dev
