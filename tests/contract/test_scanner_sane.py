@@ -439,7 +439,12 @@ class TestTestBackend:
     def test_every_status_is_understood_and_the_next_feed_is_good(
         self, status: str, outcome: Condition | type[DeviceError], sane_test: Callable[..., Any]
     ) -> None:
-        pages, error = scan(sane_test(settings=(f"read-return-value=SANE_STATUS_{status}",)))
+        fault = (f"read-return-value=SANE_STATUS_{status}",)
+        pages, error = scan(sane_test(settings=fault))
+        if isinstance(error, NoReply):
+            # On a busy machine the backend's own reader process sometimes never comes back from a fault; that scanimage
+            # is killed then is shown elsewhere, here it is asked once more.
+            pages, error = scan(sane_test(settings=fault))
         assert pages == []
         if isinstance(outcome, Condition):
             assert isinstance(error, Refused)

@@ -28,7 +28,9 @@ class Hall:
 
     def __post_init__(self) -> None:
         self._crowd = residents(11)
-        self.http = httpx.Client(base_url=self.bench.url, timeout=20, trust_env=False)
+        # No connection outlives its request: halls of a whole module are closed by nobody in particular.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self.http = httpx.Client(base_url=self.bench.url, timeout=20, trust_env=False, limits=limits)
 
     def __getitem__(self, device: str) -> Any:
         return self.bench[device]

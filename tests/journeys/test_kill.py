@@ -131,7 +131,7 @@ def _ledger_size(bench: Bench) -> int:
     return sum(f.stat().st_mtime_ns for f in (bench.run / "province").iterdir() if f.name.endswith("-wal"))
 
 
-@pytest.mark.timeout(0 if KILLS > 100 else 1000)
+@pytest.mark.timeout(0 if KILLS > 100 else 1500)
 @pytest.mark.xdist_group("kill")
 def test_nothing_is_lost_whenever_the_daemon_is_killed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chance = random.Random(SEED)
