@@ -1,0 +1,114 @@
+"""The places of devices.toml: zones, queues, windows, kiosks, and who may sit at a window."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from drivers.base import (
+    Announcer,
+    CallDisplay,
+    Caller,
+    CardReader,
+    Driver,
+    Evaluator,
+    Keypad,
+    PageScanner,
+    SlipPrinter,
+)  # fmt: skip
+from hall_daemon.config_devices import DeviceConfig
+from hall_daemon.config_table import ConfigError, Table
+from hall_daemon.profile import Clerk, Kiosk, Queue, Window, Zone
+from hall_daemon.words import CounterKind
+
+
+def read_zone(key: str, table: Table, devices: Mapping[str, DeviceConfig]) -> Zone:
+    """A place in the hall."""
+    _check_name(table, "zone", key, 8)
+    return Zone(code=key, name=table.name_pair(), announcer=_device_for(table, "announcer", devices, Announcer))
+
+
+def read_clerk(key: str, table: Table) -> Clerk:
+    """Who may sign in."""
+    _check_name(table, "clerk", key, 32)
+    return Clerk(code=key, name=table.text("name"))
+
+
+def _check_name(table: Table, kind: str, key: str, longest: int) -> None:
+    """Names that travel in events and addresses."""
+    if len(key) > longest or not re.fullmatch(r"[0-9A-Za-z-]+", key):
+        raise ConfigError(f"{table.file}: [{kind}.{key}]: a {kind}'s name has at most {longest} letters and digits")
+
+
+def read_queue(key: str, table: Table, zones: Mapping[str, Zone]) -> Queue:
+    """A queue and its letter."""
+    if not re.fullmatch(r"[A-HJ-NPR-UWZ]", key):
+        raise ConfigError(f"{table.file}: [queue.{key}]: a queue's letter is A to Z without I, O, Q, V, X and Y")
+    zone = table.reference("zone", zones, "zone")
+    return Queue(code=key, name=table.name_pair(), zone=zone, items=table.texts("items", []))
+
+
+def read_window(
+    key: str, table: Table, zones: Mapping[str, Zone], queues: Mapping[str, Queue],
+    devices: Mapping[str, DeviceConfig],
+) -> Window:  # fmt: skip
+    """A window, what stands on it, and the queues that it serves."""
+    _check_name(table, "window", key, 8)
+    kind = table.reference("counter_kind", [k.value for k in CounterKind], "counter kind")
+    return Window(
+        code=key,
+        zone=table.reference("zone", zones, "zone"),
+        counter_kind=CounterKind(kind),
+        queues=table.references("queues", queues, "queue"),
+        display=_device_for(table, "display", devices, CallDisplay),
+        scanner=_device_for(table, "scanner", devices, PageScanner),
+        caller=_device_for(table, "caller", devices, Caller),
+        evaluator=_device_for(table, "evaluator", devices, Evaluator),
+    )
+
+
+def read_kiosk(key: str, table: Table, queues: Mapping[str, Queue], devices: Mapping[str, DeviceConfig]) -> Kiosk:
+    """A ticket machine and its devices."""
+    _check_name(table, "kiosk", key, 16)
+    readers = table.references("card_readers", devices, "device", [])
+    for reader in readers:
+        _check_capability(table, "card_readers", devices[reader], CardReader)
+    return Kiosk(
+        code=key,
+        name=table.name_pair(),
+        card_readers=readers,
+        keypad=_device_for(table, "keypad", devices, Keypad),
+        printer=_device_for(table, "printer", devices, SlipPrinter),
+        queues=table.references("queues", queues, "queue"),
+    )
+
+
+def check_single_use(file: str, windows: Mapping[str, Window], kiosks: Mapping[str, Kiosk]) -> None:
+    """A scanner may stand between windows; what shows, reads or is typed on belongs to one place."""
+    users = [(device, f"window.{w.code}") for w in windows.values() for device in (w.display, w.caller, w.evaluator)]
+    for kiosk in kiosks.values():
+        users += [(device, f"kiosk.{kiosk.code}") for device in (*kiosk.card_readers, kiosk.keypad)]
+    seen: dict[str, str] = {}
+    for device, place in users:
+        other = seen.setdefault(device, place)
+        if device and other != place:
+            raise ConfigError(f"{file}: [{other}] and [{place}] both use {device}; it serves one of them")
+
+
+def _device_for(table: Table, key: str, devices: Mapping[str, DeviceConfig], capability: type[Driver[Any, Any]]) -> str:
+    """The device that a place names for a purpose, or ""."""
+    name = table.reference(key, devices, "device", "")
+    if name:
+        _check_capability(table, key, devices[name], capability)
+    return name
+
+
+def _check_capability(table: Table, key: str, device: DeviceConfig, capability: type[Driver[Any, Any]]) -> None:
+    if not issubclass(device.driver_type, capability):
+        kind, wanted = _with_article(device.kind), _with_article(capability.kind)
+        raise table.wrong(key, f"{device.name} is {kind} ({device.driver}), not {wanted}")
+
+
+def _with_article(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
