@@ -17,6 +17,8 @@ from hall_daemon.protocol import KioskScreen, Text
 
 FIRST = frozenset({KioskScreen.IDLE, KioskScreen.READER, KioskScreen.CLOSED})
 """Nobody is there."""
+NO_VISITS = frozenset({KioskScreen.CLOSED, KioskScreen.MAINTENANCE})
+"""Nobody can begin."""
 _STANDS_FOR_EVER = FIRST | {KioskScreen.PRINTING, KioskScreen.MAINTENANCE}
 _COUNTS_DOWN = frozenset({KioskScreen.TIMEOUT, KioskScreen.DONE, KioskScreen.UNPRINTED})
 

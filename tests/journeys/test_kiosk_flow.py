@@ -128,8 +128,8 @@ async def test_nothing_personal_is_left_once_the_number_is_committed(tmp_path: P
         room.touch("ok")
         await until_async(lambda: room.view.ticket is not None)
         assert not any(word in repr(vars(room.flow)) + room.view.model_dump_json() for word in PERSONAL)
-        assert room.flow._visit.card is None
-        assert room.flow._visit.phone == ""
+        assert room.flow.core.visit.card is None
+        assert room.flow.core.visit.phone == ""
         room.bench["PRN-01"].go_on()
         await room.shows(S.DONE)
         (slip,) = room.slips()
@@ -239,7 +239,7 @@ async def test_who_does_not_answer_is_forgotten(tmp_path: Path) -> None:
         room.lift()
         await room.shows(S.TIMEOUT)
         await room.shows(S.IDLE)
-        assert room.flow._visit.card is None
+        assert room.flow.core.visit.card is None
         assert await room.tickets() == []
 
 
@@ -259,8 +259,8 @@ async def test_a_second_card_beside_the_first_is_refused_with_a_sentence(tmp_pat
         room.lay("li", reader="IDR-02")
         await until_async(lambda: any("一次只能用一张证" in notice.zh for notice in room.view.notices))
         assert room.view.screen is S.ZONES
-        assert room.flow._visit.card is not None
-        assert room.flow._visit.card.name == "张测试"
+        assert room.flow.core.visit.card is not None
+        assert room.flow.core.visit.card.name == "张测试"
 
 
 async def test_a_card_exchanged_for_another_begins_anew_and_forgets_the_first(tmp_path: Path) -> None:
@@ -282,7 +282,7 @@ async def test_the_same_card_placed_again_goes_on(tmp_path: Path) -> None:
         await room.identify("zhang")
         room.lift()
         room.lay("zhang", reader="IDR-02")
-        await until_async(lambda: room.flow._visit.reader == "IDR-02")
+        await until_async(lambda: room.flow.core.visit.reader == "IDR-02")
         assert room.view.screen is S.ZONES
 
 
@@ -361,7 +361,7 @@ async def test_a_closed_hall_gives_no_numbers(tmp_path: Path) -> None:
         await room.shows(S.CLOSED)
         room.lay("li")
         room.touch("1")
-        await until_async(lambda: room.flow._lying == {"IDR-01"})
+        await until_async(lambda: room.flow.core.lying == {"IDR-01"})
         assert room.view.screen is S.CLOSED
         assert await room.tickets() == []
 
@@ -523,7 +523,7 @@ async def test_help_keeps_the_visit_and_english_lasts_until_its_end(tmp_path: Pa
         room.touch("help", "6")
         assert (room.view.screen, room.view.language) == (S.ZONES, "en")
         room.lift()
-        await until_async(lambda: not room.flow._lying)
+        await until_async(lambda: not room.flow.core.lying)
         room.touch("cancel")
         assert (room.view.screen, room.view.language) == (S.IDLE, "zh")
 
@@ -581,8 +581,8 @@ async def test_a_storage_fault_ends_in_a_page_that_says_where_to_go(tmp_path: Pa
         await room.failure()
         assert room.view.screen is S.MAINTENANCE
         assert "导办台" in room.view.line.zh
-        assert room.flow._visit.card is None
+        assert room.flow.core.visit.card is None
         room.touch("1", "cancel", "ok")
         room.lay("li", reader="IDR-02")
-        await until_async(lambda: "IDR-02" in room.flow._lying)
+        await until_async(lambda: "IDR-02" in room.flow.core.lying)
         assert room.view.screen is S.MAINTENANCE
