@@ -1,0 +1,183 @@
+"""What every verb of the hall stands on: the store, the clock, the news of what was done, the snapshot of the day.
+
+The verbs themselves are in hall_calling (who is called to a window), hall_visits (what happens there) and hall_line
+(tickets that are not at a window); hall puts them together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from sqlmodel import Session
+
+from hall_daemon import lookups, queueing
+from hall_daemon.clock import Clock, rfc3339
+from hall_daemon.config import HallConfig
+from hall_daemon.events import Event, EventData, MaterialScanned, OperatorActed, TicketFinished
+from hall_daemon.queueing import Verb
+from hall_daemon.store import Store, Tx
+from hall_daemon.tables import SessionRow, TicketRow
+from hall_daemon.tickets import (
+    HallError,
+    IllegalStep,
+    MustDecideCall,
+    MustFinishFirst,
+    NotFound,
+    NotSignedIn,
+    ScreenOutOfDate,
+    Snapshot,
+)  # fmt: skip
+from hall_daemon.words import Outcome, TicketState
+
+MANY_CHANGES = 500
+"""So many changed tickets are read faster by reading all."""
+
+
+class Bell:
+    """Tells any number of waiting tasks that something changed; nobody can miss a ring, nobody can lag behind."""
+
+    def __init__(self) -> None:
+        self.rings = 0
+        self._next = asyncio.Event()
+
+    def ring(self) -> None:
+        """Wake everybody; on the event loop."""
+        self.rings += 1
+        self._next.set()
+        self._next = asyncio.Event()
+
+    async def wait(self, heard: int) -> int:
+        """Return the count of rings as soon as it exceeds `heard`."""
+        while self.rings <= heard:
+            await self._next.wait()
+        return self.rings
+
+
+class HallCore:
+    """Store, clock, news and snapshot, and the parts that verbs share."""
+
+    def __init__(self, config: HallConfig, store: Store, clock: Clock) -> None:
+        self.config = config
+        self.profile = config.profile
+        self.store = store
+        self.clock = clock
+        self.day_open = False
+        self.changed = Bell()
+        """Rings after each commit that changed something."""
+        self._hear: list[Callable[[Event], None]] = []
+        self._snapshot: Snapshot | None = None
+        self._since_snapshot: set[str] = set()
+        """What has changed since: ids of tickets, and "" for anything else."""
+        self._taking = asyncio.Lock()
+        self._open_base_ms = 0
+        self._open_base_s = 0.0
+        store.catalog_version = self.profile.catalog_version
+        store.on_commit(self._tell)
+
+    def on_event(self, hear: Callable[[Event], None]) -> None:
+        """Hear every committed event, in order, on the event loop."""
+        self._hear.append(hear)
+
+    def _tell(self, events: tuple[Event, ...]) -> None:
+        for event in events:
+            self._since_snapshot.add(_ticket_of(event))
+            for hear in self._hear:
+                hear(event)
+        self.changed.ring()
+
+    def count_open_time_from(self, open_ms: int) -> None:
+        """Go on counting the day's open time at `open_ms`."""
+        self._open_base_ms, self._open_base_s = open_ms, self.clock.monotonic_s()
+
+    def open_time_ms(self) -> int:
+        """How long the day has been open; order in the queues is measured by it, never by the wall clock."""
+        return self._open_base_ms + int((self.clock.monotonic_s() - self._open_base_s) * 1000)
+
+    async def clerk_at(self, window: str) -> str:
+        """Who is signed in there. Raises NotSignedIn, NotFound."""
+        if window not in self.profile.windows:
+            raise NotFound(what=window)
+        clerk = (await self.snapshot()).sessions.get(window)
+        if clerk is None:
+            raise NotSignedIn(window=window)
+        return clerk
+
+    async def snapshot(self) -> Snapshot:
+        """The open tickets of the day. What has changed is read once, whoever asks, and nothing else is."""
+        async with self._taking:
+            if self._snapshot is None or self._since_snapshot:
+                changed, self._since_snapshot = frozenset(self._since_snapshot), set()
+                try:
+                    self._snapshot = await self.store.read(self._take(self._snapshot, changed))
+                except BaseException:
+                    self._since_snapshot |= changed
+                    raise
+            return self._snapshot
+
+    def _take(self, earlier: Snapshot | None, changed: frozenset[str]) -> Callable[[Session], Snapshot]:
+        if earlier is None or len(changed) > MANY_CHANGES:
+            return lambda session: lookups.snapshot(session, self.profile)
+        return lambda session: lookups.refreshed(session, self.profile, earlier, changed)
+
+    # --- parts of verbs -----------------------------------------------------------------------------------------------
+
+    async def _about_current(self, window: str, seen: str, verb: Callable[[Tx, TicketRow, str], EventData]) -> int:
+        def whole(tx: Tx) -> int:
+            clerk = self._clerk_at(tx, window)
+            return tx.emit(verb(tx, self._seen(tx, window, seen), clerk))
+
+        return await self.store.write(whole)
+
+    def _clerk_at(self, tx: Tx, window: str) -> str:
+        if window not in self.profile.windows:
+            raise NotFound(what=window)
+        session = tx.session.get(SessionRow, window)
+        if session is None:
+            raise NotSignedIn(window=window)
+        return session.clerk
+
+    def _seen(self, tx: Tx, window: str, seen: str) -> TicketRow:
+        current = lookups.at_window(tx.session, window)
+        if current is None or current.number != seen:
+            raise ScreenOutOfDate()
+        return current
+
+    @staticmethod
+    def _step(tx: Tx, row: TicketRow, verb: Verb) -> None:
+        state = queueing.after(TicketState(row.state), verb)
+        if state is None:
+            raise IllegalStep(number=row.number, state=row.state)
+        if state.value != row.state:
+            row.state, row.since_ms = state.value, tx.now_ms
+        tx.session.add(row)
+
+    def _finish(self, tx: Tx, row: TicketRow, clerk: str, outcome: Outcome) -> int:
+        window = row.window or ""
+        self._step(tx, row, Verb.FINISH)
+        row.outcome = outcome.value
+        return tx.emit(
+            TicketFinished(
+                ticket_id=row.id, window_code=window, clerk_id=clerk, outcome=outcome,
+                started_at=rfc3339(row.serving_ms or tx.now_ms), ended_at=rfc3339(tx.now_ms),
+            )
+        )  # fmt: skip
+
+
+def acted(clerk: str, action: str, window: str) -> OperatorActed:
+    """The audit line of what a clerk did at a window."""
+    return OperatorActed(actor="clerk", actor_id=clerk, action=action, target=f"window/{window}", result="done")
+
+
+def still_busy(current: TicketRow) -> HallError:
+    """Why a window cannot take another ticket."""
+    if current.state == TicketState.CALLED.value:
+        return MustDecideCall(number=current.number)
+    return MustFinishFirst(number=current.number)
+
+
+def _ticket_of(event: Event) -> str:
+    """Id of the ticket that an event is about; "" if it is about none."""
+    if isinstance(event.data, MaterialScanned):
+        return event.data.ticket_id or ""
+    return event.subject.removeprefix("ticket/") if event.subject.startswith("ticket/") else ""
