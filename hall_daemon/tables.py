@@ -9,8 +9,27 @@ from __future__ import annotations
 from sqlalchemy import JSON, CheckConstraint, Column, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-SCHEMA_VERSION = 3
-ADDED_COLUMNS = (("ticket", "card_expired", "BOOLEAN NOT NULL DEFAULT 0"),)
+SCHEMA_VERSION = 4
+ADDED_COLUMNS = (
+    ("ticket", "card_expired", "BOOLEAN NOT NULL DEFAULT 0"),
+    ("ticket", "lane", "VARCHAR NOT NULL DEFAULT ''"),
+    ("ticket", "arrived_ms", "INTEGER NOT NULL DEFAULT 0"),
+    ("ticket", "callable_ms", "INTEGER"),
+    ("ticket", "appointment_id", "VARCHAR"),
+    ("ticket", "slot_start_ms", "INTEGER"),
+    ("ticket", "slot_end_ms", "INTEGER"),
+    ("ticket", "pinned_ms", "INTEGER"),
+    ("ticket", "pin_reason", "VARCHAR"),
+    ("ticket", "legs", "JSON NOT NULL DEFAULT '[]'"),
+    ("ticket", "first_clerk", "VARCHAR"),
+    ("ticket", "back_queue", "VARCHAR"),
+    ("ticket", "back_window", "VARCHAR"),
+    ("ticket", "stage", "VARCHAR"),
+    ("ticket", "first_called_ms", "INTEGER"),
+    ("ticket", "spaced_calls", "INTEGER NOT NULL DEFAULT 0"),
+    ("ticket", "stint_ms", "INTEGER"),
+    ("ticket", "worked_ms", "INTEGER NOT NULL DEFAULT 0"),
+)
 """Table, column and its kind: what later schemas added to tables that were there."""
 
 
@@ -57,6 +76,19 @@ class EventRow(SQLModel, table=True):
     body: str
     leaf: str
     chain: str
+
+
+class DecisionRow(SQLModel, table=True):
+    """What the hall knew when it emitted an event and the province's shape has no room for: enough to replay it.
+
+    Of a call it is the choice itself, with those who were passed over.
+    """
+
+    __tablename__ = "decision"
+    number: int = Field(primary_key=True, foreign_key="event.number")
+    ticket_id: str | None = Field(default=None, index=True)
+    body: str
+    """Canonical JSON."""
 
 
 class RefusedRow(SQLModel, table=True):
@@ -144,6 +176,35 @@ class TicketRow(SQLModel, table=True):
     slip: str
     prints: int = 0
     identity_rechecked: bool = False
+    lane: str = Field(default="", sa_column_kwargs={"server_default": text("''")})
+    arrived_ms: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    """Open time at which it came into its line, without any bonus."""
+    callable_ms: int | None = None
+    """Open time before which an appointment is not called."""
+    appointment_id: str | None = None
+    slot_start_ms: int | None = None
+    slot_end_ms: int | None = None
+    pinned_ms: int | None = None
+    """Open time at which it was pinned to the top; those pinned first come first."""
+    pin_reason: str | None = None
+    legs: list[dict[str, str]] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False, server_default=text("'[]'"))
+    )
+    """What one number is for, where that is more than one thing: item, queue, zone, state (open, done) of each."""
+    first_clerk: str | None = None
+    """Whom the resident asked first (首问负责)."""
+    back_queue: str | None = None
+    """Where it comes back to from a detour."""
+    back_window: str | None = None
+    stage: str | None = None
+    """What a parked ticket waits for."""
+    first_called_ms: int | None = None
+    spaced_calls: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    """Calls that came long enough after the one before to be heard as another."""
+    stint_ms: int | None = None
+    """Open time at which the present stretch of work on it began."""
+    worked_ms: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    """Work on it so far in open time, without the present stretch: the clock stands while it is parked."""
 
 
 class SessionRow(SQLModel, table=True):
