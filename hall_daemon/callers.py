@@ -150,7 +150,9 @@ class Callers:
             return
         self._shown[window] = wanted
         told = True
-        if before is None or before.signed_in != wanted.signed_in:
+        if before is not None and before.signed_in != wanted.signed_in:
+            before = None  # nobody tells a caller anything while nobody is signed in, and signing out empties it
+        if before is None:
             told = await self._tell(device, lambda caller: caller.answer_sign_in(accepted=wanted.signed_in))
         if told and wanted.signed_in and (before is None or before.number != wanted.number):
             told = await self._tell(device, lambda caller: caller.show_ticket(wanted.number))

@@ -7,21 +7,26 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+What = str | Callable[[], str]
+"""What is waited for; a function is asked at the end, for what there was instead."""
+
+LIMIT_S = 45.0
+"""Costs nothing where all is well; a machine with other work may take a hundred times as long as an idle one."""
 _PAUSE = threading.Event()
 
 
-def until(condition: Callable[[], T], limit_s: float = 10.0, what: str = "") -> T:
+def until(condition: Callable[[], T], limit_s: float = LIMIT_S, what: What = "") -> T:
     """Ask until the answer is true, and give the answer."""
     end = time.monotonic() + limit_s
     while not (answer := condition()):
         if time.monotonic() > end:
-            raise AssertionError(f"not within {limit_s} s: {what or condition}")
+            raise AssertionError(f"not within {limit_s} s: {_said(what) or condition}")
         _PAUSE.wait(0.005)
     return answer
 
 
 async def until_async(
-    condition: Callable[[], T] | Callable[[], Awaitable[T]], limit_s: float = 10.0, what: str = ""
+    condition: Callable[[], T] | Callable[[], Awaitable[T]], limit_s: float = LIMIT_S, what: What = ""
 ) -> T:
     """The same for code on the event loop; the condition may be a coroutine function."""
     end = time.monotonic() + limit_s
@@ -32,5 +37,9 @@ async def until_async(
         if answer:
             return answer
         if time.monotonic() > end:
-            raise AssertionError(f"not within {limit_s} s: {what or condition}")
+            raise AssertionError(f"not within {limit_s} s: {_said(what) or condition}")
         await asyncio.sleep(0.01)
+
+
+def _said(what: What) -> str:
+    return what if isinstance(what, str) else what()

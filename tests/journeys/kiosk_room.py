@@ -29,6 +29,7 @@ from hall_daemon.store import Store
 from hall_daemon.tables import EventRow, TicketRow
 from hall_daemon.upkeep import Upkeep
 from sim.bench import HALLS, Bench
+from tests.background import end
 from tests.waiting import until_async
 
 S = KioskScreen
@@ -167,13 +168,11 @@ class KioskRoom:
         self._tasks = [asyncio.create_task(flow.run()) for flow in (self.flow, self.other)]
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        results = await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.devices.stop()
-        await asyncio.to_thread(self.store.close)
-        broken = [r for r in results if isinstance(r, BaseException) and not isinstance(r, asyncio.CancelledError)]
-        assert not broken, broken
+        try:
+            await end(self._tasks)
+        finally:
+            await self.devices.stop()
+            await asyncio.to_thread(self.store.close)
 
     async def failure(self) -> BaseException:
         """Wait until a room of the daemon has failed; its error. The daemon's supervisor would begin it anew."""

@@ -7,7 +7,6 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -31,6 +30,7 @@ from hall_daemon.tickets import IssueOrder
 from hall_daemon.words import Channel, CopyKind, CounterKind
 from sim.province import TEST_KEYS, ProvinceTwin
 from sim.province_views import LedgerView
+from tests.background import end
 from tests.waiting import until_async
 
 SCALE = 0.002
@@ -119,11 +119,7 @@ class ReportingHall:
     async def stop_sending(self) -> None:
         """As by kill -9: whatever is under way is broken off."""
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        await end(tasks)
 
     # --- work -----------------------------------------------------------------------------------------------------
 

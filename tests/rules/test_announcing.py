@@ -14,6 +14,7 @@ from hall_daemon.devices import Devices
 from hall_daemon.texts import spoken_number
 from sim.announcer_syn6288 import SpeechModule
 from sim.carriers import PtyLine
+from tests.background import at_work
 from tests.rules.hall_room import PENSION, PLACES, HallRoom, hall_room, write_hall
 from tests.waiting import until_async
 
@@ -47,14 +48,12 @@ async def loud(folder: Path) -> AsyncIterator[Loud]:
     async with hall_room(folder / "hall") as room:
         found = Loud(room, line)
         found.devices.start()
-        running = asyncio.ensure_future(found.announcing.run())
         try:
-            await until_async(lambda: found.devices.view("ANN-01").link == "online", what="online")
-            await room.sign_in(w1="c001", w2="c002")
-            yield found
+            async with at_work(found.announcing.run()):
+                await until_async(lambda: found.devices.view("ANN-01").link == "online", what="online")
+                await room.sign_in(w1="c001", w2="c002")
+                yield found
         finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
             await found.devices.stop()
             await asyncio.to_thread(line.stop)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import multiprocessing
 import os
@@ -25,6 +24,7 @@ from sim import papers
 from sim.camera_uvc import CameraTwin
 from sim.carriers import HttpPort
 from sim.scanner_escl import EsclTwin, JobState
+from tests.background import at_work
 from tests.rules.hall_room import PLACES, HallRoom, hall_room, write_hall
 from tests.waiting import until, until_async
 
@@ -83,19 +83,16 @@ async def counter(folder: Path, twin: Any, driver: str, options: str = "") -> As
         devices = Devices(room.config.devices, room.clock)
         devices.start()
         scanning = Scanning(room.hall, devices)
-        running = asyncio.create_task(scanning.run())
         desk = Counter(room, devices, scanning, twin)
         try:
-            await desk.online()
-            await room.sign_in(w1="c001")
-            await room.issue()
-            desk.number = await room.call_and_serve()
-            yield desk
+            async with at_work(scanning.run()):
+                await desk.online()
+                await room.sign_in(w1="c001")
+                await room.issue()
+                desk.number = await room.call_and_serve()
+                yield desk
         finally:
             twin.recover()
-            running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await running
             await devices.stop()
             await asyncio.to_thread(line.stop)
 

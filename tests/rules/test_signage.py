@@ -18,6 +18,7 @@ from hall_daemon.signage import Signage
 from hall_daemon.texts import text
 from hall_daemon.words import Outcome
 from sim.carriers import PtyLine
+from tests.background import at_work
 from tests.rules.hall_room import HOUR_MS, PLACES, HallRoom, StandingClock, hall_room, write_hall
 from tests.waiting import until_async
 
@@ -72,12 +73,10 @@ async def rooms(
     async with hall_room(folder / "hall", clock) as room:
         found = Rooms(room, line, screens)
         found.devices.start()
-        running = asyncio.ensure_future(found.signage.run())
         try:
-            yield found
+            async with at_work(found.signage.run()):
+                yield found
         finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
             await found.devices.stop()
             await asyncio.to_thread(line.stop)
             await asyncio.to_thread(own.stop)

@@ -17,6 +17,7 @@ from hall_daemon.words import Outcome, TicketState
 from sim.caller_rs485 import CallerTwin
 from sim.carriers import PtyLine
 from sim.evaluator_caller import EvaluatorBehindCaller
+from tests.background import at_work
 from tests.rules.hall_room import PLACES, HallRoom, hall_room, write_hall
 from tests.waiting import until_async
 
@@ -56,7 +57,7 @@ class Window1:
     async def shows(self, number: str, waiting: int) -> None:
         await until_async(
             lambda: (self.caller.shown, self.caller.waiting) == (number, waiting),
-            what=f"{number!r}, {waiting}; not {self.caller.shown!r}, {self.caller.waiting}",
+            what=lambda: f"{number!r}, {waiting}; not {self.caller.shown!r}, {self.caller.waiting}",
         )
 
     async def signed_in(self) -> None:
@@ -97,14 +98,11 @@ async def window1(folder: Path, keys: str = "", answer_limit_s: float = 60.0) ->
     async with hall_room(folder / "hall") as room:
         found = Window1(room, line, answer_limit_s)
         found.devices.start()
-        running = [asyncio.ensure_future(found.callers.run()), asyncio.ensure_future(found.evaluating.run())]
         try:
-            await until_async(lambda: all(v.link == "online" for v in found.devices.views()), what="online")
-            yield found
+            async with at_work(found.callers.run(), found.evaluating.run()):
+                await until_async(lambda: all(v.link == "online" for v in found.devices.views()), what="online")
+                yield found
         finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
             await found.devices.stop()
             await asyncio.to_thread(line.stop)
 
@@ -184,6 +182,20 @@ async def test_an_unknown_staff_number_is_refused_and_a_signed_out_caller_empty(
         hall.caller.log_in(1)
         await until_async(lambda: hall.caller.logged_in, what="the right number still counts")
         assert (await hall.room.hall.snapshot()).sessions == {"1": "c001"}
+
+
+async def test_a_clerk_who_signs_in_at_the_screen_finds_the_caller_up_to_date(tmp_path: Path) -> None:
+    async with window1(tmp_path) as hall:
+        await hall.room.numbers(3)
+        await hall.room.sign_in(w1="c001")
+        await hall.room.call()
+        await hall.shows("0001", 2)
+        await hall.room.serve("1", "A001")
+        await hall.room.hall.finish("1", "A001", Outcome.COMPLETED)
+        await hall.room.hall.sign_out("1")
+        await until_async(lambda: not hall.caller.logged_in, what="told by the screen's sign-out")
+        await hall.room.sign_in(w1="c001")
+        await hall.shows("", 2)
 
 
 async def test_a_caller_that_lost_its_power_learns_everything_at_its_next_log_in(tmp_path: Path) -> None:
