@@ -87,6 +87,8 @@ class Material:
     need: Literal["required", "conditional", "optional"]
     dpi: int = 200
     color: bool = True
+    copy: Literal["original", "copy", "electronic"] = "original"
+    waivable_by: tuple[Literal["e_license", "commitment"], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +103,8 @@ class Item:
     queue: str
     minutes: int | None = None
     promise_days: int = 0
+    day_unit: Literal["workday", "day"] = "workday"
+    """What `promise_days` counts."""
     kind: str = "immediate"
     materials: tuple[Material, ...] = ()
     suspended: bool = False
@@ -186,6 +190,8 @@ class _Material(_Lenient):
     code: str
     name: str
     need: Literal["required", "conditional", "optional"] = "required"
+    copy_kind: Literal["original", "copy", "electronic"] = Field(default="original", alias="copy")
+    waivable_by: tuple[Literal["e_license", "commitment"], ...] = ()
     scan: _Scan = _Scan()
 
 
@@ -205,6 +211,7 @@ class _CatalogItem(_Lenient):
     zone: str
     kind: str
     promise_days: int = 0
+    day_unit: Literal["workday", "day"] = "workday"
     pinyin: str = ""
     avg_minutes: int | None = None
     materials: tuple[_Material, ...] = ()
@@ -259,9 +266,19 @@ def _offer(entry: _CatalogItem, queue: Queue) -> Item:
         queue=queue.code,
         minutes=entry.avg_minutes,
         promise_days=entry.promise_days,
+        day_unit=entry.day_unit,
         kind=entry.kind,
         materials=tuple(
-            Material(code=m.code, name=m.name, need=m.need, dpi=m.scan.dpi, color=m.scan.color) for m in entry.materials
+            Material(
+                code=m.code,
+                name=m.name,
+                need=m.need,
+                dpi=m.scan.dpi,
+                color=m.scan.color,
+                copy=m.copy_kind,
+                waivable_by=m.waivable_by,
+            )
+            for m in entry.materials
         ),
         suspended=entry.state.startswith("2"),
         pinyin=entry.pinyin,
