@@ -484,6 +484,8 @@ class Announcement:
 
     text: str
     text_en: str = ""
+    sound: bytes = b""
+    """The same as a WAV file, where the hall has clips of it; a device with a voice of its own says the text."""
 
 
 class Announcer(Driver[LinkT, OptionsT]):

@@ -1,4 +1,4 @@
-"""Command line of the daemon: run, check, devices, test, trace, diagnose, verify.
+"""Command line of the daemon: run, check, devices, test, trace, diagnose, voice, verify.
 
 Every failure is one sentence on standard error. Exit codes: 0 well, 1 something is wrong with what was asked about,
 2 the configuration or the command is wrong, 3 the database cannot be used. `diagnose` has its own: 0 all well,
@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         ("test", _test, "Self-test of one device: what can be seen, heard and counted. Prints no ticket."),
         ("trace", _trace, "Record what passes between one device and its driver, without anything personal."),
         ("diagnose", _diagnose, "Check everything, say what to do, and make one archive without anything personal."),
+        ("voice", _voice, "Build the clips of the hall's voice, or tell which are missing."),
         ("verify", _verify, "Recompute the hashes of the event log and name the first difference."),
     ):
         sub = commands.add_parser(name, help=sentence, description=sentence)
@@ -76,6 +77,10 @@ def _more(sub: argparse.ArgumentParser, name: str) -> None:
         sub.add_argument("--to", type=Path, required=True, metavar="FILE", help="new file for the recording")
         sub.add_argument("--seconds", type=float, default=0.0, help="end after so long (until Ctrl-C)")
         sub.add_argument("--anew", action="store_true", help="make the running daemon greet the device again first")
+    if name == "voice":
+        sub.add_argument("what", choices=("build", "list"), help="build what is missing, or list what there is")
+        sub.add_argument("--anew", action="store_true", help="build every clip again; recordings are never touched")
+        sub.add_argument("--engine", choices=("best", "kokoro", "espeak"), default="best", help="which voice (best)")
     if name == "diagnose":
         sub.add_argument("--brief", action="store_true", help="checks only, no archive")
         sub.add_argument("--to", type=Path, default=Path(), metavar="DIR", help="folder for the archive (this one)")
@@ -139,6 +144,12 @@ def _diagnose(config: HallConfig, options: argparse.Namespace) -> int:
     from hall_daemon import commands  # noqa: PLC0415 - as above
 
     return commands.diagnose(config, options)
+
+
+def _voice(config: HallConfig, options: argparse.Namespace) -> int:
+    from hall_daemon import commands_voice  # noqa: PLC0415 - needs the voice engines
+
+    return commands_voice.voice(config, options)
 
 
 def _verify(config: HallConfig, _options: argparse.Namespace) -> int:

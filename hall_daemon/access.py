@@ -26,6 +26,7 @@ _MAY: tuple[tuple[str, frozenset[Role]], ...] = (
     ("/ui/", frozenset(Role)),
     ("/kiosk/", frozenset(Role)),
     ("/board", frozenset(Role)),
+    ("/voice/", frozenset(Role)),
     ("/kiosks/", frozenset({Role.KIOSK, Role.TECHNICIAN})),
     ("/windows/", frozenset({Role.COUNTER})),
     ("/tickets", frozenset({Role.COUNTER})),
@@ -33,7 +34,7 @@ _MAY: tuple[tuple[str, frozenset[Role]], ...] = (
     ("/events", frozenset({Role.COUNTER, Role.TECHNICIAN})),
     ("/", frozenset({Role.TECHNICIAN})),
 )
-_OPEN = ("/healthz", "/openapi.json", "/ui/", "/kiosk/", "/board")
+_OPEN = ("/healthz", "/openapi.json", "/ui/", "/kiosk/", "/board", "/voice/")
 """Needs no token: nothing personal, and pages must load before they can send one."""
 
 

@@ -18,7 +18,8 @@ from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
 from hall_daemon.events import Event, TicketCalled
 from hall_daemon.hall import Hall
 from hall_daemon.protocol import Text
-from hall_daemon.texts import spoken_number, text
+from hall_daemon.texts import text
+from hall_daemon.voice import NoSound, Voice, call_text
 
 _log = logging.getLogger("hall.announcement")
 
@@ -41,8 +42,8 @@ class _Call:
 class Announcing:
     """The line of calls of each announcer."""
 
-    def __init__(self, hall: Hall, devices: Devices) -> None:
-        self._hall, self._devices = hall, devices
+    def __init__(self, hall: Hall, devices: Devices, voice: Voice | None = None) -> None:
+        self._hall, self._devices, self._voice = hall, devices, voice
         self._of_zone = {z.code: z.announcer for z in hall.profile.zones.values() if z.announcer}
         self._lines: dict[str, deque[_Call]] = {device: deque() for device in self._of_zone.values()}
         self._news: dict[str, asyncio.Event] = {device: asyncio.Event() for device in self._lines}
@@ -92,19 +93,25 @@ class Announcing:
             await news.wait()
 
     async def _speak(self, device: str, call: _Call, waiting: int) -> None:
-        code = "call.announced_short" if waiting >= SHORT_FROM else "call.announced"
-        zone = self._hall.profile.zones[call.zone].name
-        where = {"zone": zone.zh, "window": call.window}
-        announcement = Announcement(
-            text=text(code, number=spoken_number(call.number), **where).zh,
-            text_en=text(code, number=" ".join(call.number), **where).en,
-        )
+        announcement = await self._announcement(call, short=waiting >= SHORT_FROM)
         give_up_at = self._loop_s() + TRY_FOR_S
         for _ in range(1 if waiting >= ONCE_FROM else 2):
             while not await self._say(device, announcement, call):
                 if self._loop_s() >= give_up_at:
                     return
                 await asyncio.sleep(TRY_AGAIN_S)
+
+    async def _announcement(self, call: _Call, *, short: bool) -> Announcement:
+        """Its words, and their sound where the hall has clips and a device that plays sounds."""
+        settings = self._hall.config.public.voice
+        spoken, english = call_text(call.number, call.window, call.zone, self._hall.profile, settings, short=short)
+        sound = b""
+        if self._voice is not None:
+            try:
+                sound = await asyncio.to_thread(self._voice.call, call.number, call.window, call.zone, short=short)
+            except NoSound as exc:
+                _log.debug("without clips number=%s: %s", call.number, exc)
+        return Announcement(text=spoken, text_en=english, sound=sound)
 
     @staticmethod
     def _loop_s() -> float:

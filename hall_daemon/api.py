@@ -25,7 +25,7 @@ from starlette.exceptions import HTTPException
 
 import kiosk_ui
 from drivers.base import Key
-from hall_daemon import access, api_technician, service_day
+from hall_daemon import access, api_board, api_technician, service_day
 from hall_daemon.api_streams import DaemonEnds, Wake, follow, lines
 from hall_daemon.devices import Devices
 from hall_daemon.diagnostics import Diagnostics
@@ -36,6 +36,7 @@ from hall_daemon.protocol import (
     AboutCurrent,
     AboutTicket,
     BoardView,
+    CalledNumber,
     CallNext,
     Cancel,
     ClerkName,
@@ -69,6 +70,7 @@ from hall_daemon.support import Support
 from hall_daemon.tables import EventRow
 from hall_daemon.texts import text
 from hall_daemon.tickets import HallError, IssueOrder, NotFound
+from hall_daemon.voice import Voice
 from hall_daemon.words import Channel, RequeuedBy
 
 _log = logging.getLogger("api")
@@ -91,6 +93,9 @@ class Services:
     metrics: Metrics
     diagnostics: Diagnostics
     support: Support
+    voice: Voice
+    calls: Callable[[], list[CalledNumber]]
+    """Calls of the day that the board may still show."""
     stopping: Bell
 
 
@@ -347,6 +352,8 @@ COUNTER_DEVICE = "CTR-01"
 
 
 def _streams(app: FastAPI, services: Services) -> None:
+    api_board.add_routes(app, services.voice, services.calls)
+
     @app.get("/board", response_class=FileResponse)
     async def board_page() -> FileResponse:
         return FileResponse(_WEB / "board" / "index.html")

@@ -40,6 +40,7 @@ from hall_daemon.signage import Signage
 from hall_daemon.store import Store
 from hall_daemon.support import Support
 from hall_daemon.upkeep import Upkeep
+from hall_daemon.voice import Voice
 from hall_daemon.words import DeviceCondition
 
 _log = logging.getLogger("app")
@@ -64,7 +65,8 @@ class Daemon:
         self.hall = Hall(config, self.store, self.clock)
         self.devices = Devices(dict(config.devices), self.clock)
         self.signage = Signage(self.hall, self.devices)
-        self.announcing = Announcing(self.hall, self.devices)
+        self.voice = Voice(config.voice_folder, lambda: self.hall.profile, config.public.voice)
+        self.announcing = Announcing(self.hall, self.devices, self.voice)
         self.callers = Callers(self.hall, self.devices)
         self.evaluating = Evaluating(self.hall, self.devices)
         self.scanning = Scanning(self.hall, self.devices)
@@ -166,7 +168,7 @@ class Daemon:
         services = api.Services(
             hall=self.hall, store=self.store, devices=self.devices, screens=self.screens, scanning=self.scanning,
             kiosks=self.kiosks, metrics=self.metrics, diagnostics=self.diagnostics, support=self.support,
-            stopping=self._stopping,
+            voice=self.voice, calls=lambda: list(self.signage.calls), stopping=self._stopping,
         )  # fmt: skip
         app = api.build(services, dict(self.config.secrets.tokens))
         return _Server(

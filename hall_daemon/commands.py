@@ -28,6 +28,8 @@ from hall_daemon.protocol import DeviceView, Text
 from hall_daemon.protocol_technician import DeviceState, Health, SelfTest
 from hall_daemon.support import basic_parts
 from hall_daemon.texts import say, text
+from hall_daemon.voice import Voice
+from hall_daemon.voice_clips import VoiceState
 
 KNOCK = Limits(connect_s=2.0, answer_s=10.0)
 SETTLE_S = 10.0
@@ -307,7 +309,7 @@ async def _asked(config: HallConfig, log: str) -> tuple[Facts, bytes | None, Tex
         health_line = json.loads(await _health(client))
         facts = Facts(
             state=state, devices=state.devices, writable=bool(health_line.get("store_writable", False)),
-            day_open=bool(health_line.get("day_open", False)),
+            day_open=bool(health_line.get("day_open", False)), voice=_clips(config),
         )  # fmt: skip
         try:
             return facts, await client.support_archive(), None
@@ -330,13 +332,19 @@ async def _asked_here(config: HallConfig, log: str) -> tuple[Facts, bytes, Text 
     parts = basic_parts(config, "\n".join(lines))
     parts["devices.json"] = json.dumps([s.model_dump(mode="json") for s in states], ensure_ascii=False, indent=1)
     facts = Facts(
-        state=None, devices=states, log_lines=len(lines), log_leaks=bundle.count_leaks("\n".join(lines), ()),
+        state=None, devices=states, voice=_clips(config), log_lines=len(lines),
+        log_leaks=bundle.count_leaks("\n".join(lines), ()),
     )  # fmt: skip
     packed = bundle.pack(parts, frozenset())
     if packed.leaks:
         told = text("hall.bundle_leaks", n=sum(packed.leaks.values()), parts=", ".join(sorted(packed.leaks)))
         return facts, b"", told
     return facts, packed.data, None
+
+
+def _clips(config: HallConfig) -> VoiceState:
+    """Looked at here: `diagnose` runs on the hall's machine."""
+    return Voice(config.voice_folder, lambda: config.profile, config.public.voice).state()
 
 
 def _state(view: DeviceView) -> Text:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,6 +36,7 @@ from hall_daemon.profile import (
     read_catalog,
 )  # fmt: skip
 from hall_daemon.protocol import Text
+from hall_daemon.settings import TABLES, PublicSettings, read_public
 
 __all__ = ["ConfigError", "DeviceConfig", "HallConfig", "Secrets", "driver_names", "load", "read_secrets"]
 
@@ -56,6 +57,12 @@ class HallConfig:
     clerks: Mapping[str, Clerk]
     profile: HallProfile
     secrets: Secrets
+    public: PublicSettings = field(default_factory=PublicSettings)
+
+    @property
+    def voice_folder(self) -> Path:
+        """Clips of the hall's voice; recordings in its folder `recorded` go before those that were built."""
+        return self.database.with_name("voice")
 
     @property
     def blobs(self) -> Path:
@@ -83,7 +90,7 @@ def load(file: Path, environment: Mapping[str, str] | None = None) -> HallConfig
 class _Loader:
     def __init__(self, file: Path, raw: Mapping[str, Any]) -> None:
         self.file, self.raw = file, raw
-        kinds = ("hall", "province", "zone", "queue", "device", "kiosk", "window", "clerk")
+        kinds = ("hall", "province", "zone", "queue", "device", "kiosk", "window", "clerk", *TABLES)
         for table in raw:
             if table not in kinds:
                 raise ConfigError(f"{file.name}: unknown table [{table}]{nearest(table, kinds)}")
@@ -114,6 +121,7 @@ class _Loader:
             clerks=clerks,
             profile=profile,
             secrets=read_secrets(environment),
+            public=read_public(self.file.name, dict(self.raw)),
         )
         hall.done()
         if host not in {"127.0.0.1", "::1", "localhost"} and not config.secrets.tokens:

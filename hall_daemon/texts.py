@@ -5,7 +5,9 @@ The tables of the larger screens stand in files of their own; a code exists once
 
 from __future__ import annotations
 
-from hall_daemon import texts_counter, texts_kiosk, texts_province, texts_technician
+from typing import Literal
+
+from hall_daemon import texts_counter, texts_kiosk, texts_province, texts_technician, texts_voice
 from hall_daemon.protocol import Text
 
 _HALL: dict[str, tuple[str, str]] = {
@@ -144,7 +146,9 @@ def _merge(*tables: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
     return merged
 
 
-TEXTS = _merge(_HALL, texts_kiosk.TEXTS, texts_counter.TEXTS, texts_province.TEXTS, texts_technician.TEXTS)
+TEXTS = _merge(
+    _HALL, texts_kiosk.TEXTS, texts_counter.TEXTS, texts_province.TEXTS, texts_technician.TEXTS, texts_voice.TEXTS
+)
 
 
 def say(code: str, /, **facts: object) -> Text:
@@ -163,6 +167,6 @@ def text(code: str, /, **facts: object) -> Text:
 _SPOKEN = str.maketrans("0123456789", "零一二三四五六七八九")
 
 
-def spoken_number(number: str) -> str:
+def spoken_number(number: str, one: Literal["yi", "yao"] = "yi") -> str:
     """A number as it is said aloud: digit by digit ("A零一七"), so that no voice makes a quantity of it."""
-    return number.translate(_SPOKEN)
+    return number.replace("1", "幺" if one == "yao" else "一").translate(_SPOKEN)
