@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from hall_daemon.catalogue import CatalogError, Whole, read_file, with_catalog
 from hall_daemon.config_devices import DeviceConfig, check_shared_ports, driver_names, read_device
 from hall_daemon.config_places import (
     check_single_use,
@@ -24,18 +25,7 @@ from hall_daemon.config_places import (
 )  # fmt: skip
 from hall_daemon.config_secrets import Secrets, read_secrets
 from hall_daemon.config_table import ConfigError, Table, nearest
-from hall_daemon.profile import (
-    CatalogError,
-    Clerk,
-    HallProfile,
-    Kiosk,
-    Queue,
-    Window,
-    Zone,
-    offered_items,
-    read_catalog,
-)  # fmt: skip
-from hall_daemon.protocol import Text
+from hall_daemon.profile import Clerk, HallProfile, Kiosk, Queue, Window, Zone
 from hall_daemon.settings import TABLES, PublicSettings, read_public
 
 __all__ = ["ConfigError", "DeviceConfig", "HallConfig", "Secrets", "driver_names", "load", "read_secrets"]
@@ -56,7 +46,10 @@ class HallConfig:
     devices: Mapping[str, DeviceConfig]
     clerks: Mapping[str, Clerk]
     profile: HallProfile
+    """The places, with the items of the catalogue file; what is in force the hall says."""
     secrets: Secrets
+    catalog: Whole | None = None
+    """The catalogue file as it is."""
     public: PublicSettings = field(default_factory=PublicSettings)
 
     @property
@@ -108,7 +101,7 @@ class _Loader:
         clerks = self._each("clerk", read_clerk)
         check_shared_ports(self.file.name, devices)
         check_single_use(self.file.name, windows, kiosks)
-        profile = self._profile(hall, zones, queues, windows, kiosks)
+        profile, whole = self._profile(hall, zones, queues, windows, kiosks)
         database = Path(hall.text("database"))
         config = HallConfig(
             file=self.file,
@@ -120,6 +113,7 @@ class _Loader:
             devices=devices,
             clerks=clerks,
             profile=profile,
+            catalog=whole,
             secrets=read_secrets(environment),
             public=read_public(self.file.name, dict(self.raw)),
         )
@@ -168,23 +162,17 @@ class _Loader:
     def _profile(
         self, hall: Table, zones: Mapping[str, Zone], queues: Mapping[str, Queue], windows: Mapping[str, Window],
         kiosks: Mapping[str, Kiosk],
-    ) -> HallProfile:  # fmt: skip
+    ) -> tuple[HallProfile, Whole]:  # fmt: skip
         try:
-            catalog = read_catalog(self.file.parent / hall.text("catalog"))
+            whole = read_file(self.file.parent / hall.text("catalog"))
+            catalog = whole.read()
         except CatalogError as exc:
             raise ConfigError(f"{self.file.name}: [hall] catalog: {exc}") from exc
         self._check_items(queues, {item.code for item in catalog.items})
-        return HallProfile(
-            hall=hall.name_pair(),
-            zones=zones,
-            queues=queues,
-            windows=windows,
-            kiosks=kiosks,
-            items=offered_items(catalog, queues),
-            departments={d.code: Text(zh=d.name, en=d.name_en) for d in catalog.departments},
-            catalog_version=catalog.version,
-            catalog_sm3=catalog.content_sm3,
+        places = HallProfile(
+            hall=hall.name_pair(), zones=zones, queues=queues, windows=windows, kiosks=kiosks, items={}, departments={}
         )
+        return with_catalog(places, catalog), whole
 
     def _check_items(self, queues: Mapping[str, Queue], known: set[str]) -> None:
         queue_of: dict[str, str] = {}
