@@ -25,7 +25,7 @@ from starlette.exceptions import HTTPException
 
 import kiosk_ui
 from drivers.base import Key
-from hall_daemon import access, api_board, api_technician, service_day
+from hall_daemon import access, api_board, api_cases, api_technician, service_day
 from hall_daemon.api_streams import DaemonEnds, Wake, follow, lines
 from hall_daemon.devices import Devices
 from hall_daemon.diagnostics import Diagnostics
@@ -117,6 +117,7 @@ def build(services: Services, tokens: dict[str, str]) -> FastAPI:
     _kiosks(app, services)
     _windows(app, services)
     _scans(app, services)
+    api_cases.add_routes(app, services.hall)
     _tickets(app, services)
     _streams(app, services)
     _technician(app, services)

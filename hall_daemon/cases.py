@@ -15,17 +15,16 @@ province.md §8 (`local_case_no`, `notice_no`, kinds of notice).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Literal
 
 from hall_daemon.words import CopyKind
+from hall_daemon.workdays import Calendar, DayUnit
 
 LAST_CASE, LAST_NOTICE = 999_999, 9_999
-WorkDays = Callable[[date], bool]
-"""Whether a day is worked."""
 
 
 class CaseKind(StrEnum):
@@ -244,11 +243,6 @@ def case_no(hall_code: str, bizdate: str, serial: int) -> str:
 # --- due dates --------------------------------------------------------------------------------------------------------
 
 
-def work_days(exceptions: Mapping[date, bool]) -> WorkDays:
-    """Monday to Friday, but for the days that the calendar names: holidays, and weekends worked for them (调休)."""
-    return lambda day: exceptions.get(day, day.weekday() < 5)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Pause:
     """The clock stood from the day of the notice until the day on which the papers came; None: it still stands."""
@@ -257,31 +251,27 @@ class Pause:
     until: date | None = None
 
 
-def due_date(
-    accepted: date, days: int, unit: Literal["workday", "day"], is_worked: WorkDays, pauses: Iterable[Pause] = ()
-) -> date | None:
+def due_date(accepted: date, days: int, unit: DayUnit, calendar: Calendar, pauses: Iterable[Pause] = ()) -> date | None:
     """The last day of a promise; None for no days (decided in the same visit) and while the clock stands.
 
-    Day 1 is the next workday after acceptance; where the catalogue counts calendar days, the next day. The clock stands
-    from the day after a notice until the day on which the papers come: who brings them the same day loses none.
+    Without a pause it is the calendar's `due`. The clock stands from the day after a notice until the day on which the
+    papers come: who brings them the same day loses none.
     """
-    stops = tuple(pauses)
-    if days <= 0 or any(pause.until is None for pause in stops):
+    stops = [(pause.since, pause.until) for pause in pauses]
+    if days <= 0 or any(until is None for _, until in stops):
         return None
     day, left = accepted, days
     while left:
         day += timedelta(days=1)
-        stands = any(pause.until is not None and pause.since < day <= pause.until for pause in stops)
-        if not stands and (unit == "day" or is_worked(day)):
+        stands = any(since < day <= until for since, until in stops if until is not None)
+        if not stands and (unit == "day" or calendar.works(day)):
             left -= 1
-    return day
+    return calendar.first_workday(day)
 
 
-def last_return(given: date, is_worked: WorkDays) -> date:
+def last_return(given: date, calendar: Calendar) -> date:
     """Until when a notice leads straight back."""
-    last = due_date(given, RETURN_WORKDAYS, "workday", is_worked)
-    assert last is not None
-    return last
+    return calendar.due(given, RETURN_WORKDAYS)
 
 
 def is_overdue(due: date | None, state: CaseState, today: date) -> bool:

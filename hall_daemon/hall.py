@@ -1,8 +1,8 @@
 """The verbs of the hall. Each is one transaction with its event.
 
 Rules are in queueing; these rooms read what they need (lookups), write what the rules say, and tell everybody after the
-commit. How a number is taken is told in issuing; calling, visits and the line have rooms of their own (hall_calling,
-hall_visits, hall_line); what they share is in hall_core. None of them knows a device or a screen.
+commit. How a number is taken is told in issuing; calling, visits, the line and cases have rooms of their own
+(hall_calling, hall_visits, hall_line, hall_cases); what they share is in hall_core. None knows a device or a screen.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from sqlmodel import Session, select
 from hall_daemon import issuing, lookups
 from hall_daemon.events import SlipPrinted
 from hall_daemon.hall_calling import CallingVerbs
+from hall_daemon.hall_cases import CaseVerbs
 from hall_daemon.hall_core import Bell, acted, still_busy
 from hall_daemon.hall_line import LineVerbs
 from hall_daemon.hall_visits import VisitVerbs
@@ -43,7 +44,7 @@ _SLIP_AFTER = {
 }
 
 
-class Hall(CallingVerbs, VisitVerbs, LineVerbs):
+class Hall(CallingVerbs, VisitVerbs, LineVerbs, CaseVerbs):
     """All verbs, and questions about tickets."""
 
     # --- a number ---------------------------------------------------------------------------------------------------

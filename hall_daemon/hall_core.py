@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from sqlmodel import Session
 
-from hall_daemon import lookups, queueing
+from hall_daemon import case_lookups, lookups, queueing
 from hall_daemon.clock import Clock, rfc3339
 from hall_daemon.config import HallConfig
 from hall_daemon.events import Event, EventData, MaterialScanned, OperatorActed, TicketFinished
@@ -159,6 +159,7 @@ class HallCore:
         return tx.emit(
             TicketFinished(
                 ticket_id=row.id, window_code=window, clerk_id=clerk, outcome=outcome,
+                local_case_nos=tuple(c.local_case_no for c in case_lookups.of_ticket(tx.session, row.id)),
                 started_at=rfc3339(row.serving_ms or tx.now_ms), ended_at=rfc3339(tx.now_ms),
             )
         )  # fmt: skip

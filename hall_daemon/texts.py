@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from hall_daemon import texts_counter, texts_kiosk, texts_province, texts_technician, texts_voice
+from hall_daemon import texts_cases, texts_counter, texts_kiosk, texts_province, texts_technician, texts_voice
 from hall_daemon.protocol import Text
 
 _HALL: dict[str, tuple[str, str]] = {
@@ -147,8 +147,9 @@ def _merge(*tables: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
 
 
 TEXTS = _merge(
-    _HALL, texts_kiosk.TEXTS, texts_counter.TEXTS, texts_province.TEXTS, texts_technician.TEXTS, texts_voice.TEXTS
-)
+    _HALL, texts_cases.TEXTS, texts_kiosk.TEXTS, texts_counter.TEXTS, texts_province.TEXTS, texts_technician.TEXTS,
+    texts_voice.TEXTS,
+)  # fmt: skip
 
 
 def say(code: str, /, **facts: object) -> Text:
