@@ -31,6 +31,7 @@ _MAY: tuple[tuple[str, frozenset[Role]], ...] = (
     ("/windows/", frozenset({Role.COUNTER})),
     ("/tickets", frozenset({Role.COUNTER})),
     ("/hall", frozenset({Role.COUNTER, Role.TECHNICIAN})),
+    ("/emergency", frozenset({Role.COUNTER, Role.TECHNICIAN})),
     ("/events", frozenset({Role.COUNTER, Role.TECHNICIAN})),
     ("/", frozenset({Role.TECHNICIAN})),
 )

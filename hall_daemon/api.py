@@ -27,6 +27,7 @@ import kiosk_ui
 from drivers.base import Key
 from hall_daemon import access, api_board, api_cases, api_technician, service_day
 from hall_daemon.api_streams import DaemonEnds, Wake, follow, lines
+from hall_daemon.board import Board, Emergency
 from hall_daemon.devices import Devices
 from hall_daemon.diagnostics import Diagnostics
 from hall_daemon.hall import Bell, Hall
@@ -35,8 +36,6 @@ from hall_daemon.metrics import Metrics
 from hall_daemon.protocol import (
     AboutCurrent,
     AboutTicket,
-    BoardView,
-    CalledNumber,
     CallNext,
     Cancel,
     ClerkName,
@@ -63,6 +62,7 @@ from hall_daemon.protocol import (
     WindowView,
     ZonePlace,
 )  # fmt: skip
+from hall_daemon.protocol_board import BoardView, CalledNumber
 from hall_daemon.scanning import Scanning
 from hall_daemon.screens import Screens
 from hall_daemon.store import Store
@@ -94,6 +94,8 @@ class Services:
     diagnostics: Diagnostics
     support: Support
     voice: Voice
+    board: Board
+    emergency: Emergency
     calls: Callable[[], list[CalledNumber]]
     """Calls of the day that the board may still show."""
     stopping: Bell
@@ -354,6 +356,7 @@ COUNTER_DEVICE = "CTR-01"
 
 def _streams(app: FastAPI, services: Services) -> None:
     api_board.add_routes(app, services.voice, services.calls)
+    api_board.add_emergency(app, services.emergency)
 
     @app.get("/board", response_class=FileResponse)
     async def board_page() -> FileResponse:
@@ -361,7 +364,7 @@ def _streams(app: FastAPI, services: Services) -> None:
 
     @app.get("/board/views", response_model=BoardView)
     async def board_views(zone: str = "") -> StreamingResponse:
-        return lines(follow(lambda: services.screens.board(zone), services.hall.changed, services.stopping))
+        return lines(follow(lambda: services.board.view(zone), services.hall.changed, services.stopping))
 
     @app.get("/events", response_model=FeedLine)
     async def events(

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from fastapi import FastAPI, Request, Response
 
-from hall_daemon.protocol import CalledNumber
+from hall_daemon.board import Emergency
+from hall_daemon.protocol_board import CalledNumber, SetEmergency
 from hall_daemon.tickets import NotFound
 from hall_daemon.voice import NoSound, Voice
 from hall_daemon.voice_clips import Language
@@ -17,6 +18,15 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,60}")
 _FACT = re.compile(r"[A-Za-z0-9]{1,12}")
 AT_ONCE = 2
 """Sentences that are made at the same time; the rest of the machine belongs to the hall."""
+
+
+def add_emergency(app: FastAPI, emergency: Emergency) -> None:
+    """`POST /emergency`: every board turns red, and the voice is silent, until it is taken back."""
+
+    @app.post("/emergency", status_code=204)
+    async def set_emergency(order: SetEmergency) -> None:
+        await asyncio.to_thread(emergency.keep, on=order.on)
+        emergency.changed()
 
 
 def add_routes(app: FastAPI, voice: Voice, calls: Callable[[], list[CalledNumber]]) -> None:

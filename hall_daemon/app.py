@@ -20,6 +20,7 @@ import uvicorn
 from drivers.base import Condition
 from hall_daemon import api, service_day
 from hall_daemon.announcing import Announcing
+from hall_daemon.board import Board, Emergency
 from hall_daemon.bundle import LogTail
 from hall_daemon.callers import Callers
 from hall_daemon.clock import Clock
@@ -64,11 +65,14 @@ class Daemon:
         self.store = Store(config.database, config.code, self.clock)
         self.hall = Hall(config, self.store, self.clock)
         self.devices = Devices(dict(config.devices), self.clock)
-        self.signage = Signage(self.hall, self.devices)
-        self.voice = Voice(config.voice_folder, lambda: self.hall.profile, config.public.voice)
-        self.announcing = Announcing(self.hall, self.devices, self.voice)
-        self.callers = Callers(self.hall, self.devices)
         self.evaluating = Evaluating(self.hall, self.devices)
+        self.signage = Signage(self.hall, self.devices, self.evaluating.asks)
+        self.evaluating.on_change(self.signage.window_changed)
+        self.voice = Voice(config.voice_folder, lambda: self.hall.profile, config.public.voice)
+        self.announcing = Announcing(self.hall, self.devices, self.voice, lambda: self.emergency.on)
+        self.callers = Callers(self.hall, self.devices)
+        self.emergency = Emergency(config.database.with_name("emergency"), self.hall.changed.ring)
+        self.board = Board(self.hall, self.signage, self.emergency, self.clock)
         self.scanning = Scanning(self.hall, self.devices)
         self.outbox = (
             Outbox(config, self.store, self.hall, self.clock, config.blobs, devices=self.devices.views)
@@ -168,7 +172,8 @@ class Daemon:
         services = api.Services(
             hall=self.hall, store=self.store, devices=self.devices, screens=self.screens, scanning=self.scanning,
             kiosks=self.kiosks, metrics=self.metrics, diagnostics=self.diagnostics, support=self.support,
-            voice=self.voice, calls=lambda: list(self.signage.calls), stopping=self._stopping,
+            voice=self.voice, board=self.board, emergency=self.emergency,
+            calls=lambda: list(self.signage.calls), stopping=self._stopping,
         )  # fmt: skip
         app = api.build(services, dict(self.config.secrets.tokens))
         return _Server(

@@ -29,7 +29,6 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from hall_daemon.protocol import (
     AboutCurrent,
     AboutTicket,
-    BoardView,
     CallNext,
     Cancel,
     DeviceView,
@@ -51,6 +50,7 @@ from hall_daemon.protocol import (
     Transfer,
     WindowView,
 )
+from hall_daemon.protocol_board import BoardView
 from hall_daemon.protocol_technician import ByHand, DeviceDetail, HallState, Maintenance, TraceLine
 from hall_daemon.texts import text
 

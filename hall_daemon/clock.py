@@ -64,6 +64,11 @@ def rfc3339(ms: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}+08:00"
 
 
+def ms_of(moment: str) -> int:
+    """Milliseconds since 1970 of a time as `rfc3339` writes it."""
+    return round(datetime.fromisoformat(moment).timestamp() * 1000)
+
+
 def hour_minute(ms: int) -> str:
     """`09:00`, hall time."""
     return f"{datetime.fromtimestamp(ms / 1000, CHINA):%H:%M}"

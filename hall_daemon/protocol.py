@@ -140,32 +140,6 @@ class KioskView(Frozen):
     """Which language stands large; back to Chinese after each visit."""
 
 
-class CalledNumber(Frozen):
-    """A call as the board shows it."""
-
-    number: str
-    window: str
-    zone: str
-    call_no: int
-    at: str
-    announcement: Text
-    event: int
-    """Number of the event, so that a board can tell new calls from known ones."""
-
-
-class BoardView(Frozen):
-    """The hall board, complete."""
-
-    hall: Text
-    clock: str
-    day_open: bool
-    calls: tuple[CalledNumber, ...]
-    """Newest first."""
-    zones: tuple[ZoneLoad, ...]
-    missed: tuple[str, ...]
-    last_event: int
-
-
 class QueueLoad(Frozen):
     """A queue at a window."""
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from hall_daemon.announcing import Announcing
-from hall_daemon.clock import Clock, hour_minute, rfc3339
+from hall_daemon.clock import Clock, rfc3339
 from hall_daemon.devices import Devices
 from hall_daemon.evaluating import Evaluating
 from hall_daemon.hall import Hall
 from hall_daemon.outbox import Outbox
 from hall_daemon.protocol import (
-    BoardView,
     CurrentTicket,
     MaterialNeed,
     ParkedTicket,
@@ -17,7 +16,6 @@ from hall_daemon.protocol import (
     Text,
     WaitingTicket,
     WindowView,
-    ZoneLoad,
 )  # fmt: skip
 from hall_daemon.queueing import may_resume
 from hall_daemon.scanning import Scanning
@@ -71,27 +69,6 @@ class Screens:
             evaluation=self._evaluating.notice(code),
             scan=self._scanning.view(code),
             to_province=self._outbox.status().backlog_events if self._outbox else 0,
-            last_event=snapshot.event,
-        )
-
-    async def board(self, zone: str = "") -> BoardView:
-        """The hall board, of one zone or the whole hall."""
-        snapshot = await self._hall.snapshot()
-        return BoardView(
-            hall=self._hall.profile.hall,
-            clock=hour_minute(self._clock.now_ms()),
-            day_open=snapshot.day_open,
-            calls=tuple(c for c in self._signage.calls if not zone or c.zone == zone),
-            zones=tuple(
-                ZoneLoad(zone=z.code, name=z.name, waiting=snapshot.waiting_in_zone(z.code))
-                for z in self._hall.profile.zones.values()
-                if not zone or z.code == zone
-            ),
-            missed=tuple(
-                t.number
-                for t in snapshot.tickets
-                if t.state is TicketState.NO_SHOW and (not zone or t.zone.code == zone)
-            ),
             last_event=snapshot.event,
         )
 

@@ -144,7 +144,7 @@ async def test_on_a_narrow_display_the_call_is_shortened_and_the_number_stands(t
         await hall.room.numbers(1, "queue:D")
         await hall.room.call("1")
         await hall.room.call("2")
-        await until_async(lambda: [s.text for s in hall.screens] == ["请A001到本窗口", "D001"], 15)
+        await until_async(lambda: [s.text for s in hall.screens] == ["A001到1号窗口", "D001"], 15)
         await until_async(lambda: hall.notices("1") == hall.notices("2") == [])
         await hall.room.serve("2", "D001")
         await until_async(lambda: not hall.screens[1].shown[-1].attention)

@@ -9,7 +9,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from hall_daemon.protocol import BoardView, CalledNumber, Text, ZoneLoad
+from hall_daemon.protocol import Text
+from hall_daemon.protocol_board import BoardView, CalledNumber, ZoneBoard
 from hall_daemon.texts import text
 from sim.bench import Bench, DaemonProcess
 from tests.journeys.kiosk_room import write_hall
@@ -57,7 +58,7 @@ def board(count: int, *, day_open: bool = True, zones: str = "ABCDE") -> BoardVi
         day_open=day_open,
         calls=tuple(reversed([call for call in calls if call.zone in zones])),
         zones=tuple(
-            ZoneLoad(zone=code, name=Text(zh=ZONES[code][0], en=ZONES[code][1]), waiting=ZONES[code][2])
+            ZoneBoard(zone=code, name=Text(zh=ZONES[code][0], en=ZONES[code][1]), waiting=ZONES[code][2])
             for code in zones
         ),
         missed=("A029", "C005", "D011"),
