@@ -21,6 +21,7 @@ import httpx
 from bench.client import take_numbers
 from bench.devices import devices
 from bench.displays import displays
+from bench.waits import waits
 from hall_daemon.clock import Clock
 from hall_daemon.events import OperatorActed
 from hall_daemon.store import Store
@@ -217,6 +218,7 @@ _PARTS: dict[str, Callable[[], None]] = {
     "devices": devices,
     "displays": displays,
     "codes": codes,
+    "waits": waits,
 }
 
 if __name__ == "__main__":

@@ -8,10 +8,13 @@ commit. How a number is taken is told in issuing; calling, visits, the line and 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from sqlmodel import Session, select
 
 from hall_daemon import issuing, lookups
+from hall_daemon.clock import Clock
+from hall_daemon.config import HallConfig
 from hall_daemon.events import SlipPrinted
 from hall_daemon.hall_calling import CallingVerbs
 from hall_daemon.hall_cases import CaseVerbs
@@ -19,7 +22,7 @@ from hall_daemon.hall_core import Bell, acted, still_busy
 from hall_daemon.hall_line import LineVerbs
 from hall_daemon.hall_visits import VisitVerbs
 from hall_daemon.protocol import ZoneLoad
-from hall_daemon.store import Tx
+from hall_daemon.store import Store, Tx
 from hall_daemon.tables import SessionRow, TicketRow
 from hall_daemon.tickets import (
     HallClosed,
@@ -31,6 +34,7 @@ from hall_daemon.tickets import (
     TicketInfo,
     WindowTaken,
 )  # fmt: skip
+from hall_daemon.waits import Waits
 from hall_daemon.words import PrintReason, PrintResult, SlipState
 
 __all__ = ["Bell", "Hall"]
@@ -46,6 +50,11 @@ _SLIP_AFTER = {
 
 class Hall(CallingVerbs, VisitVerbs, LineVerbs, CaseVerbs):
     """All verbs, and questions about tickets."""
+
+    def __init__(self, config: HallConfig, store: Store, clock: Clock) -> None:
+        super().__init__(config, store, clock)
+        self.waits = Waits(self)
+        """How long it will take."""
 
     # --- a number ---------------------------------------------------------------------------------------------------
 
@@ -63,6 +72,8 @@ class Hall(CallingVerbs, VisitVerbs, LineVerbs, CaseVerbs):
             raise NoWindow()
         if not self.day_open:
             raise HallClosed()
+        wait = await self.waits.expect(item.queue)
+        order = replace(order, expected_s=round(wait.middle_s) if wait else None)
         issued = await self.store.write(
             lambda tx: issuing.issue(
                 tx, order, profile=self.profile, secrets=self.config.secrets, clock=self.clock,
@@ -74,7 +85,8 @@ class Hall(CallingVerbs, VisitVerbs, LineVerbs, CaseVerbs):
                 "issued %s queue=%s kiosk=%s waiting_ahead=%d", issued.number, item.queue, order.kiosk or "-",
                 issued.waiting_ahead,
             )  # fmt: skip
-        return issued
+            self.waits.said(issued.ticket_id, wait)
+        return replace(issued, wait=wait)
 
     async def record_print(
         self, ticket_id: str, device_id: str, result: PrintResult, reason: PrintReason | None = None,

@@ -104,7 +104,7 @@ def _event(row: TicketRow, order: IssueOrder, item: Item, pii: Sealed | None, ah
         priority=order.priority, identity_mode=IdentityMode(row.identity_mode), id_type=row.id_type,
         name_masked=row.name_masked, id_masked=row.id_masked, phone_masked=row.phone_masked, id_hmac=row.id_hmac,
         pii=pii, item_codes=item.codes, zone_code=row.zone, waiting_ahead=ahead, device_id=order.device_id,
-        printed_required=order.printed_required,
+        printed_required=order.printed_required, est_wait_s=order.expected_s,
     )  # fmt: skip
 
 

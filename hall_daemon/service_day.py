@@ -54,6 +54,7 @@ async def start(hall: Hall) -> None:
         return
     hall.count_open_time_from(day.open_ms)
     hall.day_open = day.closed_ms is None
+    await hall.waits.take_up()
 
 
 async def open_day(hall: Hall) -> int:

@@ -11,6 +11,7 @@ from hall_daemon import (
     texts_cases,
     texts_counter,
     texts_kiosk,
+    texts_manager,
     texts_province,
     texts_technician,
     texts_voice,
@@ -157,7 +158,7 @@ def _merge(*tables: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
 
 TEXTS = _merge(
     _HALL, texts_cases.TEXTS, texts_kiosk.TEXTS, texts_counter.TEXTS, texts_province.TEXTS, texts_technician.TEXTS,
-    texts_voice.TEXTS, texts_window.TEXTS,
+    texts_voice.TEXTS, texts_window.TEXTS, texts_manager.TEXTS,
 )  # fmt: skip
 
 

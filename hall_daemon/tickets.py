@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from drivers.base import IdCard
+from hall_daemon.estimates import Estimate
 from hall_daemon.profile import Item, Zone
 from hall_daemon.protocol import Text
 from hall_daemon.queueing import Waiting, may_call
@@ -142,6 +143,8 @@ class IssueOrder:
     phone: str = ""
     printed_required: bool = True
     priority: Priority = Priority.NORMAL
+    expected_s: int | None = None
+    """What the resident was told to expect; the hall fills it in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +159,8 @@ class Issued:
     waiting_ahead: int
     event: int
     repeated: bool
+    wait: Estimate | None = None
+    """Expected wait; None where nobody can say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,6 +215,10 @@ class Snapshot:
     def waiting(self) -> list[TicketInfo]:
         """In order of virtual arrival."""
         return self._waiting
+
+    def line(self) -> list[Waiting]:
+        """The same as the choice sees them."""
+        return [_as_waiting(t) for t in self._waiting]
 
     def waiting_for(self, window: str, queues: tuple[str, ...]) -> list[TicketInfo]:
         """Those whom a window with these queues may call, in order of virtual arrival."""
