@@ -1,4 +1,4 @@
-"""Command line of the daemon: run, check, devices, test, trace, diagnose, voice, verify.
+"""Command line of the daemon: run, check, devices, test, trace, diagnose, voice, account, verify.
 
 Every failure is one sentence on standard error. Exit codes: 0 well, 1 something is wrong with what was asked about,
 2 the configuration or the command is wrong, 3 the database cannot be used. `diagnose` has its own: 0 all well,
@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         ("trace", _trace, "Record what passes between one device and its driver, without anything personal."),
         ("diagnose", _diagnose, "Check everything, say what to do, and make one archive without anything personal."),
         ("voice", _voice, "Build the clips of the hall's voice, or tell which are missing."),
+        ("account", _account, "Who works here: add, list, lock, unlock, pin. A PIN is asked for, never an argument."),
         ("verify", _verify, "Recompute the hashes of the event log and name the first difference."),
     ):
         sub = commands.add_parser(name, help=sentence, description=sentence)
@@ -70,6 +71,11 @@ def _more(sub: argparse.ArgumentParser, name: str) -> None:
         sub.add_argument("--ascii", action="store_true", help="marks + ! X instead of shapes")
     if name in ("devices", "diagnose"):
         sub.add_argument("--json", action="store_true", help="the same for programs")
+    if name == "account":
+        sub.add_argument("deed", choices=("add", "list", "lock", "unlock", "pin"))
+        sub.add_argument("number", nargs="?", default="", help="staff number, for example c017")
+        sub.add_argument("--name", default="", help="name on the screens, for add")
+        sub.add_argument("--role", default="clerk", help="clerk, chief, guide, manager or technician, for add")
     if name == "test":
         sub.add_argument("device", help="the device, as on its sticker")
     if name == "trace":
@@ -150,6 +156,12 @@ def _voice(config: HallConfig, options: argparse.Namespace) -> int:
     from hall_daemon import commands_voice  # noqa: PLC0415 - needs the voice engines
 
     return commands_voice.voice(config, options)
+
+
+def _account(config: HallConfig, options: argparse.Namespace) -> int:
+    from hall_daemon import commands_account  # noqa: PLC0415 - as above
+
+    return commands_account.account(config, options)
 
 
 def _verify(config: HallConfig, _options: argparse.Namespace) -> int:

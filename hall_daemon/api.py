@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,9 +25,12 @@ from starlette.exceptions import HTTPException
 
 import kiosk_ui
 from drivers.base import Key
-from hall_daemon import access, api_board, api_cases, api_technician, service_day
+from hall_daemon import access, api_board, api_cases, api_clerks, api_technician, service_day
+from hall_daemon.accounts import Accounts
+from hall_daemon.api_clerks import Gate
 from hall_daemon.api_streams import DaemonEnds, Wake, follow, lines
 from hall_daemon.board import Board, Emergency
+from hall_daemon.desk import Desk
 from hall_daemon.devices import Devices
 from hall_daemon.diagnostics import Diagnostics
 from hall_daemon.hall import Bell, Hall
@@ -53,7 +56,6 @@ from hall_daemon.protocol import (
     Problem,
     QueuePlace,
     Serve,
-    SignIn,
     StartScan,
     Text,
     TicketView,
@@ -98,6 +100,8 @@ class Services:
     emergency: Emergency
     calls: Callable[[], list[CalledNumber]]
     """Calls of the day that the board may still show."""
+    accounts: Accounts
+    desk: Desk
     stopping: Bell
 
 
@@ -115,7 +119,8 @@ def build(services: Services, tokens: dict[str, str]) -> FastAPI:
     """The application."""
     app = FastAPI(title="hall-daemon", version="1", docs_url=None, redoc_url=None)
     _problems(app)
-    _guard(app, tokens)
+    app.add_middleware(Gate, accounts=services.accounts, tokens=tokens)
+    api_clerks.add_routes(app, services.hall, services.accounts, services.desk, services.stopping)
     _kiosks(app, services)
     _windows(app, services)
     _scans(app, services)
@@ -165,17 +170,6 @@ def _problems(app: FastAPI) -> None:
     async def bug(_request: Request, exc: Exception) -> Response:
         """Answers; that it is logged with its traceback is the server's doing."""
         return _problem(500, "request.internal", type(exc).__name__, text("request.internal"))
-
-
-def _guard(app: FastAPI, tokens: dict[str, str]) -> None:
-    if not tokens:
-        return  # loopback only: config has seen to that
-
-    @app.middleware("http")
-    async def check(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-        if not access.allowed(request.url.path, request.headers.get("authorization", ""), tokens):
-            return _problem(401, "request.not_allowed", "no token, or not one for this", text("request.not_allowed"))
-        return await call(request)
 
 
 # --- streams ----------------------------------------------------------------------------------------------------------
@@ -242,7 +236,6 @@ def _kiosks(app: FastAPI, services: Services) -> None:
 
 def _windows(app: FastAPI, services: Services) -> None:
     hall = services.hall
-    _sign_in(app, hall)
     _about_current(app, hall)
     _about_others(app, hall)
 
@@ -250,16 +243,6 @@ def _windows(app: FastAPI, services: Services) -> None:
     async def window_views(window: str) -> StreamingResponse:
         await services.screens.window(window)
         return lines(follow(lambda: services.screens.window(window), hall.changed, services.stopping))
-
-
-def _sign_in(app: FastAPI, hall: Hall) -> None:
-    @app.post("/windows/{window}/sign-in")
-    async def sign_in(window: str, order: SignIn) -> Done:
-        return Done(event=await hall.sign_in(window, order.clerk))
-
-    @app.post("/windows/{window}/sign-out")
-    async def sign_out(window: str) -> Done:
-        return Done(event=await hall.sign_out(window))
 
 
 def _about_current(app: FastAPI, hall: Hall) -> None:
@@ -390,7 +373,7 @@ def _map(app: FastAPI, hall: Hall) -> None:
             zones=tuple(ZonePlace(code=z.code, name=z.name) for z in known.zones.values()),
             queues=tuple(QueuePlace(code=q.code, name=q.name, zone=q.zone) for q in known.queues.values()),
             windows=tuple(WindowPlace(code=w.code, zone=w.zone, queues=w.queues) for w in known.windows.values()),
-            clerks=tuple(ClerkName(clerk=c.code, name=c.name) for c in hall.config.clerks.values()),
+            clerks=tuple(ClerkName(clerk=c.number, name=c.name) for c in hall.staff.values() if access.may_take(c)),
             kiosks=tuple(KioskPlace(code=k.code, name=k.name) for k in known.kiosks.values()),
             items=tuple(ItemName(code=i.code, name=i.name, queue=i.queue) for i in known.items.values()),
         )

@@ -19,12 +19,14 @@ import uvicorn
 
 from drivers.base import Condition
 from hall_daemon import api, service_day
+from hall_daemon.accounts import Accounts
 from hall_daemon.announcing import Announcing
 from hall_daemon.board import Board, Emergency
 from hall_daemon.bundle import LogTail
 from hall_daemon.callers import Callers
 from hall_daemon.clock import Clock
 from hall_daemon.config import ConfigError, HallConfig
+from hall_daemon.desk import Desk
 from hall_daemon.devices import Devices
 from hall_daemon.diagnostics import Diagnostics
 from hall_daemon.evaluating import Evaluating
@@ -65,6 +67,8 @@ class Daemon:
         self.store = Store(config.database, config.code, self.clock)
         self.hall = Hall(config, self.store, self.clock)
         self.devices = Devices(dict(config.devices), self.clock)
+        self.accounts = Accounts(self.hall)
+        self.desk = Desk(self.hall)
         self.evaluating = Evaluating(self.hall, self.devices)
         self.signage = Signage(self.hall, self.devices, self.evaluating.asks)
         self.evaluating.on_change(self.signage.window_changed)
@@ -83,7 +87,7 @@ class Daemon:
         self.upkeep = Upkeep()
         self.screens = Screens(
             hall=self.hall, devices=self.devices, signage=self.signage, announcing=self.announcing,
-            evaluating=self.evaluating, scanning=self.scanning, outbox=self.outbox, clock=self.clock,
+            evaluating=self.evaluating, scanning=self.scanning, outbox=self.outbox, desk=self.desk,
         )  # fmt: skip
         self.kiosks = {
             code: KioskFlow(kiosk, self.hall, self.devices, self.clock, upkeep=self.upkeep)
@@ -106,7 +110,9 @@ class Daemon:
             await asyncio.to_thread(self.store.open)
             self.store.start()
             try:
+                await self.accounts.take_up()
                 await service_day.start(self.hall)
+                await self.desk.take_up()
                 await self.upkeep.take_up(self.store)
                 # A device that was out before this start and is well now is news.
                 self._told = await self.diagnostics.take_up()
@@ -127,6 +133,7 @@ class Daemon:
             _Room(name="signage", run=self.signage.run),
             _Room(name="announcing", run=self.announcing.run),
             _Room(name="callers", run=self.callers.run),
+            _Room(name="accounts", run=self.accounts.run),
             _Room(name="evaluating", run=self.evaluating.run),
             _Room(name="scanning", run=self.scanning.run),
             _Room(name="device events", run=self._report_devices),
@@ -172,7 +179,7 @@ class Daemon:
         services = api.Services(
             hall=self.hall, store=self.store, devices=self.devices, screens=self.screens, scanning=self.scanning,
             kiosks=self.kiosks, metrics=self.metrics, diagnostics=self.diagnostics, support=self.support,
-            voice=self.voice, board=self.board, emergency=self.emergency,
+            voice=self.voice, board=self.board, emergency=self.emergency, accounts=self.accounts, desk=self.desk,
             calls=lambda: list(self.signage.calls), stopping=self._stopping,
         )  # fmt: skip
         app = api.build(services, dict(self.config.secrets.tokens))

@@ -43,7 +43,6 @@ from hall_daemon.protocol import (
     Park,
     Problem,
     Serve,
-    SignIn,
     StartScan,
     Text,
     TicketView,
@@ -51,12 +50,25 @@ from hall_daemon.protocol import (
     WindowView,
 )
 from hall_daemon.protocol_board import BoardView
+from hall_daemon.protocol_clerks import (
+    AccountView,
+    CallFor,
+    Messages,
+    NewAccount,
+    NewPin,
+    PauseWindow,
+    SendMessage,
+    SignedIn,
+    SignIn,
+    TakeNote,
+)
 from hall_daemon.protocol_technician import ByHand, DeviceDetail, HallState, Maintenance, TraceLine
 from hall_daemon.texts import text
 
 Shape = TypeVar("Shape", bound=BaseModel)
 _LINE_LIMIT = 4 * 1024 * 1024
 _DEVICES = TypeAdapter(tuple[DeviceView, ...])
+_ACCOUNTS = TypeAdapter(tuple[AccountView, ...])
 
 
 class ClientError(Exception):
@@ -208,6 +220,8 @@ class HallClient:
     url: str
     token: str = ""
     limits: Limits = field(default_factory=Limits)
+    session: str = field(default="", repr=False)
+    """Of the clerk at the window whose verbs this client sends."""
     _clock: _Clock = field(default_factory=_Clock, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -303,6 +317,40 @@ class HallClient:
         """End the service day; what is still open expires."""
         return await self._verb("/day/close", None)
 
+    # ---- people
+
+    async def accounts(self) -> tuple[AccountView, ...]:
+        """All accounts."""
+        body = await self._ask("GET", "/accounts")
+        try:
+            return _ACCOUNTS.validate_json(body, extra="ignore")
+        except ValidationError as exc:
+            raise self._misunderstood(exc) from exc
+
+    async def add_account(self, new: NewAccount) -> Done:
+        """Somebody new."""
+        return await self._verb("/accounts", new)
+
+    async def set_pin(self, number: str, pin: str) -> Done:
+        """A new PIN."""
+        return await self._verb(f"/accounts/{_part(number)}/pin", NewPin(pin=pin))
+
+    async def lock_account(self, number: str, *, on: bool) -> Done:
+        """Lock an account, or unlock it."""
+        return await self._verb(f"/accounts/{_part(number)}/{'lock' if on else 'unlock'}", None)
+
+    def messages(self) -> Stream[Messages]:
+        """What windows call for: now, and after each change."""
+        return Stream(self, "/messages/views", Messages)
+
+    async def send_message(self, request: SendMessage) -> Done:
+        """Words to a window, or to all."""
+        return await self._verb("/messages", request)
+
+    async def acknowledge(self, message: str) -> Done:
+        """Somebody has taken a call of a window."""
+        return await self._verb(f"/messages/{_part(message)}/ack", None)
+
     async def health(self) -> str:
         """Answer of the health route as it stands. Raises RequestRefused or HallUnreachable if not well."""
         return (await self._ask("GET", "/healthz")).decode()
@@ -354,9 +402,13 @@ class HallClient:
 
     # ---- windows: each verb raises RequestRefused or HallUnreachable; the answer to look at is the next view
 
-    async def sign_in(self, window: str, clerk: str) -> Done:
-        """A clerk takes the window."""
-        return await self._at(window, "sign-in", SignIn(clerk=clerk))
+    async def sign_in(self, window: str, clerk: str, pin: str = "", *, take_over: bool = False) -> Done:
+        """A clerk takes the window; this client's verbs are theirs from now on."""
+        path = f"/windows/{_part(window)}/sign-in"
+        body = await self._ask("POST", path, SignIn(clerk=clerk, pin=pin, take_over=take_over))
+        signed = self.parse(SignedIn, body, maybe_done=True)
+        self.session = signed.session
+        return Done(event=signed.event)
 
     async def sign_out(self, window: str) -> Done:
         """The clerk leaves the window."""
@@ -402,6 +454,30 @@ class HallClient:
         """Give up a number."""
         return await self._at(window, "cancel", request)
 
+    async def here(self, window: str) -> Done:
+        """Somebody is at the screen."""
+        return await self._at(window, "here", None)
+
+    async def pause(self, window: str, request: PauseWindow) -> Done:
+        """Begin 暂停服务."""
+        return await self._at(window, "pause", request)
+
+    async def go_on(self, window: str) -> Done:
+        """End 暂停服务."""
+        return await self._at(window, "go-on", None)
+
+    async def note(self, window: str, request: TakeNote) -> Done:
+        """Keep words about the ticket at the window."""
+        return await self._at(window, "note", request)
+
+    async def call_for(self, window: str, request: CallFor) -> Done:
+        """Call the guard, the manager, an adviser or a technician."""
+        return await self._at(window, "call-for", request)
+
+    async def read_message(self, window: str, message: str) -> Done:
+        """The clerk has read a message."""
+        return await self._at(window, f"messages/{_part(message)}/ack", None)
+
     async def start_scan(self, window: str, request: StartScan) -> Done:
         """Begin a scan job; its pages arrive in the views."""
         return await self._at(window, "scans", request)
@@ -429,6 +505,8 @@ class HallClient:
     async def _ask(self, method: str, path: str, request: BaseModel | None = None) -> bytes:
         body = None if request is None else request.model_dump_json().encode()
         headers = {} if body is None else {"Content-Type": "application/json"}
+        if self.session:
+            headers["X-Hall-Session"] = self.session
         try:
             answer = await self._http.request(method, path, content=body, headers=headers)
         except httpx.RequestError as exc:

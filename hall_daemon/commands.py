@@ -43,7 +43,8 @@ def _print(line: str = "") -> None:
     print(line)  # noqa: T201 - this is the command line
 
 
-def _client(config: HallConfig) -> HallClient:
+def client_of(config: HallConfig) -> HallClient:
+    """The daemon of this configuration, if it runs."""
     host = "127.0.0.1" if config.host in ("0.0.0.0", "::", "localhost") else config.host
     shown = f"[{host}]" if ":" in host else host
     return HallClient(f"http://{shown}:{config.port}", config.secrets.tokens.get("technician", ""), limits=KNOCK)
@@ -64,7 +65,7 @@ def devices(config: HallConfig, options: Namespace) -> int:
 
 async def _views(config: HallConfig) -> tuple[DeviceView, ...]:
     try:
-        async with _client(config) as client:
+        async with client_of(config) as client:
             return await client.devices()
     except HallUnreachable as exc:
         if exc.code != "client.unreachable":
@@ -163,7 +164,7 @@ class _Speaker:
 
 
 async def _tested(config: HallConfig, device: str, speaker: _Speaker) -> SelfTest:
-    async with _client(config) as client:
+    async with client_of(config) as client:
         try:
             await client.test_device(device)
         except HallUnreachable as exc:
@@ -220,7 +221,7 @@ def trace(config: HallConfig, options: Namespace) -> int:
 async def _recorded(config: HallConfig, options: Namespace, recorder: recording.Recorder) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(options.seconds or None):
-            async with _client(config) as client:
+            async with client_of(config) as client:
                 try:
                     await _recorded_there(client, options, recorder)
                     return
@@ -299,7 +300,7 @@ def diagnose(config: HallConfig, options: Namespace) -> int:
 
 async def _asked(config: HallConfig, log: str) -> tuple[Facts, bytes | None, Text | None]:
     """What is known, the archive, and why there is none."""
-    async with _client(config) as client:
+    async with client_of(config) as client:
         try:
             state = await anext(aiter(client.hall_states()))
         except HallUnreachable as exc:

@@ -18,6 +18,7 @@ from hall_daemon.config_devices import DeviceConfig, check_shared_ports, driver_
 from hall_daemon.config_places import (
     check_single_use,
     read_clerk,
+    read_desk,
     read_kiosk,
     read_queue,
     read_window,
@@ -25,7 +26,7 @@ from hall_daemon.config_places import (
 )  # fmt: skip
 from hall_daemon.config_secrets import Secrets, read_secrets
 from hall_daemon.config_table import ConfigError, Table, nearest
-from hall_daemon.profile import Clerk, HallProfile, Kiosk, Queue, Window, Zone
+from hall_daemon.profile import Clerk, DeskRules, HallProfile, Kiosk, Queue, Window, Zone
 from hall_daemon.settings import TABLES, PublicSettings, read_public
 
 __all__ = ["ConfigError", "DeviceConfig", "HallConfig", "Secrets", "driver_names", "load", "read_secrets"]
@@ -45,6 +46,7 @@ class HallConfig:
     province_url: str
     devices: Mapping[str, DeviceConfig]
     clerks: Mapping[str, Clerk]
+    desk: DeskRules
     profile: HallProfile
     """The places, with the items of the catalogue file; what is in force the hall says."""
     secrets: Secrets
@@ -112,6 +114,7 @@ class _Loader:
             province_url=self._province(),
             devices=devices,
             clerks=clerks,
+            desk=read_desk(hall),
             profile=profile,
             catalog=whole,
             secrets=read_secrets(environment),

@@ -17,9 +17,10 @@ from drivers.base import (
     PageScanner,
     SlipPrinter,
 )  # fmt: skip
+from hall_daemon import access
 from hall_daemon.config_devices import DeviceConfig
 from hall_daemon.config_table import ConfigError, Table
-from hall_daemon.profile import Clerk, Kiosk, Queue, Window, Zone
+from hall_daemon.profile import Clerk, DeskRules, Kiosk, Queue, Window, Zone
 from hall_daemon.words import CounterKind
 
 
@@ -29,10 +30,22 @@ def read_zone(key: str, table: Table, devices: Mapping[str, DeviceConfig]) -> Zo
     return Zone(code=key, name=table.name_pair(), announcer=_device_for(table, "announcer", devices, Announcer))
 
 
+def read_desk(hall: Table) -> DeskRules:
+    """What [hall] says about its counters."""
+    return DeskRules(
+        idle_minutes=hall.number("idle_minutes", 15, 0, 480), outcome_required=hall.truth("outcome_required", True)
+    )
+
+
 def read_clerk(key: str, table: Table) -> Clerk:
     """Who may sign in."""
     _check_name(table, "clerk", key, 32)
-    return Clerk(code=key, name=table.text("name"))
+    pin_hash = table.text("pin_hash", "")
+    if pin_hash and not access.is_hash(pin_hash):
+        # The value is not repeated: whoever writes a PIN here by mistake finds it in no log.
+        raise table.wrong("pin_hash", "should be an argon2id hash; `hall-daemon account pin` needs none here")
+    role = table.reference("role", [r.value for r in access.PEOPLE], "role", access.Role.CLERK.value)
+    return Clerk(code=key, name=table.text("name"), role=role, pin_hash=pin_hash)
 
 
 def _check_name(table: Table, kind: str, key: str, longest: int) -> None:

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hall_daemon.access import SCREENS
 from hall_daemon.config_table import ConfigError
 from hall_daemon.privacy import Key
 
@@ -21,7 +22,7 @@ class Secrets:
     """Role → token."""
 
 
-ROLES = ("kiosk", "counter", "technician")
+ROLES = tuple(role.value for role in SCREENS)
 
 
 def read_secrets(environment: Mapping[str, str]) -> Secrets:
@@ -30,8 +31,20 @@ def read_secrets(environment: Mapping[str, str]) -> Secrets:
         sign=_key(environment, "HALL_SIGN_KEY", 16),
         pii=_key(environment, "HALL_PII_KEY", 48),
         match=_key(environment, "HALL_MATCH_KEY", 16),
-        tokens={role: token for role in ROLES if (token := environment.get(f"HALL_TOKEN_{role.upper()}", ""))},
+        tokens=_tokens(environment),
     )
+
+
+def _tokens(environment: Mapping[str, str]) -> dict[str, str]:
+    tokens = {role: token for role in ROLES if (token := environment.get(f"HALL_TOKEN_{role.upper()}", ""))}
+    of: dict[str, str] = {}
+    for role, token in tokens.items():
+        if (other := of.setdefault(token, role)) != role:
+            raise ConfigError(
+                f"environment: HALL_TOKEN_{other.upper()} and HALL_TOKEN_{role.upper()} are equal: "
+                "a screen would have the rights of both; give each role a token of its own"
+            )
+    return tokens
 
 
 def _key(environment: Mapping[str, str], name: str, least: int) -> Key | None:

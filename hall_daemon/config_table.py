@@ -43,6 +43,21 @@ class Table:
             raise self.wrong(key, f'is {value!r}, should be a list of texts, like ["A", "B"]')
         return tuple(value)
 
+    def number(self, key: str, default: int, least: int, most: int) -> int:
+        """A whole number."""
+        value = self._get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise self.wrong(key, f"is {value!r}, should be a whole number from {least} to {most}")
+        return value
+
+    def truth(self, key: str, default: bool) -> bool:
+        """true or false."""
+        self.asked.add(key)
+        value = self.values.get(key, default)
+        if not isinstance(value, bool):
+            raise self.wrong(key, f"is {value!r}, should be true or false")
+        return value
+
     def reference(self, key: str, known: Iterable[str], what: str, default: str | None = None) -> str:
         value = self.text(key, default)
         if value != default:

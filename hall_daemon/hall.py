@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from sqlmodel import Session, select
+from sqlmodel import Session
 
 from hall_daemon import issuing, lookups
 from hall_daemon.clock import Clock
@@ -18,12 +18,13 @@ from hall_daemon.config import HallConfig
 from hall_daemon.events import SlipPrinted
 from hall_daemon.hall_calling import CallingVerbs
 from hall_daemon.hall_cases import CaseVerbs
-from hall_daemon.hall_core import Bell, acted, still_busy
+from hall_daemon.hall_core import Bell
 from hall_daemon.hall_line import LineVerbs
+from hall_daemon.hall_sessions import SessionVerbs
 from hall_daemon.hall_visits import VisitVerbs
 from hall_daemon.protocol import ZoneLoad
 from hall_daemon.store import Store, Tx
-from hall_daemon.tables import SessionRow, TicketRow
+from hall_daemon.tables import TicketRow
 from hall_daemon.tickets import (
     HallClosed,
     Issued,
@@ -32,7 +33,6 @@ from hall_daemon.tickets import (
     NotFound,
     NoWindow,
     TicketInfo,
-    WindowTaken,
 )  # fmt: skip
 from hall_daemon.waits import Waits
 from hall_daemon.words import PrintReason, PrintResult, SlipState
@@ -48,7 +48,7 @@ _SLIP_AFTER = {
 }
 
 
-class Hall(CallingVerbs, VisitVerbs, LineVerbs, CaseVerbs):
+class Hall(SessionVerbs, CallingVerbs, VisitVerbs, LineVerbs, CaseVerbs):
     """All verbs, and questions about tickets."""
 
     def __init__(self, config: HallConfig, store: Store, clock: Clock) -> None:
@@ -109,41 +109,6 @@ class Hall(CallingVerbs, VisitVerbs, LineVerbs, CaseVerbs):
                     reprint_by=reprint_by,
                 )
             )  # fmt: skip
-
-        return await self.store.write(verb)
-
-    # --- a window -----------------------------------------------------------------------------------------------------
-
-    async def sign_in(self, window: str, clerk: str) -> int:
-        """A clerk takes a window, leaving any other one."""
-
-        def verb(tx: Tx) -> int:
-            if window not in self.profile.windows or clerk not in self.config.clerks:
-                raise NotFound(what=window if window not in self.profile.windows else clerk)
-            there = tx.session.get(SessionRow, window)
-            if there is not None and there.clerk != clerk:
-                raise WindowTaken(window=window)
-            if there is not None:
-                return lookups.last_event(tx.session)
-            other = tx.session.exec(select(SessionRow).where(SessionRow.clerk == clerk)).first()
-            if other is not None:
-                tx.session.delete(other)
-                tx.session.flush()
-            tx.session.add(SessionRow(window=window, clerk=clerk, since_ms=tx.now_ms))
-            return tx.emit(acted(clerk, "sign_in", window))
-
-        return await self.store.write(verb)
-
-    async def sign_out(self, window: str) -> int:
-        """Leave the window; refused while a ticket is there."""
-
-        def verb(tx: Tx) -> int:
-            clerk = self._clerk_at(tx, window)
-            current = lookups.at_window(tx.session, window)
-            if current is not None:
-                raise still_busy(current)
-            tx.session.delete(tx.session.get(SessionRow, window))
-            return tx.emit(acted(clerk, "sign_out", window))
 
         return await self.store.write(verb)
 

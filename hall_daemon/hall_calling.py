@@ -10,7 +10,8 @@ from hall_daemon.hall_core import HallCore
 from hall_daemon.queueing import Verb
 from hall_daemon.store import Tx
 from hall_daemon.tables import TicketRow
-from hall_daemon.tickets import MustDecideCall, NothingWaiting, ScreenOutOfDate
+from hall_daemon.tables_clerks import PauseRow
+from hall_daemon.tickets import MustDecideCall, NothingWaiting, ScreenOutOfDate, WindowPaused
 from hall_daemon.words import CallMode, Outcome, TicketState
 
 _log = logging.getLogger("hall")
@@ -32,6 +33,8 @@ class CallingVerbs(HallCore):
                 raise ScreenOutOfDate()
             if current is not None and current.state == TicketState.CALLED.value:
                 raise MustDecideCall(number=current.number)
+            if tx.session.get(PauseRow, window) is not None:
+                raise WindowPaused()
             pick = queueing.pick_next(
                 lookups.waiting(tx.session, tx.bizdate, tx.now_ms), window, self.profile.windows[window].queues
             )

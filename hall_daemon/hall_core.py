@@ -12,6 +12,7 @@ from collections.abc import Callable
 from sqlmodel import Session
 
 from hall_daemon import case_lookups, lookups, queueing
+from hall_daemon.access import Role, Staff
 from hall_daemon.clock import Clock, rfc3339
 from hall_daemon.config import HallConfig
 from hall_daemon.events import Event, EventData, MaterialScanned, OperatorActed, TicketFinished
@@ -62,6 +63,8 @@ class HallCore:
         self.profile = config.profile
         self.store = store
         self.clock = clock
+        self.staff = {c.code: Staff(number=c.code, name=c.name, role=Role(c.role)) for c in config.clerks.values()}
+        """Who works here, by staff number; kept up to date by accounts."""
         self.day_open = False
         self.changed = Bell()
         """Rings after each commit that changed something."""
@@ -165,9 +168,11 @@ class HallCore:
         )  # fmt: skip
 
 
-def acted(clerk: str, action: str, window: str) -> OperatorActed:
+def acted(clerk: str, action: str, window: str, why: str = "") -> OperatorActed:
     """The audit line of what a clerk did at a window."""
-    return OperatorActed(actor="clerk", actor_id=clerk, action=action, target=f"window/{window}", result="done")
+    return OperatorActed(
+        actor="clerk", actor_id=clerk, action=action, target=f"window/{window}", result="done", reason_text=why or None
+    )
 
 
 def still_busy(current: TicketRow) -> HallError:

@@ -10,8 +10,9 @@ from sqlmodel import Session, col, func, select
 from hall_daemon import queueing
 from hall_daemon.profile import HallProfile
 from hall_daemon.tables import DayRow, EventRow, MaterialRow, SessionRow, TicketRow
-from hall_daemon.tickets import NotFound, Snapshot, TicketInfo
-from hall_daemon.words import OPEN_STATES, Hold, ParkReason, Priority, SlipState, TicketState
+from hall_daemon.tables_clerks import PauseRow
+from hall_daemon.tickets import NotFound, Pause, Snapshot, TicketInfo
+from hall_daemon.words import OPEN_STATES, Hold, ParkReason, PauseReason, Priority, SlipState, TicketState
 
 LAST_ARRIVAL = 1 << 62
 # Asked for every number that is taken; the ORM costs ten times the SQL.
@@ -136,6 +137,10 @@ def _taken(session: Session, tickets: dict[str, TicketInfo], day: DayRow | None)
         day_open=day is not None and day.closed_ms is None,
         tickets=tuple(tickets.values()),
         sessions={s.window: s.clerk for s in session.exec(select(SessionRow))},
+        pauses={
+            p.window: Pause(reason=PauseReason(p.reason), since_ms=p.since_ms, until_ms=p.until_ms)
+            for p in session.exec(select(PauseRow))
+        },
         filed=_filed(session, [t.ticket_id for t in tickets.values() if t.state.value in AT_WINDOW]),
     )
 

@@ -68,11 +68,23 @@ class Kiosk:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeskRules:
+    """How the hall wants its counters."""
+
+    idle_minutes: int
+    """A session ends when no key has been pressed for so long; 0 never."""
+    outcome_required: bool
+    """Whether a clerk says at the end how the visit ended; else Enter means 当场办结."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Clerk:
-    """Who may sign in to a window."""
+    """Somebody who works here from the start; the account of that number is made from it once (accounts)."""
 
     code: str
     name: str
+    role: str = "clerk"
+    pin_hash: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

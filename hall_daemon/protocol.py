@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from hall_daemon.protocol_clerks import MessageView, NoteView, PauseView
 from hall_daemon.words import (
     CancelReason,
-    ClerkId,
     CopyKind,
     Frozen,
     Hold,
@@ -180,6 +180,8 @@ class CurrentTicket(Frozen):
     materials: tuple[MaterialNeed, ...] = ()
     filed: tuple[str, ...] = ()
     """Material codes filed so far."""
+    notes: tuple[NoteView, ...] = ()
+    """What clerks have noted about it, oldest first."""
 
 
 class MaterialNeed(Frozen):
@@ -248,6 +250,12 @@ class WindowView(Frozen):
     evaluation: Text | None = None
     """Whether the last resident was asked for an evaluation and answered; never the answer."""
     scan: ScanJobView | None = None
+    pause: PauseView | None = None
+    """Set while the window is in 暂停服务."""
+    messages: tuple[MessageView, ...] = ()
+    """Newest first."""
+    outcome_required: bool = True
+    """Whether the clerk is asked at the end how the visit ended."""
     to_province: int = 0
     """Events not yet acknowledged."""
     last_event: int = 0
@@ -361,12 +369,6 @@ class IssueAtCounter(Frozen):
     item: str = Field(min_length=1, max_length=64)
     request_id: str = Field(min_length=8, max_length=64)
     priority: Priority = Priority.NORMAL
-
-
-class SignIn(Frozen):
-    """A clerk takes a window."""
-
-    clerk: ClerkId
 
 
 class CallNext(Frozen):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hall_daemon.announcing import Announcing
-from hall_daemon.clock import Clock, rfc3339
+from hall_daemon.clock import rfc3339
+from hall_daemon.desk import Desk
 from hall_daemon.devices import Devices
 from hall_daemon.evaluating import Evaluating
 from hall_daemon.hall import Hall
@@ -32,10 +33,11 @@ class Screens:
 
     def __init__(
         self, *, hall: Hall, devices: Devices, signage: Signage, announcing: Announcing, evaluating: Evaluating,
-        scanning: Scanning, outbox: Outbox | None, clock: Clock,
+        scanning: Scanning, outbox: Outbox | None, desk: Desk,
     ) -> None:  # fmt: skip
         self._hall, self._devices, self._signage, self._announcing = hall, devices, signage, announcing
-        self._evaluating, self._scanning, self._outbox, self._clock = evaluating, scanning, outbox, clock
+        self._evaluating, self._scanning, self._outbox, self._clock = evaluating, scanning, outbox, hall.clock
+        self._desk = desk
 
     async def window(self, code: str) -> WindowView:
         """A clerk's screen. Raises NotFound."""
@@ -68,6 +70,9 @@ class Screens:
             notices=self._notices(code, current),
             evaluation=self._evaluating.notice(code),
             scan=self._scanning.view(code),
+            pause=await self._desk.pause_of(code),
+            messages=self._desk.messages_at(code),
+            outcome_required=self._hall.config.desk.outcome_required,
             to_province=self._outbox.status().backlog_events if self._outbox else 0,
             last_event=snapshot.event,
         )
@@ -81,6 +86,7 @@ class Screens:
                 MaterialNeed(code=m.code, name=m.name, required=m.need == "required") for m in ticket.item.materials
             ),
             filed=snapshot.filed.get(ticket.ticket_id, ()),
+            notes=self._desk.notes(ticket.ticket_id),
         )  # fmt: skip
 
     def _line(self, ticket: TicketInfo) -> WaitingTicket:
@@ -99,7 +105,7 @@ class Screens:
         )  # fmt: skip
 
     def _clerk_name(self, clerk: str | None) -> str:
-        known = self._hall.config.clerks.get(clerk or "")
+        known = self._hall.staff.get(clerk or "")
         return known.name if known else ""
 
     @staticmethod

@@ -9,6 +9,7 @@ from typing import Literal
 
 from hall_daemon import (
     texts_cases,
+    texts_clerks,
     texts_counter,
     texts_kiosk,
     texts_manager,
@@ -157,8 +158,8 @@ def _merge(*tables: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
 
 
 TEXTS = _merge(
-    _HALL, texts_cases.TEXTS, texts_kiosk.TEXTS, texts_counter.TEXTS, texts_province.TEXTS, texts_technician.TEXTS,
-    texts_voice.TEXTS, texts_window.TEXTS, texts_manager.TEXTS,
+    _HALL, texts_cases.TEXTS, texts_clerks.TEXTS, texts_kiosk.TEXTS, texts_counter.TEXTS, texts_province.TEXTS,
+    texts_technician.TEXTS, texts_voice.TEXTS, texts_window.TEXTS, texts_manager.TEXTS,
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ HallError(code)    IllegalStep, MustFinishFirst, MustDecideCall, NothingWaiting,
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from drivers.base import IdCard
@@ -17,7 +17,7 @@ from hall_daemon.profile import Item, Zone
 from hall_daemon.protocol import Text
 from hall_daemon.queueing import Waiting, may_call
 from hall_daemon.texts import text
-from hall_daemon.words import Channel, Hold, ParkReason, Priority, SlipState, TicketState
+from hall_daemon.words import Channel, Hold, ParkReason, PauseReason, Priority, SlipState, TicketState
 
 
 class HallError(Exception):
@@ -129,6 +129,21 @@ class WindowTaken(HallError):
     code = "window_taken"
 
 
+class WindowPaused(HallError):
+    """The window is in 暂停服务; nobody is called to it."""
+
+    code = "window_paused"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pause:
+    """A window in 暂停服务 since then; `until_ms` is 0 where nothing was said."""
+
+    reason: PauseReason
+    since_ms: int
+    until_ms: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class IssueOrder:
     """What is wanted when a number is taken; `request_id` makes a repeated order one ticket."""
@@ -207,6 +222,8 @@ class Snapshot:
     """Window → clerk."""
     filed: dict[str, tuple[str, ...]]
     """Ticket id → material codes."""
+    pauses: dict[str, Pause] = field(default_factory=dict)
+    """Windows in 暂停服务."""
 
     def at_window(self, window: str) -> TicketInfo | None:
         """The ticket that is called or being served there."""
