@@ -173,11 +173,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     "counter.done.file": ("已归档", "Filed"),
     # questions
     "counter.ask.sign_in": ("{window} 号窗口 上岗", "Sign in to window {window}"),
-    "counter.ask.sign_in_line": ("输入工号，或用 ↑↓ 选人", "Type a clerk number, or choose with the arrows"),
-    "counter.other_clerk": (
-        "现在是 {clerk} 在岗，换人请先按 F12 下岗",
-        "{clerk} is signed in here; F12 signs out first",
-    ),
+    "counter.sign_in.number": ("工号", "Number"),
+    "counter.sign_in.there": ("{clerk} 还在岗，换人按 F5 接班", "{clerk} is still signed in; F5 takes over"),
+    "counter.key.take_over": ("接班", "Take over"),
+    "counter.key.go_on": ("恢复办公", "Go on"),
+    "counter.state.paused": ("暂停", "Paused"),
+    "counter.doing.here": ("", ""),
+    "counter.done.here": ("", ""),
     "counter.ask.next_calling": ("{number} 没来吗？", "Has {number} not come?"),
     "counter.ask.next_serving": ("{number} 还没有完成", "{number} is not finished"),
     "counter.choice.missed_next": ("过号，再叫下一位", "No-show, call the next"),

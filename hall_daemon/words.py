@@ -114,7 +114,7 @@ class Hold(StrEnum):
 class PauseReason(StrEnum):
     """Why a window is in 暂停服务."""
 
-    HANDOVER = "handover"
+    PAPERS = "papers"
     DEVICE = "device"
     MEAL = "meal"
     AWAY = "away"

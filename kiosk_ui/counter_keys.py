@@ -13,9 +13,9 @@ from hall_daemon.protocol import CurrentTicket, FilePages, WindowView
 from hall_daemon.words import CancelReason, Outcome, ParkReason
 from kiosk_ui import counter_steps
 from kiosk_ui.counter_dialogs import OTHER_MATERIAL, Answer, Choice, FileOrder, FilePagesDialog, Help, Pick
-from kiosk_ui.counter_screen import WindowScreen, marked
+from kiosk_ui.counter_screen import StepFailed, WindowScreen, marked
+from kiosk_ui.counter_sign_in import SignInDialog, SignInOrder
 from kiosk_ui.counter_view import Stage, say, scan_of, stage_of
-from kiosk_ui.theme import BAD
 
 T = TypeVar("T")
 _OUTCOMES = (Outcome.COMPLETED, Outcome.RECEIVED, Outcome.SUPPLEMENT, Outcome.RETURNED, Outcome.CONSULTED)
@@ -54,13 +54,20 @@ class CounterScreen(WindowScreen):
     ]
 
     def greet(self, view: WindowView) -> None:
-        """Sign in who was named on the command line, or ask who it is."""
-        if view.clerk is None and self._clerk:
-            self._sign_in(self._clerk)
-        elif view.clerk is None:
+        """A screen that was started again goes on with its session; else ask who it is."""
+        if self._client.session and view.clerk:
+            self._send(self._steps.here())
+        else:
+            self._client.session = ""
             self._ask_clerk()
-        elif self._clerk and view.clerk != self._clerk:
-            self._say(say("other_clerk", clerk=view.clerk_name or view.clerk))
+
+    def refused(self, message: StepFailed) -> None:
+        """Ask again who it is, with what was wrong."""
+        if message.code == "session_over" or (message.step and message.step.verb == "sign_in"):
+            self._ask_clerk(message.sentence)
+
+    def _stage(self) -> Stage:
+        return stage_of(self._view, mine=bool(self._client.session))
 
     # ---- keys: the ticket at the window
 
@@ -68,12 +75,12 @@ class CounterScreen(WindowScreen):
         """The ticket that the clerk sees; says so where there is none."""
         current = self._view.current if self._view else None
         if current is None:
-            self._hint("none.clerk" if stage_of(self._view) is Stage.SIGNED_OUT else "none.here")
+            self._hint("none.clerk" if self._stage() is Stage.SIGNED_OUT else "none.here")
         return current
 
     def action_call_next(self) -> None:
         """Call the next; while somebody is here, ask what becomes of them first."""
-        stage = stage_of(self._view)
+        stage = self._stage()
         if stage is Stage.SIGNED_OUT:
             self._hint("none.clerk")
         elif self._view is None or self._view.current is None:
@@ -129,7 +136,7 @@ class CounterScreen(WindowScreen):
 
     def action_main(self) -> None:
         """What comes next in this state: sign in, call, serve, finish; in a list, take the marked ticket."""
-        stage = stage_of(self._view)
+        stage = self._stage()
         if isinstance(self.focused, OptionList):
             self._take_marked(self.focused)
         elif stage is Stage.SIGNED_OUT:
@@ -231,7 +238,7 @@ class CounterScreen(WindowScreen):
         if (current := self._current()) is None:
             return
         scan = scan_of(self._view)
-        if stage_of(self._view) is not Stage.SERVING:
+        if self._stage() is not Stage.SERVING:
             self._hint("none.serving")
         elif scan is not None and scan.state == "scanning":
             stop = Answer(key="1", label=say("scan.stop"), value=scan.job, hint=say("scan.stop_hint"))
@@ -268,20 +275,26 @@ class CounterScreen(WindowScreen):
             lambda how: self._send(self._steps.file(number, job, request.model_copy(update={"replace": how == "bad"}))),
         )
 
-    def _ask_clerk(self) -> None:
-        title = say("ask.sign_in", window=self._window)
-        clerks = counter_steps.clerks_of(self._map)
-        self._ask(Pick(title, clerks, self._pen, say("ask.sign_in_line"), typed=self._clerk, free=True), self._sign_in)
+    def _ask_clerk(self, trouble: str = "") -> None:
+        if any(isinstance(screen, SignInDialog) for screen in self.app.screen_stack):
+            return
+        view = self._view
+        there = (view.clerk_name or view.clerk or "") if view else ""
+        clerks = self._map.clerks if self._map else ()
+        typed = self._clerk or (view.clerk or "" if view else "")
+        dialog = SignInDialog(self._window, clerks, self._pen, typed=typed, there=there, note=trouble)
+        self._ask(dialog, self._sign_in)
 
-    def _sign_in(self, clerk: str) -> None:
-        if counter_steps.is_clerk(clerk):
-            self._send(self._steps.sign_in(clerk))
+    def _sign_in(self, order: SignInOrder) -> None:
+        if counter_steps.is_clerk(order.clerk):
+            self._clerk = order.clerk
+            self._send(self._steps.sign_in(order.clerk, order.pin, take_over=order.take_over))
         else:
-            self._say(say("bad_clerk", clerk=clerk), f"bold {BAD}")
+            self._ask_clerk(say("bad_clerk", clerk=order.clerk))
 
     def action_sign_out(self) -> None:
         """Leave the window."""
-        if stage_of(self._view) in {Stage.SIGNED_OUT, Stage.UNKNOWN}:
+        if self._stage() in {Stage.SIGNED_OUT, Stage.UNKNOWN}:
             self._hint("none.clerk")
         elif self._view and self._view.current:
             self._hint("still_here", number=self._view.current.number)

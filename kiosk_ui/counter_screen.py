@@ -25,6 +25,7 @@ from textual.widgets.option_list import Option
 from hall_daemon.client import HallClient, HallUnreachable, Link, LinkNews, RequestRefused
 from hall_daemon.protocol import Done, HallMap, ScanJobView, WindowView
 from hall_daemon.words import Outcome, ParkReason
+from kiosk_ui.counter_session import SessionFile
 from kiosk_ui.counter_steps import Step, Steps
 from kiosk_ui.counter_view import Picture, filled, say, scan_of
 from kiosk_ui.theme import ACCENT, BAD, OFF, Pen
@@ -71,6 +72,8 @@ class StepFailed(Message):
 
     sentence: str
     quiet: bool = False
+    code: str = ""
+    step: Step | None = None
 
 
 class WindowScreen(Screen[None]):
@@ -79,8 +82,12 @@ class WindowScreen(Screen[None]):
     AUTO_FOCUS = ""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  # typed so by its base class
 
-    def __init__(self, client: HallClient, window: str, clerk: str, *, pen: Pen, hall: HallMap | None = None) -> None:
+    def __init__(
+        self, client: HallClient, window: str, clerk: str, *, pen: Pen, hall: HallMap | None = None,
+        kept: SessionFile | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
+        self._kept = kept or SessionFile("", "", {})
         self._client = client
         self._steps = Steps(client=client, window=window)
         self._window = window
@@ -137,6 +144,7 @@ class WindowScreen(Screen[None]):
             age_s=time.monotonic() - self._arrived_s if self._view else 0.0,
             lost_s=time.monotonic() - self._online_s,
             fresh_notice=time.monotonic() < self._fresh_until_s,
+            mine=bool(self._client.session),
         )
 
     def _draw(self) -> None:
@@ -292,7 +300,8 @@ class WindowScreen(Screen[None]):
                 try:
                     self.post_message(StepDone(step, await step.send()))
                 except RequestRefused as exc:
-                    self.post_message(StepFailed(exc.text.zh, quiet=exc.code == "screen_out_of_date"))
+                    quiet = exc.code == "screen_out_of_date"
+                    self.post_message(StepFailed(exc.text.zh, quiet=quiet, code=exc.code, step=step))
                     return
                 except HallUnreachable as exc:
                     self.post_message(StepFailed(exc.text.zh))
@@ -301,6 +310,10 @@ class WindowScreen(Screen[None]):
     @on(StepDone)
     def step_done(self, message: StepDone) -> None:
         """Say what was done."""
+        if message.step.verb in ("sign_in", "sign_out"):
+            self._client.session = self._client.session if message.step.verb == "sign_in" else ""
+            self._kept.write(self._client.session)
+            self._draw()
         number = message.done.number or message.step.number
         if message.step.verb == "next" and not number:
             self._say("")
@@ -311,6 +324,14 @@ class WindowScreen(Screen[None]):
     def step_failed(self, message: StepFailed) -> None:
         """Say why not; a key that came too late is no fault and is said quietly."""
         self._say(message.sentence, OFF if message.quiet else f"bold {BAD}")
+        if message.code == "session_over":
+            self._client.session = ""
+            self._kept.write("")
+            self._draw()
+        self.refused(message)
+
+    def refused(self, message: StepFailed) -> None:
+        """The daemon said no to this step."""
 
 
 def marked(tickets: OptionList) -> str:

@@ -45,9 +45,14 @@ class Steps:
     client: HallClient
     window: str
 
-    def sign_in(self, clerk: str) -> Step:
+    def sign_in(self, clerk: str, pin: str, *, take_over: bool) -> Step:
         """Take the window."""
-        return Step(verb="sign_in", number="", send=partial(self.client.sign_in, self.window, clerk))
+        send = partial(self.client.sign_in, self.window, clerk, pin, take_over=take_over)
+        return Step(verb="sign_in", number="", send=send)
+
+    def here(self) -> Step:
+        """Somebody is at the screen."""
+        return Step(verb="here", number="", send=partial(self.client.here, self.window))
 
     def sign_out(self) -> Step:
         """Leave the window."""
@@ -143,12 +148,6 @@ def transfer_targets(hall: HallMap, window: str, queue: str) -> list[Candidate]:
         )
         for zone in hall.zones
     ]
-
-
-def clerks_of(hall: HallMap | None) -> list[Candidate]:
-    """Who may sign in."""
-    clerks = hall.clerks if hall else ()
-    return [Candidate(value=c.clerk, code=c.clerk, label=f"{c.clerk}  {c.name}") for c in clerks]
 
 
 def in_line(tickets: Iterable[WaitingTicket], pen: Pen) -> list[Candidate]:

@@ -35,6 +35,7 @@ class Stage(StrEnum):
     IDLE = "idle"
     CALLING = "calling"
     SERVING = "serving"
+    PAUSED = "paused"
 
 
 _STAGE_MARKS = {
@@ -43,6 +44,7 @@ _STAGE_MARKS = {
     Stage.IDLE: Mark.OK,
     Stage.CALLING: Mark.BUSY,
     Stage.SERVING: Mark.OK,
+    Stage.PAUSED: Mark.WARN,
 }
 _LINK_MARKS = {Link.CONNECTING: Mark.WARN, Link.ONLINE: Mark.OK, Link.OFFLINE: Mark.BAD}
 
@@ -65,6 +67,7 @@ _MAIN = {
     Stage.IDLE: "call",
     Stage.CALLING: "serve",
     Stage.SERVING: "finish",
+    Stage.PAUSED: "go_on",
 }
 
 
@@ -73,13 +76,17 @@ def say(code: str, **facts: object) -> str:
     return text(f"counter.{code}", **facts).zh
 
 
-def stage_of(view: WindowView | None) -> Stage:
-    """What the window is doing."""
+def stage_of(view: WindowView | None, *, mine: bool = True) -> Stage:
+    """What the window is doing for this screen; `mine`: somebody has signed in here."""
     if view is None:
         return Stage.UNKNOWN
+    if not mine or not view.clerk:
+        return Stage.SIGNED_OUT
+    if view.pause is not None:
+        return Stage.PAUSED
     if view.current is not None:
         return Stage.SERVING if view.current.state is TicketState.SERVING else Stage.CALLING
-    return Stage.IDLE if view.clerk else Stage.SIGNED_OUT
+    return Stage.IDLE
 
 
 def scan_of(view: WindowView | None) -> ScanJobView | None:
@@ -130,10 +137,12 @@ class Picture:
     lost_s: float = 0.0
     """Since the link was lost."""
     fresh_notice: bool = False
+    mine: bool = True
+    """Somebody has signed in at this screen."""
     stage: Stage = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stage", stage_of(self.view))
+        object.__setattr__(self, "stage", stage_of(self.view, mine=self.mine))
 
     @property
     def wide(self) -> bool:

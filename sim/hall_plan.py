@@ -14,6 +14,16 @@ Values = dict[str, str | int | bool | list[str]]
 
 PROVINCE_URL = "http://127.0.0.1:8621/hall-sync/v1"
 LISTEN = "127.0.0.1:8620"
+DEMO_PIN = "246810"
+# Argon2id of it, made once with a random salt: a model hall is the same whenever it is written.
+DEMO_PIN_HASH = "$argon2id$v=19$m=19456,t=2,p=1$iF8+lZMgOwAnFuUJLyL8Tw$DoynINxDDy5CI1sB8RZA2pIAv1upYGv/AVRaEPCtT2Q"
+OTHER_STAFF = (
+    ("r001", "首席代表01", "chief"),
+    ("g001", "导办人员01", "guide"),
+    ("m001", "值班长01", "manager"),
+    ("t001", "技术员01", "technician"),
+)
+"""Number, name and role of those who sit at no window of their own."""
 DISPLAY_WIDTH_PX = 128
 DISPLAY_HEIGHT_PX = 32
 
@@ -218,7 +228,12 @@ def _window_blocks(hall: HallName) -> str:
 def _clerk_blocks(hall: HallName) -> str:
     (row,) = _table(hall, "hall")
     clerks = [
-        _section(f"clerk.c{number:03d}", {"name": f"窗口人员{number:02d}"})
+        _section(f"clerk.c{number:03d}", {"name": f"窗口人员{number:02d}", "pin_hash": DEMO_PIN_HASH})
         for number in range(1, int(row["clerks"]) + 1)
     ]
-    return "\n\n".join([_heading("Clerks, by staff number; never an ID number"), *clerks])
+    others = [
+        _section(f"clerk.{number}", {"name": name, "role": role, "pin_hash": DEMO_PIN_HASH})
+        for number, name, role in OTHER_STAFF
+    ]
+    heading = _heading(f"Staff, by staff number, never an ID number; everybody's PIN is {DEMO_PIN} here")
+    return "\n\n".join([heading, *clerks, *others])

@@ -21,6 +21,7 @@ import httpx
 
 from sim import oracle, papers
 from sim.bench import Bench, Watcher
+from sim.hall_plan import DEMO_PIN
 from sim.idcard_records import CitizenCard, last_character
 from sim.oracle import Evidence, Perceived
 
@@ -193,8 +194,9 @@ class Clerk:
         self.http.close()
 
     def sign_in(self) -> None:
-        """Take the window."""
-        self.say("sign-in", clerk=self.clerk).raise_for_status()
+        """Take the window; the session goes along with every verb from now on."""
+        answer = self.say("sign-in", clerk=self.clerk, pin=DEMO_PIN).raise_for_status()
+        self.http.headers["X-Hall-Session"] = answer.json()["session"]
 
     def say(self, verb: str, **order: object) -> httpx.Response:
         """One request of the counter screen; tries again while the daemon is away, as the screen does."""

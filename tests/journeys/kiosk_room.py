@@ -29,6 +29,7 @@ from hall_daemon.store import Store
 from hall_daemon.tables import EventRow, TicketRow
 from hall_daemon.upkeep import Upkeep
 from sim.bench import HALLS, Bench
+from sim.hall_plan import DEMO_PIN_HASH
 from tests.background import end
 from tests.waiting import until_async
 
@@ -103,6 +104,7 @@ queues = ["N"]
 
 [clerk.c01]
 name = "样例一"
+pin_hash = "{pin_hash}"
 """
 
 DEVICE = """
@@ -137,7 +139,7 @@ def write_hall(folder: Path, items_a: int = 12, items_h: int = 3, *, suspend_fir
         catalog["items"][0]["state"] = "2"
     (folder / "catalog.json").write_text(json.dumps(catalog), encoding="utf-8")
     listed = [", ".join(f'"{code}"' for code in part) for part in (codes[:items_a], codes[items_a:][:items_h])]
-    text = PLACES.format(queue_a=listed[0], queue_h=listed[1])
+    text = PLACES.format(pin_hash=DEMO_PIN_HASH, queue_a=listed[0], queue_h=listed[1])
     text += "".join(DEVICE.format(name=n, driver=d, baud=b, more=m) for n, d, b, m in DEVICES)
     (folder / "devices.toml").write_text(text, encoding="utf-8")
     return folder

@@ -19,6 +19,7 @@ from hall_daemon.app import Daemon
 from hall_daemon.config import load
 from sim import oracle
 from sim.bench import HALLS, Bench, DaemonProcess, Watcher
+from sim.hall_plan import DEMO_PIN
 from tests.journeys.conftest import Hall
 from tests.waiting import until
 
@@ -147,7 +148,7 @@ def test_the_map_names_everything_a_screen_offers(standing: Hall) -> None:
 
     assert [w.code for w in found.windows] == ["1", "2", "3"]
     assert [q.code for q in found.queues] == ["A", "H", "N"]
-    assert [c.clerk for c in found.clerks] == ["c001", "c002", "c003", "c004"]
+    assert [c.clerk for c in found.clerks] == ["c001", "c002", "c003", "c004", "r001", "m001"]
     assert [k.code for k in found.kiosks] == ["k1"]
     assert {z.code for z in found.zones} == {"A", "D"}
     assert found.items[-1].code == "queue:N"
@@ -206,7 +207,7 @@ def test_refusals_have_a_code_and_two_sentences(standing: Hall) -> None:
     for path, order, status, code in (
         ("/windows/1/next", {"seen": None}, 409, "not_signed_in"),
         ("/windows/9/sign-in", {"clerk": "c001"}, 404, "not_found"),
-        ("/windows/1/sign-in", {"clerk": "c099"}, 404, "not_found"),
+        ("/windows/1/sign-in", {"clerk": "c099"}, 409, "wrong_pin"),
         ("/tickets", {"item": "nothing", "request_id": "12345678"}, 404, "not_found"),
         ("/day/open", {}, 409, "day_is_open"),
     ):
@@ -428,7 +429,8 @@ def test_a_counter_works_with_its_token_alone(guarded: Hall) -> None:
         httpx.Client(base_url=guarded.bench.url, headers=headers, trust_env=False, timeout=20) as http,
         watching(guarded, "/windows/1/views", headers=headers) as window,
     ):
-        assert http.post("/windows/1/sign-in", json={"clerk": "c001"}).status_code == 200
+        signed = http.post("/windows/1/sign-in", json={"clerk": "c001", "pin": DEMO_PIN})
+        assert signed.status_code == 200
         number = http.post("/tickets", json={"item": "queue:N", "request_id": "12345678"}).json()["number"]
         window.until(lambda v: v["clerk"] == "c001")
 

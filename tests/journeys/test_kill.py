@@ -67,7 +67,7 @@ class People:
         while not self.stop.is_set():
             try:
                 if clerk.view.view.get("clerk") != clerk.clerk:
-                    clerk.say("sign-in", clerk=clerk.clerk)
+                    clerk.sign_in()
                 busy = clerk.step()
             except (TimeoutError, httpx.HTTPError):
                 busy = False

@@ -13,6 +13,7 @@ from hall_daemon.protocol import Text
 from hall_daemon.protocol_board import BoardView, CalledNumber, ZoneBoard
 from hall_daemon.texts import text
 from sim.bench import Bench, DaemonProcess
+from sim.hall_plan import DEMO_PIN
 from tests.journeys.kiosk_room import write_hall
 from tests.screens.chromium import (
     LANDSCAPE,
@@ -241,7 +242,8 @@ def test_the_board_follows_a_call_at_a_window(browser: Browser, tmp_path: Path) 
         for turn in (1, 2):
             http.post("/tickets", json={"item": item, "request_id": f"board-{turn}-test"}).raise_for_status()
         expect(page.locator(".load", has_text="注册登记区").locator(".count")).to_have_text("2")
-        http.post("/windows/1/sign-in", json={"clerk": "c01"}).raise_for_status()
+        signed = http.post("/windows/1/sign-in", json={"clerk": "c01", "pin": DEMO_PIN}).raise_for_status()
+        http.headers["X-Hall-Session"] = signed.json()["session"]
         http.post("/windows/1/next", json={"seen": None}).raise_for_status()
         stands_large(page, "A001")
         expect(page.locator(".hero .where b")).to_have_text("1")
