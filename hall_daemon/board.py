@@ -80,6 +80,7 @@ class Board:
                 and (not zone or t.zone.code == zone)
             ),
             notices=(*(_notice(said) for said in settings.notices), *(text(code) for code in _NOTICES)),
+            exits=settings.exits,
             last_event=snapshot.event,
         )
 

@@ -71,6 +71,8 @@ class BoardView(Frozen):
     missed: tuple[str, ...]
     """A number leaves them after half an hour, or when it is served."""
     notices: tuple[Text, ...] = ()
+    exits: str = ""
+    """Where the exits are, for an emergency; as the hall wrote it."""
     last_event: int
 
 

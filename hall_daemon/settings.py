@@ -27,6 +27,8 @@ class BoardSettings:
     """Show the next two numbers of each zone; a clerk may still call another."""
     notices: tuple[str, ...] = ()
     """The hall's own notices, `Chinese | English`; they turn every 8 s."""
+    exits: str = ""
+    """Where the exits are as seen from the board, for an emergency: "← 东出口　西出口 →"."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,9 @@ def read_public(file: str, raw: dict[str, object]) -> PublicSettings:
             zone_first=_flag(voice, "zone_first", True), one="yao" if one == "yao" else "yi",
             english=_flag(voice, "english", True),
         ),
-        board=BoardSettings(next_numbers=_flag(board, "next_numbers", True), notices=board.texts("notices", [])),
+        board=BoardSettings(next_numbers=_flag(board, "next_numbers", True), notices=board.texts("notices", []),
+            exits=board.text("exits", ""),
+        ),
         phone=PhoneSettings(
             # Printed as a QR code of ASCII; a port or a path may follow.
             url=phone.text("url", "", r"|https?://[!-~]{1,80}", "https://hall.example/t").rstrip("/")

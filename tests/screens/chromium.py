@@ -32,6 +32,7 @@ class Panel:
 
 PORTRAIT = Panel(name="portrait", width=1080, height=1920, px_per_mm=4.03)
 LANDSCAPE = Panel(name="landscape", width=1920, height=1080, px_per_mm=4.03)
+WALL_4K = Panel(name="4k", width=3840, height=2160, px_per_mm=3.2)
 SMALL = Panel(name="small", width=1280, height=1024, px_per_mm=3.4)
 
 
