@@ -31,7 +31,7 @@ from hall_daemon.estimates import (
     newcomer,
     shown,
 )  # fmt: skip
-from hall_daemon.queueing import Waiting, pick_next
+from hall_daemon.queueing import Place, Waiting, pick_next
 
 NO_SHOW_S = 75.0
 
@@ -100,7 +100,7 @@ class _Hall:
 
     def call(self, window: str, now_s: float) -> bool:
         shift = self.shifts[window]
-        pick = pick_next([t for t, _ in self.waiting.values()], window, shift.queues)
+        pick = pick_next([t for t, _ in self.waiting.values()], Place(window=window, queues=shift.queues))
         if pick is None:
             self.idle.add(window)
             return False

@@ -25,7 +25,7 @@ from starlette.exceptions import HTTPException
 
 import kiosk_ui
 from drivers.base import Key
-from hall_daemon import access, api_board, api_cases, api_clerks, api_technician, service_day
+from hall_daemon import access, api_board, api_cases, api_clerks, api_technician, api_window, service_day
 from hall_daemon.accounts import Accounts
 from hall_daemon.api_clerks import Gate
 from hall_daemon.api_streams import DaemonEnds, Wake, follow, lines
@@ -34,6 +34,7 @@ from hall_daemon.desk import Desk
 from hall_daemon.devices import Devices
 from hall_daemon.diagnostics import Diagnostics
 from hall_daemon.hall import Bell, Hall
+from hall_daemon.hall_desk import COUNTER_DEVICE
 from hall_daemon.kiosk import KioskFlow
 from hall_daemon.metrics import Metrics
 from hall_daemon.protocol import (
@@ -238,6 +239,7 @@ def _windows(app: FastAPI, services: Services) -> None:
     hall = services.hall
     _about_current(app, hall)
     _about_others(app, hall)
+    api_window.add_routes(app, hall)
 
     @app.get("/windows/{window}/views", response_model=WindowView)
     async def window_views(window: str) -> StreamingResponse:
@@ -259,13 +261,9 @@ def _about_current(app: FastAPI, hall: Hall) -> None:
     async def serve(window: str, order: Serve) -> Done:
         return Done(event=await hall.serve(window, order.seen, identity_rechecked=order.identity_rechecked))
 
-    @app.post("/windows/{window}/no-show")
-    async def no_show(window: str, order: AboutCurrent) -> Done:
-        return Done(event=await hall.no_show(window, order.seen))
-
     @app.post("/windows/{window}/park")
     async def park(window: str, order: Park) -> Done:
-        return Done(event=await hall.park(window, order.seen, order.reason, order.hold))
+        return Done(event=await hall.park(window, order.seen, order.reason, order.hold, order.stage))
 
     @app.post("/windows/{window}/finish")
     async def finish(window: str, order: Finish) -> Done:
@@ -319,7 +317,7 @@ def _tickets(app: FastAPI, services: Services) -> None:
         issued = await services.hall.issue(
             IssueOrder(
                 item=order.item, request_id=order.request_id, channel=Channel.COUNTER, device_id=COUNTER_DEVICE,
-                printed_required=False, priority=order.priority,
+                printed_required=False, priority=order.priority, more_items=order.more_items,
             )
         )  # fmt: skip
         return Done(event=issued.event, number=issued.number)
@@ -331,10 +329,6 @@ def _tickets(app: FastAPI, services: Services) -> None:
             number=found.number, state=found.state, slip=found.slip, queue=found.queue, window=found.window,
             waiting_ahead=found.waiting_ahead,
         )  # fmt: skip
-
-
-COUNTER_DEVICE = "CTR-01"
-"""Device of a number that was issued at a counter: the contract wants one, and a screen is none of ours."""
 
 
 def _streams(app: FastAPI, services: Services) -> None:

@@ -16,7 +16,9 @@ from typing import Any, TypeVar
 from hall_daemon.catalogue import CatalogError, Whole, read_file, with_catalog
 from hall_daemon.config_devices import DeviceConfig, check_shared_ports, driver_names, read_device
 from hall_daemon.config_places import (
+    check_order,
     check_single_use,
+    check_skills,
     read_clerk,
     read_desk,
     read_kiosk,
@@ -27,6 +29,7 @@ from hall_daemon.config_places import (
 from hall_daemon.config_secrets import Secrets, read_secrets
 from hall_daemon.config_table import ConfigError, Table, nearest
 from hall_daemon.profile import Clerk, DeskRules, HallProfile, Kiosk, Queue, Window, Zone
+from hall_daemon.queueing import CALLS_BEFORE_NO_SHOW
 from hall_daemon.settings import TABLES, PublicSettings, read_public
 
 __all__ = ["ConfigError", "DeviceConfig", "HallConfig", "Secrets", "driver_names", "load", "read_secrets"]
@@ -53,6 +56,8 @@ class HallConfig:
     catalog: Whole | None = None
     """The catalogue file as it is."""
     public: PublicSettings = field(default_factory=PublicSettings)
+    no_show_calls: int = CALLS_BEFORE_NO_SHOW
+    """Calls, far enough apart, before somebody counts as not there."""
 
     @property
     def voice_folder(self) -> Path:
@@ -103,7 +108,9 @@ class _Loader:
         clerks = self._each("clerk", read_clerk)
         check_shared_ports(self.file.name, devices)
         check_single_use(self.file.name, windows, kiosks)
+        check_order(self.file.name, queues)
         profile, whole = self._profile(hall, zones, queues, windows, kiosks)
+        check_skills(self.file.name, clerks, (*queues, *profile.items))
         database = Path(hall.text("database"))
         config = HallConfig(
             file=self.file,
@@ -119,6 +126,7 @@ class _Loader:
             catalog=whole,
             secrets=read_secrets(environment),
             public=read_public(self.file.name, dict(self.raw)),
+            no_show_calls=hall.number("no_show_calls", CALLS_BEFORE_NO_SHOW, 1, 9),
         )
         hall.done()
         if host not in {"127.0.0.1", "::1", "localhost"} and not config.secrets.tokens:

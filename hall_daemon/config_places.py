@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from drivers.base import (
@@ -19,8 +19,9 @@ from drivers.base import (
 )  # fmt: skip
 from hall_daemon import access
 from hall_daemon.config_devices import DeviceConfig
-from hall_daemon.config_table import ConfigError, Table
+from hall_daemon.config_table import ConfigError, Table, nearest
 from hall_daemon.profile import Clerk, DeskRules, Kiosk, Queue, Window, Zone
+from hall_daemon.queueing import HEAVIEST
 from hall_daemon.words import CounterKind
 
 
@@ -45,7 +46,37 @@ def read_clerk(key: str, table: Table) -> Clerk:
         # The value is not repeated: whoever writes a PIN here by mistake finds it in no log.
         raise table.wrong("pin_hash", "should be an argon2id hash; `hall-daemon account pin` needs none here")
     role = table.reference("role", [r.value for r in access.PEOPLE], "role", access.Role.CLERK.value)
-    return Clerk(code=key, name=table.text("name"), role=role, pin_hash=pin_hash)
+    return Clerk(code=key, name=table.text("name"), role=role, pin_hash=pin_hash, skills=table.texts("skills", []))
+
+
+def check_skills(file: str, clerks: Mapping[str, Clerk], known: Iterable[str]) -> None:
+    """Skills are queues or items that there are."""
+    known = list(known)
+    for clerk in clerks.values():
+        for skill in clerk.skills:
+            if skill not in known:
+                raise ConfigError(
+                    f"{file}: [clerk.{clerk.code}] skills: there is no queue or item '{skill}'{nearest(skill, known)}"
+                )
+
+
+def check_order(file: str, queues: Mapping[str, Queue]) -> None:
+    """No queue waits for itself, by whatever way round."""
+    for queue in queues.values():
+        known = list(queues)
+        for before in queue.after:
+            if before not in queues:
+                raise ConfigError(
+                    f"{file}: [queue.{queue.code}] after: there is no queue '{before}'{nearest(before, known)}"
+                )
+        met, ahead = set(), list(queue.after)
+        while ahead:
+            code = ahead.pop()
+            if code == queue.code:
+                raise ConfigError(f"{file}: [queue.{queue.code}] after: queue {queue.code} would wait for itself")
+            if code not in met and code in queues:
+                met.add(code)
+                ahead += queues[code].after
 
 
 def _check_name(table: Table, kind: str, key: str, longest: int) -> None:
@@ -59,7 +90,9 @@ def read_queue(key: str, table: Table, zones: Mapping[str, Zone]) -> Queue:
     if not re.fullmatch(r"[A-HJ-NPR-UWZ]", key):
         raise ConfigError(f"{table.file}: [queue.{key}]: a queue's letter is A to Z without I, O, Q, V, X and Y")
     zone = table.reference("zone", zones, "zone")
-    return Queue(code=key, name=table.name_pair(), zone=zone, items=table.texts("items", []))
+    return Queue(
+        code=key, name=table.name_pair(), zone=zone, items=table.texts("items", []), after=table.texts("after", [])
+    )
 
 
 def read_window(
@@ -69,6 +102,9 @@ def read_window(
     """A window, what stands on it, and the queues that it serves."""
     _check_name(table, "window", key, 8)
     kind = table.reference("counter_kind", [k.value for k in CounterKind], "counter kind")
+    weights = table.numbers("weights", 1, HEAVIEST)
+    for queue in weights:
+        table.check_known("weights", queue, table.texts("queues"), "queue at this window")
     return Window(
         code=key,
         zone=table.reference("zone", zones, "zone"),
@@ -78,6 +114,7 @@ def read_window(
         scanner=_device_for(table, "scanner", devices, PageScanner),
         caller=_device_for(table, "caller", devices, Caller),
         evaluator=_device_for(table, "evaluator", devices, Evaluator),
+        weights=weights,
     )
 
 

@@ -43,7 +43,7 @@ class Table:
             raise self.wrong(key, f'is {value!r}, should be a list of texts, like ["A", "B"]')
         return tuple(value)
 
-    def number(self, key: str, default: int, least: int, most: int) -> int:
+    def number(self, key: str, default: int | None, least: int, most: int) -> int:
         """A whole number."""
         value = self._get(key, default)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
@@ -57,6 +57,14 @@ class Table:
         if not isinstance(value, bool):
             raise self.wrong(key, f"is {value!r}, should be true or false")
         return value
+
+    def numbers(self, key: str, lowest: int, highest: int) -> dict[str, int]:
+        """A table of whole numbers; empty where there is none."""
+        values: object = self._get(key, {})
+        if not isinstance(values, dict):
+            raise self.wrong(key, f"is {values!r}, should be a table like {{ A = {highest} }}")
+        inner = Table(self.file, f"{self.name}.{key}", values)
+        return {name: inner.number(name, None, lowest, highest) for name in values}
 
     def reference(self, key: str, known: Iterable[str], what: str, default: str | None = None) -> str:
         value = self.text(key, default)

@@ -19,13 +19,13 @@ import heapq
 import math
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from statistics import NormalDist, median
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hall_daemon.queueing import Waiting, may_call, pick_next
+from hall_daemon.queueing import Place, Waiting, leg_at, may_call, pick_next
 
 LAST_VISITS = 20
 """Of an item, as the handling time of now."""
@@ -179,6 +179,13 @@ class Desk:
     queues: tuple[str, ...]
     busy_with: str | None = None
     busy_s: float = 0.0
+    weights: Mapping[str, int] = field(default_factory=dict)
+    skills: frozenset[str] = frozenset()
+
+    @property
+    def place(self) -> Place:
+        """The same as the choice sees it."""
+        return Place(window=self.window, queues=self.queues, weights=self.weights, skills=self.skills)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -299,7 +306,7 @@ class _Crowd:
     def __init__(self, line: Iterable[InLine]) -> None:
         groups: dict[Waiting, list[InLine]] = defaultdict(list)
         for person in line:
-            groups[replace(person.ticket, ticket_id="", arrival_ms=0, waited_s=0)].append(person)
+            groups[_alike(person.ticket)].append(person)
         self._groups = [
             deque(sorted(group, key=lambda p: (p.ticket.arrival_ms, p.ticket.ticket_id))) for group in groups.values()
         ]
@@ -311,11 +318,19 @@ class _Crowd:
     def call(self, desk: Desk) -> InLine | None:
         """Whom this window calls now."""
         heads = {group[0].ticket.ticket_id: group for group in self._groups if group}
-        pick = pick_next([group[0].ticket for group in heads.values()], desk.window, desk.queues)
+        pick = pick_next([group[0].ticket for group in heads.values()], desk.place)
         if pick is None:
             return None
         self._left -= 1
         return heads[pick.ticket_id].popleft()
+
+
+def _alike(ticket: Waiting) -> Waiting:
+    """What two tickets have in common if the earlier one always goes first."""
+    return Waiting(
+        ticket_id="", queue=ticket.queue, arrival_ms=0, waited_s=0, for_window=ticket.for_window,
+        deserted=ticket.deserted, item=ticket.item, also=ticket.also, pinned_ms=ticket.pinned_ms,
+    )  # fmt: skip
 
 
 def _play(order: Sequence[InLine], desks: Sequence[Desk], paces: Paces) -> Floats:
@@ -326,11 +341,13 @@ def _play(order: Sequence[InLine], desks: Sequence[Desk], paces: Paces) -> Float
     takes = _taken_s(order, paces, chance) * pace
     runs = np.arange(RUNS)
     waits = np.empty((len(order), RUNS))
-    may: dict[tuple[str, str | None], NDArray[np.intp]] = {}
+    may: dict[Waiting, NDArray[np.intp]] = {}
     for row, person in enumerate(order):
-        key = (person.ticket.queue, person.ticket.for_window)
+        key = _alike(person.ticket)
         if key not in may:
-            may[key] = np.array([i for i, d in enumerate(desks) if may_call(person.ticket, d.window, d.queues)])
+            able = [i for i, d in enumerate(desks) if leg_at(person.ticket, d.place) is not None]
+            # Where nobody there has the skill, somebody with it will have to come to one of the windows.
+            may[key] = np.array(able or [i for i, d in enumerate(desks) if may_call(person.ticket, d.window, d.queues)])
         columns = may[key]
         first = columns[free[:, columns].argmin(axis=1)]
         waits[row] = free[runs, first]

@@ -12,13 +12,13 @@ from dataclasses import replace
 
 from sqlmodel import Session
 
-from hall_daemon import issuing, lookups
+from hall_daemon import lookups
 from hall_daemon.clock import Clock
 from hall_daemon.config import HallConfig
 from hall_daemon.events import SlipPrinted
-from hall_daemon.hall_calling import CallingVerbs
 from hall_daemon.hall_cases import CaseVerbs
 from hall_daemon.hall_core import Bell
+from hall_daemon.hall_desk import DeskVerbs
 from hall_daemon.hall_line import LineVerbs
 from hall_daemon.hall_sessions import SessionVerbs
 from hall_daemon.hall_visits import VisitVerbs
@@ -26,12 +26,9 @@ from hall_daemon.protocol import ZoneLoad
 from hall_daemon.store import Store, Tx
 from hall_daemon.tables import TicketRow
 from hall_daemon.tickets import (
-    HallClosed,
     Issued,
     IssueOrder,
-    ItemSuspended,
     NotFound,
-    NoWindow,
     TicketInfo,
 )  # fmt: skip
 from hall_daemon.waits import Waits
@@ -48,7 +45,7 @@ _SLIP_AFTER = {
 }
 
 
-class Hall(SessionVerbs, CallingVerbs, VisitVerbs, LineVerbs, CaseVerbs):
+class Hall(SessionVerbs, DeskVerbs, VisitVerbs, LineVerbs, CaseVerbs):
     """All verbs, and questions about tickets."""
 
     def __init__(self, config: HallConfig, store: Store, clock: Clock) -> None:
@@ -61,25 +58,12 @@ class Hall(SessionVerbs, CallingVerbs, VisitVerbs, LineVerbs, CaseVerbs):
     async def issue(self, order: IssueOrder) -> Issued:
         """Create a ticket; when this returns, it is on the disk.
 
-        Raises HallClosed, NotFound, ItemSuspended, NoWindow, AlreadyWaiting, NoMoreNumbers.
+        Raises HallClosed, NotFound, ItemSuspended, NoWindow, AlreadyWaiting, TooEarly, NoMoreNumbers.
         """
-        item = self.profile.items.get(order.item)
-        if item is None:
-            raise NotFound(what=order.item)
-        if item.suspended:
-            raise ItemSuspended()
-        if not self.profile.windows_for(item.queue):
-            raise NoWindow()
-        if not self.day_open:
-            raise HallClosed()
+        item = self._check(order)
         wait = await self.waits.expect(item.queue)
         order = replace(order, expected_s=round(wait.middle_s) if wait else None)
-        issued = await self.store.write(
-            lambda tx: issuing.issue(
-                tx, order, profile=self.profile, secrets=self.config.secrets, clock=self.clock,
-                open_time_ms=self.open_time_ms(),
-            )
-        )  # fmt: skip
+        issued = await self.store.write(lambda tx: self._issue(tx, order))
         if not issued.repeated:
             _log.info(
                 "issued %s queue=%s kiosk=%s waiting_ahead=%d", issued.number, item.queue, order.kiosk or "-",

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from sqlmodel import Session
 
-from hall_daemon import case_lookups, lookups, queueing
+from hall_daemon import carts, case_lookups, issuing, lookups, queueing
 from hall_daemon.access import Role, Staff
 from hall_daemon.clock import Clock, rfc3339
 from hall_daemon.config import HallConfig
-from hall_daemon.events import Event, EventData, MaterialScanned, OperatorActed, TicketFinished
-from hall_daemon.queueing import Verb
+from hall_daemon.events import Event, EventData, MaterialScanned, OperatorActed, TicketFinished, TicketTransferred
+from hall_daemon.queueing import Moment, Place, Verb
 from hall_daemon.store import Store, Tx
 from hall_daemon.tables import SessionRow, TicketRow
 from hall_daemon.tickets import (
@@ -24,6 +25,7 @@ from hall_daemon.tickets import (
     IllegalStep,
     MustDecideCall,
     MustFinishFirst,
+    NeedsReason,
     NotFound,
     NotSignedIn,
     ScreenOutOfDate,
@@ -126,11 +128,35 @@ class HallCore:
     # --- parts of verbs -----------------------------------------------------------------------------------------------
 
     async def _about_current(self, window: str, seen: str, verb: Callable[[Tx, TicketRow, str], EventData]) -> int:
+        return await self._keeping(window, seen, lambda tx, row, clerk: (verb(tx, row, clerk), {}))
+
+    async def _keeping(
+        self, window: str, seen: str, verb: Callable[[Tx, TicketRow, str], tuple[EventData, dict[str, Any]]]
+    ) -> int:
+        """A verb about the ticket at a window, with what its event has no room for (Any: JSON values)."""
+
         def whole(tx: Tx) -> int:
             clerk = self._clerk_at(tx, window)
-            return tx.emit(verb(tx, self._seen(tx, window, seen), clerk))
+            data, kept = verb(tx, self._seen(tx, window, seen), clerk)
+            return tx.emit(data, kept={"open_ms": self._passed(tx), **kept})
 
         return await self.store.write(whole)
+
+    def _passed(self, tx: Tx) -> int:
+        """Open time so far, kept with the day."""
+        return issuing.passed(tx, self.open_time_ms())
+
+    def place(self, window: str, clerk: str | None) -> Place:
+        """A window with whoever sits there, as the choice sees it."""
+        known, person = self.profile.windows[window], self.config.clerks.get(clerk or "")
+        return Place(
+            window=window, queues=known.queues, weights=known.weights,
+            skills=frozenset(person.skills) if person else frozenset(),
+        )  # fmt: skip
+
+    def moment(self) -> Moment:
+        """Now, by both clocks."""
+        return Moment(open_ms=self.open_time_ms(), now_ms=self.clock.now_ms())
 
     def _clerk_at(self, tx: Tx, window: str) -> str:
         if window not in self.profile.windows:
@@ -156,16 +182,66 @@ class HallCore:
         tx.session.add(row)
 
     def _finish(self, tx: Tx, row: TicketRow, clerk: str, outcome: Outcome) -> int:
+        """End the work at a window: of the visit, or of this leg of it, or of a detour."""
+        open_ms = self._passed(tx)
+        if outcome is not Outcome.LEFT and row.state == TicketState.SERVING.value:
+            legs = carts.finished(self.profile, row.legs, row.queue) if row.legs else []
+            if row.back_queue is not None or carts.to_do(legs):
+                return self._go_on(tx, row, clerk, outcome, legs, open_ms)
         window = row.window or ""
         self._step(tx, row, Verb.FINISH)
+        stop_clock(row, open_ms)
         row.outcome = outcome.value
         return tx.emit(
             TicketFinished(
                 ticket_id=row.id, window_code=window, clerk_id=clerk, outcome=outcome,
                 local_case_nos=tuple(c.local_case_no for c in case_lookups.of_ticket(tx.session, row.id)),
                 started_at=rfc3339(row.serving_ms or tx.now_ms), ended_at=rfc3339(tx.now_ms),
-            )
+            ),
+            kept={"open_ms": open_ms},
         )  # fmt: skip
+
+    def _go_on(
+        self, tx: Tx, row: TicketRow, clerk: str, outcome: Outcome, legs: list[dict[str, str]], open_ms: int
+    ) -> int:
+        """Back from a detour, else on to what is left; at the place that the number has had from the beginning."""
+        window, back = row.window or "", row.back_queue is not None
+        self._step(tx, row, Verb.TRANSFER)
+        stop_clock(row, open_ms)
+        if back:
+            row.queue, row.for_window = row.back_queue or row.queue, row.back_window
+            row.back_queue, row.back_window = None, None
+        else:
+            row.legs, row.for_window = legs, None
+            leg = carts.first_ready(legs)
+            row.queue, row.item = leg["queue"], leg["item"]
+        if row.queue in self.profile.queues:
+            row.zone = self.profile.queues[row.queue].zone
+        row.window = None
+        return tx.emit(
+            TicketTransferred(
+                ticket_id=row.id, from_window=window, to_window=row.for_window, to_queue=row.queue, keep_position=True,
+                reason_code="return" if back else "next_item", clerk_id=clerk,
+            ),
+            kept={"open_ms": open_ms, "outcome": outcome.value, **stand_of(row)},
+        )  # fmt: skip
+
+
+def stop_clock(row: TicketRow, open_ms: int) -> None:
+    """The present stretch of work ends; time that the daemon did not see does not count backwards."""
+    if row.stint_ms is not None:
+        row.worked_ms += max(0, open_ms - row.stint_ms)
+        row.stint_ms = None
+
+
+def stand_of(row: TicketRow) -> dict[str, Any]:
+    """Where a ticket stands, for a replay (Any: JSON values); what is None is left out."""
+    kept = {
+        "queue": row.queue, "zone": row.zone, "item": row.item, "arrival_ms": row.arrival_ms,
+        "arrived_ms": row.arrived_ms, "for_window": row.for_window, "back_queue": row.back_queue,
+        "back_window": row.back_window, "pinned_ms": row.pinned_ms, "legs": row.legs or None,
+    }  # fmt: skip
+    return {key: value for key, value in kept.items() if value is not None}
 
 
 def acted(clerk: str, action: str, window: str, why: str = "") -> OperatorActed:
@@ -173,6 +249,16 @@ def acted(clerk: str, action: str, window: str, why: str = "") -> OperatorActed:
     return OperatorActed(
         actor="clerk", actor_id=clerk, action=action, target=f"window/{window}", result="done", reason_text=why or None
     )
+
+
+def acted_on(clerk: str, action: str, row: TicketRow, reason: str) -> OperatorActed:
+    """The audit line of what a clerk did with a ticket, and why. Raises NeedsReason."""
+    if not reason.strip():
+        raise NeedsReason()
+    return OperatorActed(
+        actor="clerk", actor_id=clerk, action=action, target=f"ticket/{row.id}", result="done",
+        reason_text=reason.strip(),
+    )  # fmt: skip
 
 
 def still_busy(current: TicketRow) -> HallError:
@@ -186,4 +272,6 @@ def _ticket_of(event: Event) -> str:
     """Id of the ticket that an event is about; "" if it is about none."""
     if isinstance(event.data, MaterialScanned):
         return event.data.ticket_id or ""
+    if isinstance(event.data, OperatorActed):
+        return event.data.target.removeprefix("ticket/") if event.data.target.startswith("ticket/") else ""
     return event.subject.removeprefix("ticket/") if event.subject.startswith("ticket/") else ""

@@ -34,6 +34,8 @@ class Queue:
     name: Text
     zone: str
     items: tuple[str, ...]
+    after: tuple[str, ...] = ()
+    """Queues that must be done with first, where one number is for several."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,8 @@ class Window:
     scanner: str = ""
     caller: str = ""
     evaluator: str = ""
+    weights: Mapping[str, int] = field(default_factory=dict)
+    """Queue → weight, 1 to 10: each step is worth five minutes of waiting at this window."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +89,8 @@ class Clerk:
     name: str
     role: str = "clerk"
     pin_hash: str = ""
+    skills: tuple[str, ...] = ()
+    """Queues or items that this clerk serves; empty: all of the window's."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -369,6 +369,8 @@ class IssueAtCounter(Frozen):
     item: str = Field(min_length=1, max_length=64)
     request_id: str = Field(min_length=8, max_length=64)
     priority: Priority = Priority.NORMAL
+    more_items: tuple[str, ...] = Field(default=(), max_length=9)
+    """Other things that the same number is for."""
 
 
 class CallNext(Frozen):
@@ -394,6 +396,8 @@ class Park(AboutCurrent):
 
     reason: ParkReason = ParkReason.OTHER
     hold: Hold = Hold.HERE
+    stage: str = Field(default="", max_length=40)
+    """The step that must come back first, where `hold` is `stage`."""
 
 
 class Finish(AboutCurrent):
@@ -409,6 +413,8 @@ class Transfer(AboutCurrent):
     to_window: WindowCode | None = None
     to_zone: str | None = Field(default=None, max_length=8)
     keep_position: bool = True
+    come_back: bool = False
+    """A detour: finished there, the ticket comes back here."""
     reason: str = Field(default="other", max_length=40)
 
     @model_validator(mode="after")

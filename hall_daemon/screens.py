@@ -45,8 +45,8 @@ class Screens:
         if window is None:
             raise NotFound(what=code)
         snapshot = await self._hall.snapshot()
-        waiting = snapshot.waiting_for(code, window.queues)
         clerk = snapshot.sessions.get(code)
+        waiting = snapshot.line_at(self._hall.place(code, clerk), self._hall.moment())
         current = snapshot.at_window(code)
         return WindowView(
             window=code,

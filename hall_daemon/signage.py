@@ -23,6 +23,7 @@ from hall_daemon.events import (
     DayClosed,
     DayOpened,
     Event,
+    EventCorrected,
     NoShow,
     OperatorActed,
     ServingStarted,
@@ -30,6 +31,7 @@ from hall_daemon.events import (
     TicketCancelled,
     TicketFinished,
     TicketParked,
+    TicketRequeued,
     TicketResumed,
     TicketTransferred,
 )  # fmt: skip
@@ -53,7 +55,7 @@ KEPT_CALLS = 120
 NEWS_MS = 60_000
 _AT_WINDOWS = (
     TicketCalled, ServingStarted, TicketParked, TicketResumed, TicketTransferred, NoShow, TicketFinished, OperatorActed,
-    DayClosed,
+    DayClosed, TicketRequeued, EventCorrected,
 )  # fmt: skip
 """Events after which a display may have to show something else."""
 _ENDS_CALL = (NoShow, TicketFinished, TicketTransferred, TicketCancelled)

@@ -21,7 +21,7 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +38,7 @@ from hall_daemon import proof, serials, tables_clerks
 from hall_daemon.clock import Clock, rfc3339
 from hall_daemon.events import Event, EventData, StreamOpened
 from hall_daemon.privacy import CHAIN_START, canonical, chain, leaf
-from hall_daemon.tables import ADDED_COLUMNS, SCHEMA_VERSION, EventRow, MetaRow, RefusedRow, StreamRow
+from hall_daemon.tables import ADDED_COLUMNS, SCHEMA_VERSION, DecisionRow, EventRow, MetaRow, RefusedRow, StreamRow
 from hall_daemon.words import StreamReason
 
 _log = logging.getLogger("store")
@@ -62,6 +62,7 @@ class Refused:
 
 
 _APPEND = insert(EventRow)
+_DECIDE = insert(DecisionRow)
 _LAST_OF_SUBJECT = sql("SELECT max(aggseq) FROM event WHERE subject = :subject")
 _LATEST_DAY = sql("SELECT max(bizdate) FROM day")
 
@@ -98,11 +99,22 @@ class Tx:
         return self._head.sequence + 1
 
     def emit(
-        self, data: EventData, event_id: str | None = None, bizdate: str | None = None, aggseq: int | None = None
-    ) -> int:
-        """Append an event of this change; its number."""
-        return self._append(data.wire_type, data.subject, data.model_dump(mode="json", exclude_none=True), data,
-                            event_id=event_id, bizdate=bizdate, aggseq=aggseq)  # fmt: skip
+        self, data: EventData, event_id: str | None = None, bizdate: str | None = None, aggseq: int | None = None,
+        time: str | None = None, kept: Mapping[str, Any] | None = None,
+    ) -> int:  # fmt: skip
+        """Append an event of this change; its number.
+
+        `kept` is what the event's shape has no room for and a replay needs (Any: JSON values); None members are left
+        out. `time` is when it happened, where that was not now.
+        """
+        number = self._append(data.wire_type, data.subject, data.model_dump(mode="json", exclude_none=True), data,
+                              event_id=event_id, bizdate=bizdate, aggseq=aggseq, time=time)  # fmt: skip
+        if kept is not None:
+            body = canonical({key: value for key, value in kept.items() if value is not None})
+            ticket_id = data.subject.removeprefix("ticket/") if data.subject.startswith("ticket/") else None
+            row = {"number": number, "ticket_id": ticket_id, "body": body}
+            self.session.connection().execute(_DECIDE, row)
+        return number
 
     def again(self, row: EventRow) -> int:
         """Append an event of an earlier stream under its old id, time, place in its subject and data."""

@@ -25,8 +25,8 @@ ADDED_COLUMNS = (
     ("ticket", "back_queue", "VARCHAR"),
     ("ticket", "back_window", "VARCHAR"),
     ("ticket", "stage", "VARCHAR"),
-    ("ticket", "first_called_ms", "INTEGER"),
-    ("ticket", "spaced_calls", "INTEGER NOT NULL DEFAULT 0"),
+    ("ticket", "counted_ms", "INTEGER"),
+    ("ticket", "counted_calls", "INTEGER NOT NULL DEFAULT 0"),
     ("ticket", "stint_ms", "INTEGER"),
     ("ticket", "worked_ms", "INTEGER NOT NULL DEFAULT 0"),
 )
@@ -198,9 +198,10 @@ class TicketRow(SQLModel, table=True):
     back_window: str | None = None
     stage: str | None = None
     """What a parked ticket waits for."""
-    first_called_ms: int | None = None
-    spaced_calls: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
-    """Calls that came long enough after the one before to be heard as another."""
+    counted_ms: int | None = None
+    """Open time of the last call that counts for a no-show."""
+    counted_calls: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    """Calls that count: each came long enough after the one before to be heard as another."""
     stint_ms: int | None = None
     """Open time at which the present stretch of work on it began."""
     worked_ms: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})

@@ -150,9 +150,11 @@ class Waits:
         for window in self._hall.profile.windows.values():
             if window.code in snapshot.sessions:
                 current = snapshot.at_window(window.code)
+                place = self._hall.place(window.code, snapshot.sessions[window.code])
                 desks.append(
                     Desk(
-                        window=window.code, queues=window.queues, busy_with=current.item.code if current else None,
+                        window=window.code, queues=window.queues, weights=place.weights, skills=place.skills,
+                        busy_with=current.item.code if current else None,
                         busy_s=_since_call_s(current, now_ms) if current else 0.0,
                     )
                 )  # fmt: skip

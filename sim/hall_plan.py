@@ -75,8 +75,12 @@ def _heading(text: str) -> str:
     return f"# --- {text} ---"
 
 
+_ONE_ROOM = "\nno_show_calls = 1                  # one room: whoever is here has heard the first call"
+
+
 def _hall_block(hall: HallName, seed: int) -> str:
     (row,) = _table(hall, "hall")
+    one_room = _ONE_ROOM if hall is HallName.SMALL else ""
     return f"""\
 # A model hall with fictional departments. Generated: python -m sim.catalog --hall {hall.value} --seed {seed} --out DIR
 # A device's key is what stands on its sticker. After a change: hall-daemon check, then hall-daemon devices.
@@ -88,7 +92,7 @@ name_en = "{row["english"]}"
 timezone = "Asia/Shanghai"
 database = "var/hall.db"           # from this file's folder; scanned pages and the epoch file lie beside it
 catalog = "catalog.json"           # used until the province sends one
-listen = "{LISTEN}"          # for counters on other PCs: this machine's address in the hall network
+listen = "{LISTEN}"          # for counters on other PCs: this machine's address in the hall network{one_room}
 
 [province]                         # leave this table out and the hall works alone
 url = "{PROVINCE_URL}\""""

@@ -45,6 +45,7 @@ code = "990000000000-01"
 name = "示例镇便民服务中心"
 database = "var/hall.db"
 catalog = "catalog.json"
+no_show_calls = 1
 
 [zone.A]
 name = "注册登记区"

@@ -198,7 +198,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "a key of the hall nobody knows": (
         'database = "var/hall.db"', 'database = "var/hall.db"\nport = 80',
         "devices.toml: [hall] has no key 'port'; there is: catalog, code, database, idle_minutes, listen, name, "
-        "name_en, outcome_required, timezone",
+        "name_en, no_show_calls, outcome_required, timezone",
     ),
     "a key that is missing": (
         'database = "var/hall.db"\n', "", "devices.toml: [hall] needs the key 'database'",
