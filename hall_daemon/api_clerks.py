@@ -34,6 +34,7 @@ from hall_daemon.protocol_clerks import (
     SignedIn,
     SignIn,
     TakeNote,
+    Tick,
 )  # fmt: skip
 from hall_daemon.texts import text
 from hall_daemon.tickets import HallError
@@ -144,6 +145,10 @@ def _at_window(app: FastAPI, desk: Desk) -> None:
     @app.post("/windows/{window}/note")
     async def note(window: str, order: TakeNote) -> Done:
         return Done(event=await desk.note(window, order.seen, order.words))
+
+    @app.post("/windows/{window}/tick")
+    async def tick(window: str, order: Tick) -> Done:
+        return Done(event=await desk.tick(window, order))
 
     @app.post("/windows/{window}/call-for")
     async def call_for(window: str, order: CallFor) -> Done:

@@ -6,19 +6,20 @@ memory; nobody's work waits for an answer to them.
 
 from __future__ import annotations
 
+import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from sqlmodel import Session, col, select
 
 from hall_daemon import lookups
 from hall_daemon.clock import hour_minute, rfc3339
-from hall_daemon.events import OperatorActed
+from hall_daemon.events import Event, OperatorActed, TicketFinished
 from hall_daemon.hall import Hall
-from hall_daemon.protocol_clerks import MessageView, NoteView, PauseView
+from hall_daemon.protocol_clerks import MessageView, NoteView, PauseView, Tick
 from hall_daemon.store import Tx
-from hall_daemon.tables import TicketRow
-from hall_daemon.tables_clerks import MessageRow, NoteRow, PauseRow
+from hall_daemon.tables import EventRow, TicketRow
+from hall_daemon.tables_clerks import MessageRow, NoteRow, PauseRow, TickRow
 from hall_daemon.texts import text
 from hall_daemon.tickets import HallError, MustDecideCall, MustFinishFirst, NotFound, ScreenOutOfDate
 from hall_daemon.words import OPEN_STATES, MessageTo, PauseReason, TicketState
@@ -51,12 +52,16 @@ class Desk:
         self._hall = hall
         self._messages: list[MessageRow] = []
         self._notes: defaultdict[str, list[NoteRow]] = defaultdict(list)
+        self._ticks: defaultdict[str, set[str]] = defaultdict(set)
+        self._served: Counter[tuple[str, str]] = Counter()
+        """Service day and clerk → visits finished."""
+        hall.on_event(self._hear)
 
     async def take_up(self) -> None:
         """After a start: what was said lately, and the notes of tickets that are still open."""
         since_ms = self._hall.clock.now_ms() - KEPT_MS
 
-        def question(session: Session) -> tuple[list[MessageRow], list[NoteRow]]:
+        def question(session: Session) -> tuple[list[MessageRow], list[NoteRow], list[TickRow], list[EventRow]]:
             messages = session.exec(
                 select(MessageRow).where(MessageRow.made_ms > since_ms).order_by(col(MessageRow.made_ms))
             )
@@ -64,13 +69,61 @@ class Desk:
             notes = session.exec(
                 select(NoteRow).where(col(NoteRow.ticket_id).in_(open_tickets)).order_by(col(NoteRow.made_ms))
             )
-            found = list(messages), list(notes)
+            ticks = session.exec(select(TickRow).where(col(TickRow.ticket_id).in_(open_tickets)))
+            day = lookups.latest_day(session)
+            finished = session.exec(
+                select(EventRow).where(
+                    EventRow.bizdate == (day.bizdate if day else ""), EventRow.type == TicketFinished.wire_type
+                )
+            )
+            found = list(messages), list(notes), list(ticks), list(finished)
             session.expunge_all()
             return found
 
-        self._messages, notes = await self._hall.store.read(question)
+        self._messages, notes, ticks, finished = await self._hall.store.read(question)
+        for tick in ticks:
+            self._ticks[tick.ticket_id].add(tick.code)
+        self._served.update((row.bizdate, json.loads(row.body)["data"]["clerk_id"]) for row in finished)
         for note in notes:
             self._notes[note.ticket_id].append(note)
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event.data, TicketFinished):
+            self._served[event.bizdate, event.data.clerk_id] += 1
+
+    def served(self, bizdate: str, clerk: str) -> int:
+        """How many visits a clerk has finished that day."""
+        return self._served[bizdate, clerk]
+
+    # --- papers seen --------------------------------------------------------------------------------------------------
+
+    async def tick(self, window: str, order: Tick) -> int:
+        """Papers seen, or not after all. Raises NotSignedIn, ScreenOutOfDate."""
+        clerk = await self._hall.clerk_at(window)
+
+        def verb(tx: Tx) -> tuple[int, str]:
+            current = lookups.at_window(tx.session, window)
+            if current is None or current.number != order.seen:
+                raise ScreenOutOfDate()
+            for code in order.materials:
+                row = tx.session.get(TickRow, (current.id, code))
+                if order.on and row is None:
+                    tx.session.add(TickRow(ticket_id=current.id, code=code, clerk=clerk, made_ms=tx.now_ms))
+                elif not order.on and row is not None:
+                    tx.session.delete(row)
+            action = "paper_seen" if order.on else "paper_not_seen"
+            said = " ".join(order.materials)
+            return tx.emit(_acted(clerk, action, f"ticket/{current.id}", said)), current.id
+
+        event, ticket_id = await self._hall.store.write(verb)
+        change = self._ticks[ticket_id].update if order.on else self._ticks[ticket_id].difference_update
+        change(order.materials)
+        self._hall.changed.ring()
+        return event
+
+    def ticks(self, ticket_id: str) -> frozenset[str]:
+        """Codes of the papers seen for a ticket."""
+        return frozenset(self._ticks.get(ticket_id, ()))
 
     # --- 暂停服务 ---------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from hall_daemon.protocol_clerks import MessageView, NoteView, PauseView
+from hall_daemon.protocol_clerks import DeviceLamp, MessageView, NoteView, PauseView
 from hall_daemon.words import (
     CancelReason,
     CopyKind,
@@ -159,6 +159,10 @@ class WaitingTicket(Frozen):
     state: TicketState
     priority: Priority
     requeued: bool = False
+    slot: str = ""
+    """Hall time HH:MM at which an appointment begins."""
+    transferred: bool = False
+    pinned: bool = False
 
 
 class CurrentTicket(Frozen):
@@ -180,6 +184,14 @@ class CurrentTicket(Frozen):
     materials: tuple[MaterialNeed, ...] = ()
     filed: tuple[str, ...] = ()
     """Material codes filed so far."""
+    ticked: tuple[str, ...] = ()
+    """Material codes that the clerk has seen and found good."""
+    facts: tuple[tuple[Text, Text], ...] = ()
+    """Label and value: what is published about the item."""
+    usual_minutes: int | None = None
+    """How long such a visit takes as a rule."""
+    waited_s: int = 0
+    """From taking the number to the call."""
     notes: tuple[NoteView, ...] = ()
     """What clerks have noted about it, oldest first."""
 
@@ -254,6 +266,9 @@ class WindowView(Frozen):
     """Set while the window is in 暂停服务."""
     messages: tuple[MessageView, ...] = ()
     """Newest first."""
+    devices: tuple[DeviceLamp, ...] = ()
+    served_today: int = 0
+    """Visits that this clerk has finished today."""
     outcome_required: bool = True
     """Whether the clerk is asked at the end how the visit ended."""
     to_province: int = 0

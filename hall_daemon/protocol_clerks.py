@@ -101,6 +101,24 @@ class TakeNote(Frozen):
     words: str = Field(min_length=1, max_length=LONGEST_WORDS)
 
 
+class Tick(Frozen):
+    """Papers of the ticket at the window that the clerk has seen, or has not after all."""
+
+    seen: TicketNumber
+    materials: tuple[str, ...] = Field(min_length=1, max_length=60)
+    on: bool = True
+
+
+class DeviceLamp(Frozen):
+    """A device of a window as its clerk sees it."""
+
+    kind: str
+    """scanner, display, caller, evaluator."""
+    well: bool
+    off: bool = False
+    """Taken out of use on purpose."""
+
+
 class NoteView(Frozen):
     """A note."""
 

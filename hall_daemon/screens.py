@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from hall_daemon.announcing import Announcing
-from hall_daemon.clock import rfc3339
+from hall_daemon.clock import hour_minute, rfc3339
 from hall_daemon.desk import Desk
 from hall_daemon.devices import Devices
 from hall_daemon.evaluating import Evaluating
 from hall_daemon.hall import Hall
 from hall_daemon.outbox import Outbox
+from hall_daemon.profile import Item, Window
 from hall_daemon.protocol import (
     CurrentTicket,
     MaterialNeed,
@@ -18,6 +19,7 @@ from hall_daemon.protocol import (
     WaitingTicket,
     WindowView,
 )  # fmt: skip
+from hall_daemon.protocol_clerks import DeviceLamp
 from hall_daemon.queueing import may_resume
 from hall_daemon.scanning import Scanning
 from hall_daemon.signage import Signage
@@ -72,6 +74,8 @@ class Screens:
             scan=self._scanning.view(code),
             pause=await self._desk.pause_of(code),
             messages=self._desk.messages_at(code),
+            devices=self._lamps(window),
+            served_today=self._desk.served(snapshot.bizdate, clerk) if clerk else 0,
             outcome_required=self._hall.config.desk.outcome_required,
             to_province=self._outbox.status().backlog_events if self._outbox else 0,
             last_event=snapshot.event,
@@ -86,6 +90,9 @@ class Screens:
                 MaterialNeed(code=m.code, name=m.name, required=m.need == "required") for m in ticket.item.materials
             ),
             filed=snapshot.filed.get(ticket.ticket_id, ()),
+            ticked=tuple(m.code for m in ticket.item.materials if m.code in self._desk.ticks(ticket.ticket_id)),
+            facts=_published(ticket.item), usual_minutes=ticket.item.minutes,
+            waited_s=max(0, ((ticket.called_ms or self._clock.now_ms()) - ticket.issued_ms) // 1000),
             notes=self._desk.notes(ticket.ticket_id),
         )  # fmt: skip
 
@@ -93,8 +100,18 @@ class Screens:
         return WaitingTicket(
             number=ticket.number, queue=ticket.queue, item=ticket.item.short.zh, state=ticket.state,
             waited_s=max(0, (self._clock.now_ms() - ticket.issued_ms) // 1000), priority=ticket.priority,
-            requeued=ticket.no_shows > 0,
+            requeued=ticket.no_shows > 0, transferred=ticket.for_window is not None,
+            slot=hour_minute(ticket.slot_start_ms) if ticket.slot_start_ms is not None else "",
+            pinned=ticket.pinned_ms is not None,
         )  # fmt: skip
+
+    def _lamps(self, window: Window) -> tuple[DeviceLamp, ...]:
+        lamps = []
+        for kind in ("scanner", "display", "caller", "evaluator"):
+            if name := getattr(window, kind):
+                view = self._devices.view(name)
+                lamps.append(DeviceLamp(kind=kind, well=view.link == "online", off=view.link == "disabled"))
+        return tuple(lamps)
 
     def _queue_load(self, queue: str, waiting: list[TicketInfo]) -> QueueLoad:
         mine = [t for t in waiting if t.queue == queue]
@@ -123,6 +140,21 @@ class Screens:
         if current is not None:
             notices += _about(current)
         return tuple(notices)
+
+
+def _published(item: Item) -> tuple[tuple[Text, Text], ...]:
+    """What a clerk looks up about an item."""
+    facts = item.published
+    days = text("item.days", n=item.promise_days, law=facts.legal_days) if item.promise_days else text("item.at_once")
+    found = [
+        (text("item.time"), days),
+        (text("item.fee"), Text(zh=facts.fee, en=facts.fee) if facts.fee else text("item.free")),
+    ]
+    if facts.basis:
+        found.append((text("item.basis"), Text(zh="；".join(facts.basis))))
+    if facts.responsible:
+        found.append((text("item.responsible"), Text(zh=" ".join(p for p in (facts.responsible, facts.phone) if p))))
+    return tuple(found)
 
 
 _OF_SLIP = {SlipState.FAILED: "notice.slip_not_printed", SlipState.UNKNOWN: "notice.slip_unknown"}

@@ -44,6 +44,16 @@ class PauseRow(SQLModel, table=True):
     until_ms: int = 0
 
 
+class TickRow(SQLModel, table=True):
+    """A paper that the clerk has seen and found good, before anything is scanned or accepted."""
+
+    __tablename__ = "tick"
+    ticket_id: str = Field(primary_key=True, foreign_key="ticket.id")
+    code: str = Field(primary_key=True)
+    clerk: str
+    made_ms: int
+
+
 class NoteRow(SQLModel, table=True):
     """What a clerk wrote down about a ticket for whoever serves it next; nothing personal."""
 

@@ -26,7 +26,7 @@ from kiosk_ui.counter_keys import CounterScreen
 from kiosk_ui.counter_session import SessionFile
 from kiosk_ui.counter_steps import is_clerk, is_window
 from kiosk_ui.counter_view import say
-from kiosk_ui.theme import NIGHT, Pen, draws_marks_wide
+from kiosk_ui.theme import DAY, NIGHT, DayColours, Pen, draws_marks_wide
 
 BAD_COMMAND, TURNED_AWAY = 2, 3
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
@@ -57,6 +57,8 @@ class CounterApp(App[Text]):
     .panel > .option-list--option-highlighted { background: $surface; color: $foreground; text-style: none; }
     .panel:focus > .option-list--option-highlighted { background: $block-cursor-background; }
     #waiting { height: 1fr; min-height: 3; }
+    #messages { max-height: 9; }
+    #facts { height: auto; max-height: 12; }
     #missed, #parked { max-height: 9; }
     .-narrow #main { layout: vertical; }
     .-narrow #work { width: 100%; height: auto; }
@@ -82,9 +84,10 @@ class CounterApp(App[Text]):
 
     def __init__(
         self, client: HallClient, window: str, clerk: str = "", *, hall: HallMap | None = None, plain: bool = False,
-        kept: SessionFile | None = None,
+        kept: SessionFile | None = None, day: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
+        self._day = day
         self._kept = kept
         self._hall = hall
         self._client = client
@@ -94,8 +97,11 @@ class CounterApp(App[Text]):
 
     def on_mount(self) -> None:
         """Show the one screen."""
-        self.register_theme(NIGHT)
-        self.theme = NIGHT.name
+        look = DAY if self._day else NIGHT
+        self.register_theme(look)
+        self.theme = look.name
+        if self._day:
+            self._filters.append(DayColours())
         self.set_class(self._plain, "-plain")
         self.push_screen(
             CounterScreen(
@@ -124,6 +130,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--ascii", action="store_true", help="只用 ASCII 线条和标记 no line drawing; for terminals that smear"
     )
+    made.add_argument("--day", action="store_true", help="白天配色 dark letters on white; for bright rooms")
     return made
 
 
@@ -157,7 +164,7 @@ async def _run(options: argparse.Namespace) -> tuple[int, Text | None]:
         plain = options.ascii or draws_marks_wide()
         kept = SessionFile(client.url, options.window)
         client.session = kept.read()
-        app = CounterApp(client, options.window, options.clerk, hall=hall, plain=plain, kept=kept)
+        app = CounterApp(client, options.window, options.clerk, hall=hall, plain=plain, kept=kept, day=options.day)
         turned_away = await app.run_async()
     return (0, None) if turned_away is None else (TURNED_AWAY, turned_away)
 

@@ -24,17 +24,14 @@ from textual.widgets.option_list import Option
 
 from hall_daemon.client import HallClient, HallUnreachable, Link, LinkNews, RequestRefused
 from hall_daemon.protocol import Done, HallMap, ScanJobView, WindowView
-from hall_daemon.words import Outcome, ParkReason
 from kiosk_ui.counter_session import SessionFile
 from kiosk_ui.counter_steps import Step, Steps
-from kiosk_ui.counter_view import Picture, filled, say, scan_of
+from kiosk_ui.counter_view import Picture, Stage, filled, say, scan_of
 from kiosk_ui.theme import ACCENT, BAD, OFF, Pen
 
 T = TypeVar("T")
 # How long a result stays on the screen, and how long a new notice colours the top line.
 RESULT_S, FRESH_S = 10.0, 10.0
-_OUTCOMES = (Outcome.COMPLETED, Outcome.RECEIVED, Outcome.SUPPLEMENT, Outcome.RETURNED, Outcome.CONSULTED)
-_REASONS = (ParkReason.MATERIAL, ParkReason.COPY, ParkReason.APPROVAL, ParkReason.OTHER)
 
 
 @dataclass
@@ -114,10 +111,12 @@ class WindowScreen(Screen[None]):
                 yield Static(id="alerts")
                 yield Static(id="materials", classes="panel")
                 yield Static(id="pages", classes="panel")
+                yield Static(id="facts", classes="panel")
                 yield Static(id="queues", classes="panel")
             with Vertical(id="lists"):
                 for name in ("waiting", "missed", "parked"):
                     yield OptionList(id=name, classes="panel", markup=False, compact=True)
+                yield Static(id="messages", classes="panel")
         yield Static(id="result")
         yield Static(id="status")
         yield Static(id="keys")
@@ -165,10 +164,10 @@ class WindowScreen(Screen[None]):
     def _draw_work(self, picture: Picture) -> None:
         view = picture.view
         materials = self.query_one("#materials", Static)
-        materials.display = bool(view and view.current)
+        materials.display = bool(view and view.current) and picture.stage is not Stage.SIGNED_OUT
         materials.border_title = picture.materials_title()
         materials.border_subtitle = self._pen.text(picture.scan_line()).plain
-        materials.update(picture.materials(12 if picture.wide else 5))
+        materials.update(picture.materials(10 if picture.wide else 5))
         pages = self.query_one("#pages", Static)
         scan = scan_of(view)
         pages.display = picture.wide and scan is not None
@@ -176,6 +175,15 @@ class WindowScreen(Screen[None]):
             pages.border_title = say("pages", n=len(scan.pages))
             pages.border_subtitle = say("pages_keys") if scan.state == "done" else ""
             pages.update(picture.pages(scan, 10))
+        facts, about = self.query_one("#facts", Static), picture.facts()
+        facts.display = picture.wide and bool(about)
+        facts.border_title = say("facts")
+        facts.update(about)
+        messages, said = self.query_one("#messages", Static), picture.messages(7)
+        messages.display = picture.wide and bool(said)
+        messages.border_title = say("messages", n=picture.unread)
+        messages.border_subtitle = say("messages_keys") if picture.unread else ""
+        messages.update(said)
         queues = self.query_one("#queues", Static)
         queues.display = picture.wide and bool(view and view.queues)
         queues.update(picture.queues())
@@ -253,10 +261,12 @@ class WindowScreen(Screen[None]):
     def view_arrived(self, message: ViewArrived) -> None:
         """Draw the new picture; a notice that was not there before beeps once."""
         known = set(self._view.notices) if self._view else set()
-        before, now = scan_of(self._view), scan_of(message.view)
+        before_view, before, now = self._view, scan_of(self._view), scan_of(message.view)
         self._view = message.view
         self._arrived_s = time.monotonic()
-        if set(message.view.notices) - known:
+        seen = {m.message for m in before_view.messages} if before_view else set()
+        told = any(m.message not in seen and not m.mine and not m.acknowledged for m in message.view.messages)
+        if told or set(message.view.notices) - known:
             self._fresh_until_s = time.monotonic() + FRESH_S
             self.app.bell()
         if now is not None and before is not None and (now.job, before.state) == (before.job, "scanning"):
@@ -290,6 +300,11 @@ class WindowScreen(Screen[None]):
         self.set_focus(None)
         self.run_worker(self._carry_out(steps), group="verbs", exit_on_error=True)
 
+    def _send_quietly(self, step: Step) -> None:
+        """Without a word on the screen, unless it is refused."""
+        if self._link.link is Link.ONLINE:
+            self.run_worker(self._carry_out((step,)), group="verbs", exit_on_error=True)
+
     async def _carry_out(self, steps: tuple[Step, ...]) -> None:
         # One after the other in the order of the keys; a step that fails ends its own row only.
         async with self._order:
@@ -314,6 +329,8 @@ class WindowScreen(Screen[None]):
             self._client.session = self._client.session if message.step.verb == "sign_in" else ""
             self._kept.write(self._client.session)
             self._draw()
+        if message.step.verb == "here":
+            return
         number = message.done.number or message.step.number
         if message.step.verb == "next" and not number:
             self._say("")

@@ -85,7 +85,6 @@ async def counter(
             await room.sees("在线" if view else "等主机回答")
             await until_async(lambda: any(a.path == "/hall" for a in hall.asked), LIMIT_S)
             if client.session:
-                await until_async(lambda: hall.verbs() == [("here", None)], LIMIT_S)
-                hall.asked.clear()
+                await until_async(lambda: any(a.path.endswith("/here") for a in hall.asked), LIMIT_S)
             await pilot.pause()
             yield room

@@ -67,7 +67,7 @@ async def test_refused_sign_in_says_why_and_enter_asks_again() -> None:
         room.hall.answers["sign-in"] = lambda _body: refusal("window_taken", window="3")
         await room.sees("3 号窗口 上岗")
         await room.press(*"17", "enter", *"135792", "enter")
-        await room.sees("3号窗口已有人上岗。", "c017  样例员工甲", "工号")
+        await room.sees("3 号窗口已有人上岗。", "c017  样例员工甲", "工号")
 
 
 async def test_sign_out_asks_once_and_waits_for_the_ticket() -> None:
@@ -76,7 +76,9 @@ async def test_sign_out_asks_once_and_waits_for_the_ticket() -> None:
         await room.sees("H018 还在窗口，先完成或挂起")
         room.hall.show(window_view())
         await room.sees("空闲")
-        await room.press("f12", "1")
+        await room.press("f12")
+        await room.sees("为什么暂停？", "下岗")
+        await room.press("6")
         await room.asks(("sign-out", None))
         room.hall.show(window_view(clerk=None, clerk_name=""))
         await room.sees("未上岗", "按 Enter 上岗")
