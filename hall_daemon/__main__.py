@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         ("test", _test, "Self-test of one device: what can be seen, heard and counted. Prints no ticket."),
         ("trace", _trace, "Record what passes between one device and its driver, without anything personal."),
         ("diagnose", _diagnose, "Check everything, say what to do, and make one archive without anything personal."),
+        ("catalogue", _catalogue, "Show the catalogue in force and what waits; approve, reject, suspend, resume."),
         ("voice", _voice, "Build the clips of the hall's voice, or tell which are missing."),
         ("account", _account, "Who works here: add, list, lock, unlock, pin. A PIN is asked for, never an argument."),
         ("verify", _verify, "Recompute the hashes of the event log and name the first difference."),
@@ -67,6 +68,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _more(sub: argparse.ArgumentParser, name: str) -> None:
+    if name == "catalogue":
+        from hall_daemon import commands_day  # noqa: PLC0415 - only this command needs it
+
+        commands_day.catalogue_arguments(sub)
     if name in ("devices", "test", "diagnose"):
         sub.add_argument("--ascii", action="store_true", help="marks + ! X instead of shapes")
     if name in ("devices", "diagnose"):
@@ -150,6 +155,12 @@ def _diagnose(config: HallConfig, options: argparse.Namespace) -> int:
     from hall_daemon import commands  # noqa: PLC0415 - as above
 
     return commands.diagnose(config, options)
+
+
+def _catalogue(config: HallConfig, options: argparse.Namespace) -> int:
+    from hall_daemon import commands_day  # noqa: PLC0415 - needs the web client
+
+    return commands_day.catalogue(config, options)
 
 
 def _voice(config: HallConfig, options: argparse.Namespace) -> int:

@@ -25,11 +25,12 @@ from starlette.exceptions import HTTPException
 
 import kiosk_ui
 from drivers.base import Key
-from hall_daemon import access, api_board, api_cases, api_clerks, api_technician, api_window, service_day
+from hall_daemon import access, api_board, api_cases, api_clerks, api_day, api_technician, api_window, service_day
 from hall_daemon.accounts import Accounts
 from hall_daemon.api_clerks import Gate
 from hall_daemon.api_streams import DaemonEnds, Wake, follow, lines
 from hall_daemon.board import Board, Emergency
+from hall_daemon.cataloguing import Cataloguing
 from hall_daemon.desk import Desk
 from hall_daemon.devices import Devices
 from hall_daemon.diagnostics import Diagnostics
@@ -96,6 +97,7 @@ class Services:
     metrics: Metrics
     diagnostics: Diagnostics
     support: Support
+    cataloguing: Cataloguing
     voice: Voice
     board: Board
     emergency: Emergency
@@ -354,6 +356,7 @@ def _streams(app: FastAPI, services: Services) -> None:
 def _technician(app: FastAPI, services: Services) -> None:
     _map(app, services.hall)
     api_technician.add_routes(app, services.devices, services.diagnostics, services.support, services.stopping)
+    api_day.add_routes(app, services.hall, services.cataloguing)
     _day(app, services.hall)
     _monitoring(app, services)
 

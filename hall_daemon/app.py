@@ -24,6 +24,7 @@ from hall_daemon.announcing import Announcing
 from hall_daemon.board import Board, Emergency
 from hall_daemon.bundle import LogTail
 from hall_daemon.callers import Callers
+from hall_daemon.cataloguing import Cataloguing
 from hall_daemon.clock import Clock
 from hall_daemon.config import ConfigError, HallConfig
 from hall_daemon.desk import Desk
@@ -66,6 +67,7 @@ class Daemon:
         self.clock = clock or Clock()
         self.store = Store(config.database, config.code, self.clock)
         self.hall = Hall(config, self.store, self.clock)
+        self.cataloguing = Cataloguing(self.hall)
         self.devices = Devices(dict(config.devices), self.clock)
         self.accounts = Accounts(self.hall)
         self.desk = Desk(self.hall)
@@ -83,7 +85,7 @@ class Daemon:
             if config.province_url
             else None
         )
-        self.inbox = Inbox(config, self.store, self.hall, self.outbox) if self.outbox else None
+        self.inbox = Inbox(config, self.store, self.hall, self.outbox, self.cataloguing) if self.outbox else None
         self.upkeep = Upkeep()
         self.screens = Screens(
             hall=self.hall, devices=self.devices, signage=self.signage, announcing=self.announcing,
@@ -111,6 +113,7 @@ class Daemon:
             self.store.start()
             try:
                 await self.accounts.take_up()
+                await self.cataloguing.start()
                 await service_day.start(self.hall)
                 await self.desk.take_up()
                 await self.upkeep.take_up(self.store)
@@ -179,6 +182,7 @@ class Daemon:
         services = api.Services(
             hall=self.hall, store=self.store, devices=self.devices, screens=self.screens, scanning=self.scanning,
             kiosks=self.kiosks, metrics=self.metrics, diagnostics=self.diagnostics, support=self.support,
+            cataloguing=self.cataloguing,
             voice=self.voice, board=self.board, emergency=self.emergency, accounts=self.accounts, desk=self.desk,
             calls=lambda: list(self.signage.calls), stopping=self._stopping,
         )  # fmt: skip

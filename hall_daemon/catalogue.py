@@ -151,7 +151,10 @@ def whole(answer: Mapping[str, Any], held: Whole | None) -> Whole:
         if held is None or held.version != head.base:
             raise CatalogError(f"version {head.version} is a difference to version {head.base}, which is not here")
         content = _laid_over(held.content, content, head.removed)
-    found = content_sm3(content)
+    try:
+        found = content_sm3(content)
+    except UnicodeEncodeError as exc:
+        raise CatalogError(f"version {head.version}: a text in it is no text: {exc.reason}") from exc
     if found != head.content_sm3:
         raise CatalogError(f"version {head.version}: the digest is {found[:8]}…, should be {head.content_sm3[:8]}…")
     return Whole(

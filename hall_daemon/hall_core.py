@@ -17,6 +17,7 @@ from hall_daemon.access import Role, Staff
 from hall_daemon.clock import Clock, rfc3339
 from hall_daemon.config import HallConfig
 from hall_daemon.events import Event, EventData, MaterialScanned, OperatorActed, TicketFinished, TicketTransferred
+from hall_daemon.profile import HallProfile
 from hall_daemon.queueing import Moment, Place, Verb
 from hall_daemon.store import Store, Tx
 from hall_daemon.tables import SessionRow, TicketRow
@@ -71,7 +72,12 @@ class HallCore:
         self.changed = Bell()
         """Rings after each commit that changed something."""
         self._hear: list[Callable[[Event], None]] = []
+        self.at_opening: list[Callable[[Tx, str], None]] = []
+        """Done in the transaction that opens a service day, before anything of that day."""
+        self.at_closing: list[Callable[[Tx], None]] = []
+        """Done in the transaction that closes it, after everything of that day."""
         self._snapshot: Snapshot | None = None
+        self._snapshot_of = self.profile
         self._since_snapshot: set[str] = set()
         """What has changed since: ids of tickets, and "" for anything else."""
         self._taking = asyncio.Lock()
@@ -99,6 +105,11 @@ class HallCore:
         """How long the day has been open; order in the queues is measured by it, never by the wall clock."""
         return self._open_base_ms + int((self.clock.monotonic_s() - self._open_base_s) * 1000)
 
+    def use_profile(self, profile: HallProfile) -> None:
+        """Another catalogue, or other suspensions, from now on: between two verbs, on the writer's thread."""
+        self.profile = profile
+        self.store.catalog_version = profile.catalog_version
+
     async def clerk_at(self, window: str) -> str:
         """Who is signed in there. Raises NotSignedIn, NotFound."""
         if window not in self.profile.windows:
@@ -111,19 +122,23 @@ class HallCore:
     async def snapshot(self) -> Snapshot:
         """The open tickets of the day. What has changed is read once, whoever asks, and nothing else is."""
         async with self._taking:
-            if self._snapshot is None or self._since_snapshot:
+            profile = self.profile
+            if self._snapshot is None or self._since_snapshot or self._snapshot_of is not profile:
                 changed, self._since_snapshot = frozenset(self._since_snapshot), set()
+                earlier = self._snapshot if self._snapshot_of is profile else None
                 try:
-                    self._snapshot = await self.store.read(self._take(self._snapshot, changed))
+                    self._snapshot = await self.store.read(self._take(profile, earlier, changed))
+                    self._snapshot_of = profile
                 except BaseException:
                     self._since_snapshot |= changed
                     raise
             return self._snapshot
 
-    def _take(self, earlier: Snapshot | None, changed: frozenset[str]) -> Callable[[Session], Snapshot]:
+    @staticmethod
+    def _take(profile: HallProfile, earlier: Snapshot | None, changed: frozenset[str]) -> Callable[[Session], Snapshot]:
         if earlier is None or len(changed) > MANY_CHANGES:
-            return lambda session: lookups.snapshot(session, self.profile)
-        return lambda session: lookups.refreshed(session, self.profile, earlier, changed)
+            return lambda session: lookups.snapshot(session, profile)
+        return lambda session: lookups.refreshed(session, profile, earlier, changed)
 
     # --- parts of verbs -----------------------------------------------------------------------------------------------
 

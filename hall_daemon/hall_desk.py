@@ -72,6 +72,7 @@ class DeskVerbs(CallingVerbs):
         return self.profile.items[order.item]
 
     def _issue(self, tx: Tx, order: IssueOrder) -> Issued:
+        self._check(order)  # once more: another catalogue may have come into force between the two
         return issuing.issue(
             tx, order, profile=self.profile, secrets=self.config.secrets, clock=self.clock,
             open_time_ms=self.open_time_ms(),

@@ -104,7 +104,7 @@ def kept_of(row: TicketRow) -> dict[str, Any]:
     kept: dict[str, Any] = {
         "request_id": row.request_id, "kiosk": row.kiosk, "item": row.item, "open_ms": row.arrived_ms,
         "arrival_ms": row.arrival_ms, "callable_ms": row.callable_ms, "phone_hmac": row.phone_hmac,
-        "slot_start_ms": row.slot_start_ms, "slot_end_ms": row.slot_end_ms,
+        "slot_start_ms": row.slot_start_ms, "slot_end_ms": row.slot_end_ms, "catver": row.catver,
     }  # fmt: skip
     if row.card_expired:
         kept["card_expired"] = True
@@ -192,7 +192,7 @@ def _new_row(tx: Tx, order: IssueOrder, item: Item, person: Person, *, ticket_id
         id=ticket_id, request_id=order.request_id, bizdate=tx.bizdate, queue=item.queue, series=name, serial=serial,
         number=queueing.display_number(name, serial), item=item.code, zone=item.zone, channel=order.channel.value,
         priority=stand.priority.value, kiosk=order.kiosk, device=order.device_id, identity_mode=person.mode.value,
-        id_type=person.id_type, card_expired=person.card_expired, name_masked=person.name_masked,
+        id_type=person.id_type, card_expired=person.card_expired, catver=tx.catver, name_masked=person.name_masked,
         id_masked=person.id_masked, phone_masked=person.phone_masked, id_hmac=person.id_hmac,
         phone_hmac=person.phone_hmac,
         state=TicketState.WAITING.value, since_ms=tx.now_ms, issued_ms=tx.now_ms, lane=lane.value,
@@ -229,7 +229,7 @@ def _issued(
     return Issued(
         ticket_id=row.id,
         number=row.number,
-        item=profile.item_of(row.item, row.zone, row.queue),
+        item=profile.item_of(row.item, row.zone, row.queue, row.catver),
         zone=profile.zone_of(row.zone),
         windows=profile.windows_for(row.queue),
         waiting_ahead=ahead,

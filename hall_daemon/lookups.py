@@ -100,7 +100,8 @@ def unprinted(session: Session, kiosk: str, since_ms: int) -> list[TicketRow]:
 def info(profile: HallProfile, row: TicketRow, ahead: int = 0) -> TicketInfo:
     """A row as screens need it."""
     return TicketInfo(
-        ticket_id=row.id, number=row.number, queue=row.queue, item=profile.item_of(row.item, row.zone, row.queue),
+        ticket_id=row.id, number=row.number, queue=row.queue,
+        item=profile.item_of(row.item, row.zone, row.queue, row.catver),
         zone=profile.zone_of(row.zone), windows=profile.windows_for(row.queue), state=TicketState(row.state),
         slip=SlipState(row.slip), priority=Priority(row.priority), kiosk=row.kiosk, window=row.window,
         for_window=row.for_window, clerk=row.clerk, call_no=row.call_no, issued_ms=row.issued_ms,

@@ -69,9 +69,12 @@ async def open_day(hall: Hall) -> int:
         if latest is not None and bizdate <= latest.bizdate:
             raise (DayIsOpen if latest.closed_ms is None else DayIsOver)(bizdate=latest.bizdate)
         if latest is not None and latest.closed_ms is None:
-            _close(tx, force=False)
+            _close(hall, tx, force=False)
         tx.session.add(DayRow(bizdate=bizdate, opened_ms=tx.now_ms))
         tx.bizdate = bizdate
+        tx.session.flush()
+        for each in hall.at_opening:
+            each(tx, bizdate)
         return tx.emit(DayOpened(planned_open=hour_minute(tx.now_ms), planned_close="23:59"))
 
     event = await hall.store.write(verb)
@@ -87,7 +90,7 @@ async def close(hall: Hall, *, force: bool = False) -> int:
 
     Raises MustFinishFirst while somebody is being served, unless `force` (nobody can be there any more).
     """
-    event = await hall.store.write(lambda tx: _close(tx, force=force))
+    event = await hall.store.write(lambda tx: _close(hall, tx, force=force))
     hall.day_open = False
     hall.changed.ring()
     _log.info("closed")
@@ -103,7 +106,7 @@ def _forgotten(session: Session, now_ms: int) -> bool:
     return now_ms - max(last or 0, day.opened_ms) >= NIGHT_MS
 
 
-def _close(tx: Tx, *, force: bool) -> int:
+def _close(hall: Hall, tx: Tx, *, force: bool) -> int:
     day = lookups.latest_day(tx.session)
     if day is None or day.closed_ms is not None:
         raise HallClosed()
@@ -119,6 +122,8 @@ def _close(tx: Tx, *, force: bool) -> int:
     tx.session.flush()
     day.closed_ms = tx.now_ms
     tx.session.add(day)
+    for each in hall.at_closing:
+        each(tx)
     return tx.emit(_summary(tx, day.bizdate), bizdate=day.bizdate)
 
 

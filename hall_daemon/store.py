@@ -87,6 +87,10 @@ class Tx:
     _store: Store
     _head: _Head
     events: list[Event] = field(default_factory=list)
+    catver: int = 0
+    """Version of the catalogue that its events are told under."""
+    after: list[Callable[[], None]] = field(default_factory=list)
+    """Done on the writer's thread once this is committed, before the next verb begins."""
 
     @property
     def streamid(self) -> str:
@@ -168,7 +172,7 @@ class Tx:
             "datacontenttype": "application/json",
             "streamid": self._head.streamid,
             "sequence": f"{self.next_sequence:016d}",
-            "catver": store.catalog_version,
+            "catver": self.catver,
             "clkstate": store.clock.state.value,
             "clkoffms": store.clock.offset_ms,
         }
@@ -317,10 +321,15 @@ class Store:
         """One transaction on the calling thread, which must be the only writer."""
         head = _Head(self._head.streamid, self._head.sequence, self._head.chain)
         with Session(self._connection) as session, session.begin():
-            tx = Tx(session=session, now_ms=self.clock.now_ms(), bizdate=self.bizdate(session), _store=self, _head=head)
+            tx = Tx(
+                session=session, now_ms=self.clock.now_ms(), bizdate=self.bizdate(session), catver=self.catalog_version,
+                _store=self, _head=head,
+            )  # fmt: skip
             result = verb(tx)
         self._head = head
         self._note_epoch()
+        for follow in tx.after:
+            follow()
         return result, tuple(tx.events)
 
     def _publish(self, events: tuple[Event, ...]) -> None:

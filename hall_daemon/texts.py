@@ -11,6 +11,7 @@ from hall_daemon import (
     texts_cases,
     texts_clerks,
     texts_counter,
+    texts_day,
     texts_kiosk,
     texts_manager,
     texts_province,
@@ -159,6 +160,7 @@ def _merge(*tables: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
 
 
 TEXTS = _merge(
+    texts_day.TEXTS,
     _HALL, texts_cases.TEXTS, texts_clerks.TEXTS, texts_kiosk.TEXTS, texts_counter.TEXTS, texts_province.TEXTS,
     texts_technician.TEXTS, texts_voice.TEXTS, texts_window.TEXTS, texts_manager.TEXTS,
     texts_rules.TEXTS,

@@ -112,6 +112,12 @@ class ItemSuspended(HallError):
     code = "item_suspended"
 
 
+class NotHeld(HallError):
+    """That catalogue waits for nobody's approval."""
+
+    code = "not_held"
+
+
 class NoMoreNumbers(HallError):
     """The series has reached 9999."""
 

@@ -14,6 +14,7 @@ from sqlmodel import col, select
 
 from drivers.base import CardKind, IdCard
 from hall_daemon import service_day, store
+from hall_daemon.cataloguing import Cataloguing
 from hall_daemon.clock import Clock
 from hall_daemon.config import HallConfig, Secrets
 from hall_daemon.events import Blob, EventData, MaterialPage, MaterialScanned, OperatorActed, PageQuality
@@ -102,9 +103,11 @@ class ReportingHall:
         self.store.open()
         self.store.start()
         self.hall = Hall(self.config, self.store, self.clock)
+        self.cataloguing = Cataloguing(self.hall)
+        await self.cataloguing.start()
         await service_day.start(self.hall)
         self.outbox = Outbox(self.config, self.store, self.hall, self.clock, self.config.blobs, pace=self.pace)
-        self.inbox = Inbox(self.config, self.store, self.hall, self.outbox)
+        self.inbox = Inbox(self.config, self.store, self.hall, self.outbox, self.cataloguing)
         self._tasks = [asyncio.create_task(self.outbox.run())]
         if self.with_inbox:
             self._tasks.append(asyncio.create_task(self.inbox.run()))
