@@ -104,7 +104,7 @@ def _confirm_to_printer(bench: Bench) -> list[float]:
         screen.until(lambda v: v["screen"] == "idle")
         press("1")
         leave("idle")
-        press("2")  # no document: the help desk's queue
+        press("3")  # no document: the help desk's queue
         view = screen.until(lambda v: v["screen"] in ("confirm", "list", "phone"))
         if view["screen"] == "phone":
             press("*")

@@ -24,7 +24,6 @@ from sqlmodel import Session, col, select
 from starlette.exceptions import HTTPException
 
 import kiosk_ui
-from drivers.base import Key
 from hall_daemon import access, api_board, api_cases, api_clerks, api_day, api_technician, api_window, service_day
 from hall_daemon.accounts import Accounts
 from hall_daemon.api_clerks import Gate
@@ -51,9 +50,7 @@ from hall_daemon.protocol import (
     HallMap,
     IssueAtCounter,
     ItemName,
-    KeyPressed,
     KioskPlace,
-    KioskView,
     Park,
     Problem,
     QueuePlace,
@@ -67,6 +64,7 @@ from hall_daemon.protocol import (
     ZonePlace,
 )  # fmt: skip
 from hall_daemon.protocol_board import BoardView, CalledNumber
+from hall_daemon.protocol_kiosk import KeyPressed, KioskView
 from hall_daemon.scanning import Scanning
 from hall_daemon.screens import Screens
 from hall_daemon.store import Store
@@ -234,7 +232,7 @@ def _kiosks(app: FastAPI, services: Services) -> None:
 
     @app.post("/kiosks/{kiosk}/keys", status_code=202)
     async def key(kiosk: str, pressed: KeyPressed) -> None:
-        flow(kiosk).press(Key(pressed.key), pressed.revision)
+        flow(kiosk).touch(pressed.key, pressed.revision)
 
 
 def _windows(app: FastAPI, services: Services) -> None:

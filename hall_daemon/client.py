@@ -32,8 +32,6 @@ from hall_daemon.protocol import (
     FeedLine,
     HallMap,
     IssueAtCounter,
-    KeyPressed,
-    KioskView,
     Problem,
     Text,
     TicketView,
@@ -47,6 +45,7 @@ from hall_daemon.protocol_clerks import (
     NewPin,
     SendMessage,
 )
+from hall_daemon.protocol_kiosk import KeyPressed, KioskView
 from hall_daemon.protocol_technician import ByHand, DeviceDetail, HallState, Maintenance, TraceLine
 from hall_daemon.texts import text
 

@@ -20,20 +20,23 @@ from hall_daemon.devices import Devices, Input
 from hall_daemon.hall import Bell, Hall
 from hall_daemon.kiosk_choosing import Choosing
 from hall_daemon.kiosk_core import Core
-from hall_daemon.kiosk_identifying import Identifying
+from hall_daemon.kiosk_identifying import LETTERED, TYPING, Identifying
 from hall_daemon.kiosk_stage import FIRST, NO_VISITS
 from hall_daemon.kiosk_taking import Taking
 from hall_daemon.kiosk_visit import KioskTimes
 from hall_daemon.profile import Kiosk
-from hall_daemon.protocol import KioskScreen, KioskView
+from hall_daemon.protocol_kiosk import KioskMode, KioskView
+from hall_daemon.protocol_kiosk import KioskScreen as S
+from hall_daemon.texts import text
 from hall_daemon.upkeep import Upkeep
+from hall_daemon.words import TicketState
 
 USUAL_TIMES = KioskTimes()
 COUNTS_EVERY_S = 0.25
 """A crowded hall commits many times a second; nobody reads counts that fast."""
 _DIGITS = frozenset(Key) - {Key.STAR, Key.HASH, Key.OK, Key.CORRECT, Key.CANCEL, Key.HELP}
-_TYPING = frozenset({KioskScreen.PHONE, KioskScreen.ID})
-_DEAF = frozenset({KioskScreen.CARDLEFT, KioskScreen.MAINTENANCE})
+_MODES = frozenset(mode.value for mode in KioskMode)
+_DEAF = frozenset({S.CARDLEFT, S.MAINTENANCE, S.READING, S.PRINTING})
 """Pages on which no key means anything."""
 
 
@@ -56,9 +59,10 @@ class KioskFlow:
         self._choosing = Choosing(core)
         self._identifying = Identifying(core, self._choosing)
         self._taking = Taking(core)
-        self._last_key: tuple[Key, float] | None = None
+        self._last_key: tuple[Key, float, S] | None = None
         self._running = False
         self._actions = self._action_table()
+        self._digits = self._digit_table()
         self._listen(devices)
 
     def _listen(self, devices: Devices) -> None:
@@ -69,45 +73,156 @@ class KioskFlow:
         devices.on_change(lambda _view: self._devices_changed())
         self.core.upkeep.on_change(self._upkeep_changed)
 
-    def _action_table(self) -> dict[tuple[KioskScreen, Key], Callable[[], None]]:
-        s, k = KioskScreen, Key
+    def _action_table(self) -> dict[tuple[S, Key], Callable[[], None]]:
+        return {**self._ways_in(), **self._typed(), **self._chosen(), **self._about_numbers(), **self._helped()}
+
+    def _ways_in(self) -> dict[tuple[S, Key], Callable[[], None]]:
+        k, core, who = Key, self.core, self._identifying
+        without_card = {
+            (screen, key): act
+            for screen in (S.NOCARD, S.READER)
+            for key, act in (
+                (k.DIGIT_1, partial(core.go, S.ID)), (k.DIGIT_2, partial(core.go, S.PASSPORT)),
+                (k.DIGIT_3, who.consult), (k.DIGIT_4, self._help),
+            )
+        }  # fmt: skip
         return {
-            (s.IDLE, k.DIGIT_1): partial(self.core.go, s.NOCARD),
-            (s.READER, k.DIGIT_1): partial(self.core.go, s.ID),
-            (s.READER, k.DIGIT_2): self._identifying.consult,
-            (s.READER, k.DIGIT_3): self._help,
-            (s.READFAIL, k.DIGIT_1): partial(self.core.go, s.ID),
-            (s.READFAIL, k.DIGIT_2): self._help,
-            (s.NOCARD, k.DIGIT_1): partial(self.core.go, s.ID),
-            (s.NOCARD, k.DIGIT_2): self._identifying.consult,
-            (s.NOCARD, k.DIGIT_3): self._help,
-            (s.NOCARD, k.CORRECT): self.core.end,
-            (s.ID, k.STAR): partial(self._identifying.type, "X"),
-            (s.ID, k.CORRECT): self._identifying.correct_id,
-            (s.ID, k.OK): self._identifying.accept_id,
-            (s.PHONE, k.STAR): self._identifying.skip_phone,
-            (s.PHONE, k.CORRECT): self._identifying.correct_phone,
-            (s.PHONE, k.OK): self._identifying.accept_phone,
-            (s.ZONES, k.CORRECT): partial(self.core.go, s.PHONE),
-            (s.LIST, k.CORRECT): self._choosing.back_from_list,
-            (s.LIST, k.STAR): partial(self._choosing.turn, -1),
-            (s.LIST, k.HASH): partial(self._choosing.turn, 1),
-            (s.CONFIRM, k.CORRECT): self._choosing.back_from_check,
-            (s.CONFIRM, k.OK): self._taking.take,
-            (s.DUPLICATE, k.DIGIT_1): self._taking.print_again,
-            (s.DUPLICATE, k.DIGIT_2): self._choosing.start,
-            (s.DONE, k.OK): self.core.end,
-            (s.NOPAPER, k.DIGIT_1): self.core.end,
-            (s.NOPAPER, k.OK): self.core.end,
-            (s.NOPAPER, k.DIGIT_2): self._taking.print_if_possible,
-            (s.UNSURE, k.DIGIT_1): partial(self.core.go, s.DONE),
-            (s.UNSURE, k.DIGIT_2): self._taking.print_again,
-            (s.UNPRINTED, k.OK): self._taking.print_again,
-            (s.HELP, k.DIGIT_1): self._call,
-            (s.HELP, k.DIGIT_6): self._switch_language,
-            (s.HELP, k.CORRECT): self.core.uncover,
-            (s.HELP, k.OK): self.core.uncover,
+            **without_card,
+            (S.IDLE, k.DIGIT_1): partial(core.go, S.NOCARD),
+            (S.IDLE, k.DIGIT_2): self._appointment,
+            (S.IDLE, k.DIGIT_3): self._choosing.open_guide,
+            (S.IDLE, k.DIGIT_4): self._came_back,
+            (S.IDLE, k.DIGIT_5): partial(core.go, S.NUMBER),
+            (S.CLOSED, k.DIGIT_3): self._choosing.open_guide,
+            (S.READFAIL, k.DIGIT_1): partial(core.go, S.ID),
+            (S.READFAIL, k.DIGIT_2): self._help,
+            (S.NOCARD, k.CORRECT): core.end,
+            (S.APPOINTMENT, k.DIGIT_1): self._appointment_first,
+            (S.APPOINTMENT, k.OK): self._appointment_first,
+            (S.APPOINTMENT, k.DIGIT_2): who.something_else,
+            (S.APPOINTMENT, k.CORRECT): core.end,
+            (S.RETURN, k.DIGIT_2): who.something_else,
         }
+
+    def _typed(self) -> dict[tuple[S, Key], Callable[[], None]]:
+        k, who = Key, self._identifying
+        accept = {
+            S.ID: who.accept_id, S.PASSPORT: who.accept_passport, S.BEHALF: who.accept_behalf,
+            S.PHONE: who.accept_phone, S.NUMBER: self._taking.look_up_number, S.NOTICE: self._look_for_notice,
+        }  # fmt: skip
+        return {
+            **{(screen, k.OK): act for screen, act in accept.items()},
+            **{(screen, k.CORRECT): who.correct for screen in accept},
+            **{(screen, k.STAR): who.star for screen in accept},
+            (S.PHONE, k.STAR): who.skip_phone,
+            (S.PINYIN, k.OK): self._choosing.begin_picking,
+            (S.PINYIN, k.CORRECT): self._choosing.correct_search,
+        }
+
+    def _chosen(self) -> dict[tuple[S, Key], Callable[[], None]]:
+        k, what = Key, self._choosing
+        turned = {
+            (screen, key): partial(what.turn, by)
+            for screen in (S.SERVICE, S.DEPARTMENTS, S.LIST, S.PINYIN)
+            for key, by in ((k.STAR, -1), (k.HASH, 1))
+        }
+        return {
+            **turned,
+            (S.SERVICE, k.DIGIT_0): self._help,
+            (S.SERVICE, k.CORRECT): what.back_from_service,
+            (S.ZONES, k.CORRECT): what.back_to_service,
+            (S.DEPARTMENTS, k.CORRECT): what.back_to_service,
+            (S.LIST, k.CORRECT): what.back_from_list,
+            (S.GUIDE, k.DIGIT_1): self._print_guide,
+            (S.GUIDE, k.DIGIT_2): self._take_from_guide,
+            (S.GUIDE, k.CORRECT): what.back_from_guide,
+            (S.CONFIRM, k.CORRECT): what.back_from_check,
+            (S.CONFIRM, k.DIGIT_1): what.look_at_guide,
+            (S.CONFIRM, k.DIGIT_2): what.add_more,
+            (S.CONFIRM, k.DIGIT_3): what.behalf,
+            (S.CONFIRM, k.OK): self._taking.take,
+            (S.SUSPENDED, k.DIGIT_1): what.back_to_service,
+            (S.SUSPENDED, k.DIGIT_2): what.look_at_guide,
+            (S.SUSPENDED, k.DIGIT_3): self._help,
+            (S.SUSPENDED, k.CORRECT): what.back_to_service,
+            (S.LIMIT, k.DIGIT_1): what.back_to_service,
+            (S.LIMIT, k.DIGIT_2): self._help,
+            (S.LIMIT, k.CORRECT): what.back_to_service,
+        }
+
+    def _about_numbers(self) -> dict[tuple[S, Key], Callable[[], None]]:
+        k, core, taking = Key, self.core, self._taking
+        return {
+            (S.DUPLICATE, k.DIGIT_1): taking.print_again,
+            (S.DUPLICATE, k.DIGIT_2): self._identifying.something_else,
+            (S.DUPLICATE, k.DIGIT_3): taking.ask_to_give_up,
+            (S.DUPLICATE, k.OK): self._end_if_found_by_number,
+            (S.GIVEUP, k.DIGIT_1): partial(core.go, S.DUPLICATE),
+            (S.GIVEUP, k.CORRECT): partial(core.go, S.DUPLICATE),
+            (S.GIVEUP, k.DIGIT_2): partial(taking.give_up, self._identifying.something_else),
+            (S.MISSED, k.DIGIT_1): taking.rejoin,
+            (S.MISSED, k.DIGIT_2): self._other_than_missed,
+            (S.MISSED, k.OK): self._end_if_back_in_line,
+            (S.DONE, k.OK): core.end,
+            (S.NOPAPER, k.DIGIT_1): core.end,
+            (S.NOPAPER, k.OK): core.end,
+            (S.NOPAPER, k.DIGIT_2): taking.print_if_possible,
+            (S.UNSURE, k.DIGIT_1): partial(core.go, S.DONE),
+            (S.UNSURE, k.DIGIT_2): taking.print_again,
+            (S.UNPRINTED, k.OK): taking.print_again,
+        }
+
+    def _helped(self) -> dict[tuple[S, Key], Callable[[], None]]:
+        k = Key
+        switches = (
+            (k.DIGIT_2, KioskMode.LARGE), (k.DIGIT_3, KioskMode.CONTRAST), (k.DIGIT_4, KioskMode.VOICE),
+            (k.DIGIT_5, KioskMode.LOW), (k.DIGIT_6, KioskMode.LANGUAGE),
+        )  # fmt: skip
+        return {
+            (S.HELP, k.DIGIT_1): self._call,
+            (S.HELP, k.CORRECT): self.core.uncover,
+            (S.HELP, k.OK): self.core.uncover,
+            **{(S.HELP, key): partial(self._switch_from_help, mode) for key, mode in switches},
+        }
+
+    # --- steps that lead from one part of the way to another ----------------------------------------------------------
+
+    def _appointment(self) -> None:
+        self.core.visit.intent = "appointment"
+        self.core.go(S.APPOINTMENT)
+
+    def _appointment_first(self) -> None:
+        """Check in what can be checked in; before anybody is known: type the ID number."""
+        if not self.core.bookings:
+            self.core.go(S.ID)
+        elif any(booking.may == "now" for booking in self.core.bookings):
+            self._taking.take()
+
+    def _came_back(self) -> None:
+        self.core.visit.intent = "return"
+        self.core.go(S.NOTICE)
+
+    def _look_for_notice(self) -> None:
+        self.core.stage.say(text("kiosk.notice_no.none"))
+
+    def _print_guide(self) -> None:
+        """Nothing yet."""
+
+    def _take_from_guide(self) -> None:
+        if not self._choosing.take_from_guide():
+            self.core.go(S.NOCARD)
+
+    def _end_if_found_by_number(self) -> None:
+        if self.core.by_number:
+            self.core.end()
+
+    def _end_if_back_in_line(self) -> None:
+        if self.core.ticket is not None and self.core.ticket.state is TicketState.WAITING:
+            self.core.end()
+
+    def _other_than_missed(self) -> None:
+        if not self.core.by_number:
+            self._identifying.something_else()
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
@@ -119,6 +234,7 @@ class KioskFlow:
                 group.create_task(self._follow_hall())
                 group.create_task(self._tick())
                 self.core.unprinted = await self.core.desk.unprinted()
+                self.core.common = await self.core.desk.common()
                 self._running = True
                 self.core.end()
                 while True:
@@ -127,7 +243,7 @@ class KioskFlow:
             # Whatever ends this room: nobody's data stays, and nobody waits for a page that cannot go on.
             self._running = False
             self.core.forget()
-            self.core.stage.start(KioskScreen.MAINTENANCE)
+            self.core.stage.start(S.MAINTENANCE)
 
     async def _follow_hall(self) -> None:
         """Keep the counts of those who wait, and what else the hall decides, up to date."""
@@ -135,6 +251,7 @@ class KioskFlow:
         while True:
             heard = await self.core.hall.changed.wait(heard)
             self.core.loads = await self.core.hall.zone_loads()
+            self.core.open_windows = await self.core.desk.open_windows()
             visit = self.core.visit
             if visit.item is not None:
                 visit.ahead = await self.core.hall.waiting_ahead(visit.item.code)
@@ -153,7 +270,7 @@ class KioskFlow:
 
     def _upkeep_changed(self) -> None:
         """Taken out: at once if nobody is there, else when the visit under way has ended. Put back: open again."""
-        if self._running and self.core.stage.screen is KioskScreen.MAINTENANCE:
+        if self._running and self.core.stage.screen is S.MAINTENANCE:
             self.core.home()
         else:
             self.core.look_again()
@@ -175,14 +292,29 @@ class KioskFlow:
 
     def _on_silence(self) -> None:
         screen = self.core.stage.screen
-        if screen in (KioskScreen.CARDLEFT, KioskScreen.UNPRINTED) or self.core.stage.underneath in FIRST:
+        if screen in (S.CARDLEFT, S.UNPRINTED) or self.core.stage.underneath in FIRST:
             self.core.home()
-        elif screen in (KioskScreen.TIMEOUT, KioskScreen.DONE):
+        elif screen in (S.TIMEOUT, S.DONE, S.READING):
             self.core.end()
         else:
-            self.core.stage.cover(KioskScreen.TIMEOUT)
+            self.core.stage.cover(S.TIMEOUT)
 
     # --- keys ---------------------------------------------------------------------------------------------------------
+
+    def touch(self, name: str, revision: int | None) -> None:
+        """A touch: a key, a mode of the bar, or one of the hits of a search."""
+        stage = self.core.stage
+        if name in _MODES:
+            if not self.core.busy and stage.screen not in _DEAF:
+                stage.touched()
+                self._switch(KioskMode(name))
+                stage.open(stage.screen)
+        elif name.startswith("pick"):
+            if stage.screen is S.PINYIN and not self.core.busy and not stage.is_stale(revision):
+                stage.touched()
+                self._choosing.pick_hit(int(name.removeprefix("pick")))
+        else:
+            self.press(Key(name), revision)
 
     def press(self, key: Key, revision: int | None = None) -> None:
         """A key of the touch screen (with the revision it was drawn in) or of the keypad."""
@@ -192,25 +324,41 @@ class KioskFlow:
         if self.core.busy or self.core.stage.is_stale(revision) or screen in _DEAF:
             return
         self.core.stage.touched()
-        if screen is KioskScreen.TIMEOUT:
+        if screen is S.TIMEOUT:
             self._answer_question(key)
         elif key is Key.CANCEL:
             self._cancel()
         elif key is Key.HELP:
             self._help()
-        elif key in _DIGITS and screen in (*_TYPING, KioskScreen.ZONES, KioskScreen.LIST):
-            self._digit(key)
+        elif key in _DIGITS and screen in self._digits and (screen, key) not in self._actions:
+            self._digits[screen](key.value)
         else:
             action = self._actions.get((screen, key))
             if action is not None:
                 action()
 
+    def _digit_table(self) -> dict[S, Callable[[str], None]]:
+        """Pages on which every digit means something of its own."""
+        what = self._choosing
+        return {
+            **dict.fromkeys(TYPING, self._identifying.type),
+            S.SERVICE: lambda digit: what.service(int(digit)),
+            S.ZONES: lambda digit: what.pick_zone(int(digit)),
+            S.DEPARTMENTS: lambda digit: what.pick_department(int(digit)),
+            S.LIST: lambda digit: what.pick_item(int(digit)),
+            S.PINYIN: what.search_digit,
+        }
+
     def _is_repeat(self, key: Key) -> bool:
         """Whether a key of the keypad came twice from one impatient finger; when typing, twice is twice."""
-        now = self.core.clock.monotonic_s()
-        last, self._last_key = self._last_key, (key, now)
-        typing = self.core.stage.screen in _TYPING and (key in _DIGITS or key is Key.CORRECT)
-        return not typing and last is not None and last[0] is key and now - last[1] < self.core.times.same_key_s
+        now, screen = self.core.clock.monotonic_s(), self.core.stage.screen
+        last, self._last_key = self._last_key, (key, now, screen)
+        if last is None or last[0] is not key or now - last[1] >= self.core.times.same_key_s:
+            return False
+        typing = screen in TYPING or (screen is S.PINYIN and not self.core.visit.picking)
+        typed = key in _DIGITS or key is Key.CORRECT or (key is Key.STAR and screen in LETTERED)
+        # The key that led to a page where one types was not meant to be typed there.
+        return not (typing and typed and last[2] is screen)
 
     def _answer_question(self, key: Key) -> None:
         if key is Key.CANCEL:
@@ -219,37 +367,40 @@ class KioskFlow:
             self.core.uncover()
 
     def _cancel(self) -> None:
-        if self.core.stage.screen is KioskScreen.UNPRINTED:
+        if self.core.stage.screen is S.UNPRINTED:
             self.core.home()
         elif self.core.stage.underneath not in FIRST:
             self.core.end()
         elif self.core.stage.is_covered:
             self.core.uncover()
 
-    def _digit(self, key: Key) -> None:
-        if self.core.stage.screen in _TYPING:
-            self._identifying.type(key.value)
-        elif self.core.stage.screen is KioskScreen.ZONES:
-            self._choosing.pick_zone(int(key.value))
-        else:
-            self._choosing.pick_item(int(key.value))
-
-    # --- help ---------------------------------------------------------------------------------------------------------
+    # --- help and modes -----------------------------------------------------------------------------------------------
 
     def _help(self) -> None:
-        if self.core.stage.screen is not KioskScreen.HELP:
-            self.core.stage.cover(KioskScreen.HELP)
+        if self.core.stage.screen is not S.HELP:
+            self.core.stage.cover(S.HELP)
 
     def _call(self) -> None:
         if self.core.call_staff is not None and not self.core.staff_called:
-            self.core.call_staff(self.core.kiosk)
+            self.core.call_staff(self.kiosk)
             self._log.info("staff called")
             self.core.staff_called = True
-            self.core.go(KioskScreen.HELP)
+            self.core.go(S.HELP)
 
-    def _switch_language(self) -> None:
-        self.core.visit.language = "zh" if self.core.visit.language == "en" else "en"
-        self.core.uncover()
+    def _switch(self, mode: KioskMode) -> None:
+        visit = self.core.visit
+        if mode is KioskMode.LANGUAGE:
+            visit.language = "zh" if visit.language == "en" else "en"
+            return
+        on = not getattr(visit.modes, mode.value)
+        visit.modes = visit.modes.model_copy(update={mode.value: on})
+        visit.large_by_itself = visit.large_by_itself and mode is not KioskMode.LARGE
+        visit.page, visit.picking = 1, False
+
+    def _switch_from_help(self, mode: KioskMode) -> None:
+        if not self.core.staff_called:
+            self._switch(mode)
+            self.core.uncover()
 
     def _hear_keypad(self, news: Input) -> None:
         if isinstance(news, Key):

@@ -7,20 +7,22 @@ printer) runs one job at a time in the kiosk's own task. This room knows no key 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from drivers.base import Condition
 from hall_daemon.clock import Clock
 from hall_daemon.devices import Devices
 from hall_daemon.hall import Hall
 from hall_daemon.kiosk_desk import Desk
-from hall_daemon.kiosk_pages import Scene
+from hall_daemon.kiosk_scene import NO_TEXT, Booking, Notice, Scene, Wait
+from hall_daemon.kiosk_search import Hit, SearchIndex
 from hall_daemon.kiosk_stage import FIRST, Stage
 from hall_daemon.kiosk_visit import KioskTimes, TakenTicket, Visit
-from hall_daemon.profile import Kiosk
-from hall_daemon.protocol import KioskScreen, Text, ZoneLoad
+from hall_daemon.profile import HallProfile, Kiosk
+from hall_daemon.protocol import Text, ZoneLoad
+from hall_daemon.protocol_kiosk import KioskScreen
 from hall_daemon.upkeep import Upkeep
-from hall_daemon.words import PrintReason, TicketState
+from hall_daemon.words import PrintReason
 
 
 class Core:
@@ -46,7 +48,8 @@ class Core:
         self.desk = Desk(kiosk, hall, devices, clock, times, upkeep)
         self.visit = Visit()
         self.ticket: TakenTicket | None = None
-        self.ticket_state = TicketState.WAITING
+        self.by_number = False
+        """The ticket on the screen was found by its number alone."""
         self.unprinted: list[TakenTicket] = []
         self.trouble = Condition.CARD_UNREADABLE
         self.print_reason = PrintReason.OFFLINE
@@ -54,6 +57,14 @@ class Core:
         self.reprint = False
         self.staff_called = False
         self.loads: tuple[ZoneLoad, ...] = ()
+        self.open_windows: Mapping[str, int] = {}
+        self.waits: Mapping[str, Wait] = {}
+        self.common: tuple[str, ...] = ()
+        self.found: tuple[Hit, ...] = ()
+        self.bookings: tuple[Booking, ...] = ()
+        self.came_back: Notice | None = None
+        self.refusal: tuple[str, Text] | None = None
+        self._index: tuple[HallProfile, SearchIndex] | None = None
         self.lying: set[str] = set()
         """Readers on which a card lies."""
         self.jobs: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
@@ -85,8 +96,17 @@ class Core:
             profile=self.hall.profile,
             visit=self.visit,
             ticket=self.ticket,
-            ticket_state=self.ticket_state,
             loads=self.loads,
+            common=self.common,
+            found=self.found,
+            waits=self.waits,
+            open_windows=self.open_windows,
+            next_opening=desk.next_opening(),
+            hours=NO_TEXT,
+            bookings=self.bookings,
+            came_back=self.came_back,
+            refusal=self.refusal,
+            by_number=self.by_number,
             trouble=self.trouble,
             print_reason=self.print_reason,
             printer_serves=desk.printer_serves(),
@@ -132,14 +152,15 @@ class Core:
     def forget(self) -> None:
         """Nothing of this visit stays."""
         self.visit = Visit()
-        self.ticket = None
+        self.ticket, self.by_number = None, False
+        self.found, self.bookings, self.came_back, self.refusal = (), (), None, None
         self.staff_called = False
 
     def keep_only_ticket(self, ticket: TakenTicket) -> None:
         """The number stands; nothing personal is needed any more."""
         before = self.visit
         self.forget()
-        self.visit = Visit(language=before.language, with_card=before.with_card)
+        self.visit = Visit(language=before.language, modes=before.modes, with_card=before.with_card)
         self.ticket = ticket
 
     def look_again(self) -> None:
@@ -156,3 +177,16 @@ class Core:
         self.staff_called = False
         self.stage.uncover()
         self.look_again()
+
+    # --- finding ------------------------------------------------------------------------------------------------------
+
+    def search(self) -> None:
+        """Look for what has been typed."""
+        self.found = tuple(self.index().find(self.visit.searched))
+
+    def index(self) -> SearchIndex:
+        """Made once for each catalogue."""
+        profile = self.hall.profile
+        if self._index is None or self._index[0] is not profile:
+            self._index = (profile, SearchIndex(profile, self.kiosk.code, self.common))
+        return self._index[1]

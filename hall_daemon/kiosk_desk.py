@@ -6,24 +6,29 @@ Keeps nothing and decides nothing about pages; says truthfully what the printer 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from functools import partial
 from typing import Any
 
+from sqlmodel import Session
+
 from drivers.base import Condition, Refused
-from hall_daemon import slips
+from hall_daemon import kiosk_common, lookups, privacy, slips
 from hall_daemon.clock import Clock, rfc3339
 from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
 from hall_daemon.hall import Hall
-from hall_daemon.kiosk_pages import place_of
-from hall_daemon.kiosk_visit import KioskTimes, TakenTicket, Visit, print_reason
+from hall_daemon.kiosk_pages_choose import place_of
+from hall_daemon.kiosk_scene import Booking, Notice
+from hall_daemon.kiosk_visit import KioskTimes, TakenTicket, Visit, age_on, born, print_reason
 from hall_daemon.profile import Kiosk
 from hall_daemon.protocol import Text
 from hall_daemon.texts import say, text
 from hall_daemon.tickets import HallError, IssueOrder, TicketInfo
 from hall_daemon.upkeep import Upkeep
-from hall_daemon.words import Channel, PrintReason, PrintResult
+from hall_daemon.words import CancelReason, Channel, PrintReason, PrintResult, Priority, RequeuedBy, TicketState
 
 USUAL_COLUMNS = 48
+LARGE_FROM_AGE, PRIORITY_FROM_AGE = 60, 70
 _MAY_PASS = frozenset({Condition.COVER_OPEN, Condition.HEAD_HOT})
 """What keeps a printer from printing and is often over in a moment."""
 
@@ -58,6 +63,7 @@ class Desk:
                 typed_id=visit.typed_id,
                 phone=visit.phone,
                 printed_required=bool(self.kiosk.printer),
+                priority=self.priority(visit),
             )
         )
         return TakenTicket(
@@ -69,10 +75,73 @@ class Desk:
             taken=_minute(self.clock.now_ms()),
         )
 
-    async def find(self, number: str) -> tuple[TakenTicket, TicketInfo]:
+    def priority(self, visit: Visit) -> Priority:
+        """Of who stands there, as far as a document proves it; whoever is represented need not stand at all."""
+        birth = born(visit)
+        if birth is None or visit.card is None or visit.behalf:
+            return Priority.NORMAL
+        old = age_on(birth, self.clock.today()) >= PRIORITY_FROM_AGE
+        return Priority.ELDER if old else Priority.NORMAL
+
+    def wants_large(self, visit: Visit) -> bool:
+        """Whether large text comes on by itself."""
+        birth = born(visit)
+        return birth is not None and age_on(birth, self.clock.today()) >= LARGE_FROM_AGE
+
+    async def find(self, number: str) -> TakenTicket:
         """A number of today. Raises NotFound."""
-        info = await self.hall.find_ticket(number)
-        return _taken(info), info
+        return _taken(await self.hall.find_ticket(number))
+
+    async def own_numbers(self, visit: Visit) -> list[TakenTicket]:
+        """Open numbers of who stands there, a missed one first; none where nobody can be recognised."""
+        key = self.hall.config.secrets.match
+        id_type, id_no = document_of(visit)
+        if key is None or not id_no:
+            return []
+        mine = privacy.id_hmac(key, id_type, id_no)
+
+        def question(session: Session) -> list[TicketInfo]:
+            rows = lookups.of_person(session, mine)
+            return [lookups.info(self.hall.profile, row, lookups.ahead_of(session, row)) for row in rows]
+
+        found = [_taken(info) for info in await self.hall.store.read(question)]
+        return sorted(found, key=lambda ticket: ticket.state is not TicketState.NO_SHOW)
+
+    async def bookings(self, _visit: Visit) -> tuple[Booking, ...]:
+        """What this person has booked for today."""
+        return ()
+
+    async def came_back(self, _visit: Visit) -> Notice | None:
+        """A notice with which this person comes back."""
+        return None
+
+    async def rejoin(self, number: str) -> TakenTicket:
+        """Put a missed number back into line. Raises HallError."""
+        await self.hall.requeue(number, RequeuedBy.KIOSK)
+        return await self.find(number)
+
+    async def give_up(self, number: str) -> None:
+        """A number that nobody wants any more. Raises HallError."""
+        await self.hall.cancel(number, CancelReason.RESIDENT_LEFT, None)
+
+    async def open_windows(self) -> dict[str, int]:
+        """Queue → windows at which somebody is signed in."""
+        sessions = (await self.hall.snapshot()).sessions
+        windows = self.hall.profile.windows
+        counted: Counter[str] = Counter()
+        for window in sessions:
+            counted.update(windows[window].queues if window in windows else ())
+        return dict(counted)
+
+    async def common(self) -> tuple[str, ...]:
+        """Item codes, most asked for first; the same all day."""
+        today = self.clock.today().isoformat()
+        asked = await self.hall.store.read(lambda session: kiosk_common.asked_for(session, today))
+        return kiosk_common.in_order(self.hall.profile, asked)
+
+    def next_opening(self) -> Text | None:
+        """When the hall opens again, where that is known."""
+        return None
 
     async def unprinted(self) -> list[TakenTicket]:
         """Numbers taken here lately of which no good slip is known."""
@@ -189,8 +258,18 @@ def _taken(info: TicketInfo) -> TakenTicket:
         windows=info.windows,
         waiting_ahead=info.waiting_ahead,
         taken=_minute(info.issued_ms),
+        state=info.state,
     )
 
 
 def _minute(ms: int) -> str:
     return rfc3339(ms)[:16].replace("T", " ")
+
+
+def document_of(visit: Visit) -> tuple[str, str]:
+    """Kind (GA/T 2000.156) and number of the document of the person whose number it is to be."""
+    if visit.behalf:
+        return "111", visit.behalf
+    if visit.card is not None:
+        return visit.card.id_type, visit.card.id_no
+    return ("414", visit.passport) if visit.passport else ("111", visit.typed_id)

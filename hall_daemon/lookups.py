@@ -87,6 +87,16 @@ def ahead_of(session: Session, row: TicketRow) -> int:
     return count_waiting(session, row.bizdate, row.queue, before_ms=row.arrival_ms)
 
 
+def of_person(session: Session, id_hmac: str) -> list[TicketRow]:
+    """Open tickets of the latest day that belong to this document, oldest first; one at a window is left out."""
+    latest = session.exec(select(func.max(DayRow.bizdate))).one()
+    states = [s.value for s in OPEN_STATES if s is not TicketState.SERVING]
+    question = select(TicketRow).where(
+        TicketRow.bizdate == latest, TicketRow.id_hmac == id_hmac, col(TicketRow.state).in_(states)
+    )
+    return list(session.exec(question.order_by(col(TicketRow.arrival_ms))))
+
+
 def unprinted(session: Session, kiosk: str, since_ms: int) -> list[TicketRow]:
     """Waiting tickets taken at this kiosk since then of which no good slip is known, oldest first."""
     doubtful = [s.value for s in (SlipState.PENDING, SlipState.FAILED, SlipState.UNKNOWN)]

@@ -64,6 +64,8 @@ class Kiosk:
     keypad: str
     printer: str
     queues: tuple[str, ...]
+    screen: bool = True
+    """False: only the two lines of its keypad's display."""
 
     @property
     def device_id(self) -> str:

@@ -6,7 +6,6 @@ more than this, the words, the client and the texts.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -45,99 +44,12 @@ class Text(Frozen):
     en: str = ""
 
 
-class KioskScreen(StrEnum):
-    """Which page the kiosk shows; the names of ux.md §3.2."""
-
-    IDLE = "idle"
-    READFAIL = "readfail"
-    NOCARD = "nocard"
-    ID = "id"
-    PHONE = "phone"
-    ZONES = "zones"
-    LIST = "list"
-    CONFIRM = "confirm"
-    PRINTING = "printing"
-    DONE = "done"
-    NOPAPER = "nopaper"
-    UNSURE = "unsure"
-    UNPRINTED = "unprinted"
-    CARDLEFT = "cardleft"
-    DUPLICATE = "duplicate"
-    TIMEOUT = "timeout"
-    HELP = "help"
-    READER = "reader"
-    CLOSED = "closed"
-    MAINTENANCE = "maintenance"
-
-
-class KioskChoice(Frozen):
-    """Something to choose; `key` is the cap drawn beside it and what a touch sends."""
-
-    key: str
-    label: Text
-    detail: Text = Text(zh="")
-    zone: str = ""
-    suspended: bool = False
-
-
-class KioskField(Frozen):
-    """What has been typed, already masked as far as it must be."""
-
-    shown: str
-    typed: int
-    length: int
-
-
-class KioskTicket(Frozen):
-    """The number that was taken, and where to go; no name, ID number or phone."""
-
-    number: str
-    item: Text
-    zone: Text
-    windows: str
-    waiting_ahead: int
-
-
 class ZoneLoad(Frozen):
     """How many wait in a zone."""
 
     zone: str
     name: Text
     waiting: int
-
-
-class KioskView(Frozen):
-    """One page of a kiosk, complete. The page draws it and sends keys back; touch and keypad are equal."""
-
-    kiosk: str
-    revision: int
-    """Counts up with each view; a key that was pressed on an older page is ignored."""
-    screen: KioskScreen
-    hall: Text
-    kiosk_name: Text
-    clock: str
-    """Hall time HH:MM when the view was made."""
-    step: int
-    """0 none, 1 card, 2 phone, 3 service, 4 check, 5 ticket."""
-    title: Text
-    line: Text = Text(zh="")
-    notices: tuple[Text, ...] = ()
-    """What does not work at the moment, and what to do."""
-    choices: tuple[KioskChoice, ...] = ()
-    page: int = 1
-    pages: int = 1
-    field: KioskField | None = None
-    ticket: KioskTicket | None = None
-    facts: tuple[tuple[Text, Text], ...] = ()
-    """Label and value, on the check page."""
-    materials: tuple[Text, ...] = ()
-    zones: tuple[ZoneLoad, ...] = ()
-    keys: tuple[KioskChoice, ...] = ()
-    """The navigation keys that mean something now: ok, correct, cancel, help, *, #."""
-    seconds_left: int | None = None
-    """Until the page changes by itself, where the resident should know."""
-    language: Literal["zh", "en"] = "zh"
-    """Which language stands large; back to Chinese after each visit."""
 
 
 class QueueLoad(Frozen):
@@ -369,13 +281,6 @@ class DeviceView(Frozen):
     """How often its driver hung and was cut off."""
     answer_ms: float | None = None
     """Median time of its last twenty answers; None before the first."""
-
-
-class KeyPressed(Frozen):
-    """A touch or a key of the browser on a kiosk page."""
-
-    key: str = Field(pattern=r"^([0-9*#]|ok|correct|cancel|help)$")
-    revision: int | None = None
 
 
 class IssueAtCounter(Frozen):

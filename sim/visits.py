@@ -92,7 +92,7 @@ class Kiosk:
             self._go_home()
 
     def _choose(self, resident: Resident, *, with_phone: bool) -> str:
-        self._wait("phone", "duplicate", "readfail", limit_s=15)
+        self._wait("phone", "duplicate", "missed", "readfail", limit_s=15)
         if self.screen.view["screen"] != "phone":
             return ""
         if with_phone:
@@ -101,7 +101,10 @@ class Kiosk:
             self._press("ok", leaving="phone")
         else:
             self._press("*", leaving="phone")
-        view = self._next("zones", "list", "confirm")
+        view = self._next("service", "confirm")
+        if view["screen"] == "service":
+            self._press("7", leaving="service")
+            view = self._next("zones", "list", "confirm")
         if view["screen"] == "zones":
             self._press(self._any_choice(view), leaving="zones")
             view = self._next("list", "confirm")

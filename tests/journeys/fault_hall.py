@@ -178,13 +178,14 @@ class Resident:
         self.reader.put(card)
 
     def identify(self, card: Any = "zhang") -> None:
-        """From the first page to the zones, by card and without a phone."""
+        """From the first page to the common items, by card and without a phone."""
         self.lay(card)
         self.shows("phone")
-        self.press("*", "zones")
+        self.press("*", "service")
 
     def choose(self, item: str = "2") -> None:
-        """From the zones to the check page: zone A, then one of its items, with another key: one twice is a bounce."""
+        """From the common items to the check page by zone A; no key comes twice, which would be a bounce."""
+        self.press("7", "zones")
         zone = next(c["key"] for c in self.view["choices"] if c["zone"] == "A")
         self.press(zone, "list")
         self.press(item, "confirm")

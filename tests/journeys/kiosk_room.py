@@ -24,7 +24,7 @@ from hall_daemon.hall import Hall
 from hall_daemon.kiosk import KioskFlow
 from hall_daemon.kiosk_visit import KioskTimes
 from hall_daemon.profile import Kiosk
-from hall_daemon.protocol import KioskScreen, KioskView
+from hall_daemon.protocol_kiosk import KioskScreen, KioskView
 from hall_daemon.store import Store
 from hall_daemon.tables import EventRow, TicketRow
 from hall_daemon.upkeep import Upkeep
@@ -223,10 +223,14 @@ class KioskRoom:
         self.lay(resident)
         await self.shows(S.PHONE)
         self.touch("*")
+        await self.shows(S.SERVICE)
+        self.touch("7")
         await self.shows(S.ZONES)
 
     async def choose(self, zone: str = "1", item: str = "1") -> None:
-        """From the zones to the check page."""
+        """From the common items, or the zones, to the check page."""
+        if self.view.screen is S.SERVICE:
+            self.touch("7")
         self.touch(zone)
         self.touch(item)
         await self.shows(S.CONFIRM)

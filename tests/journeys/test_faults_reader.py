@@ -28,7 +28,7 @@ def test_without_a_reader_the_first_page_offers_other_ways_within_three_seconds(
     assert time.monotonic() - pulled < 3
     assert (view["title"]["zh"], view["line"]["zh"]) == ("读卡器暂时不能用", "您还可以这样取号")
     assert "2号取号机可以刷证" in words(view)
-    assert [c["label"]["zh"] for c in view["choices"]] == ["手工输入身份证号", "请工作人员帮忙"]
+    assert [c["label"]["zh"] for c in view["choices"]] == ["手工输入身份证号", "护照或其他证件", "请工作人员帮忙"]
     operator.sees("IDR-01", "bad", "断线")
     operator.is_told("IDR-01", ("failed", "offline"))
 
@@ -38,7 +38,7 @@ def test_without_a_reader_the_first_page_offers_other_ways_within_three_seconds(
     resident.keypad.press("*")
     resident.reads("下一步")
     resident.press("ok", "phone")
-    resident.press("*", "zones")
+    resident.press("*", "service")
     resident.choose()
     number = resident.press("ok", "done")["ticket"]["number"]
     [issued] = faulty.events("ticket.issued")
@@ -103,7 +103,7 @@ def test_a_card_that_is_read_again_or_left_there_begins_no_second_visit(faulty: 
     resident.reader.lift()
     resident.lay("zhang")
     until(lambda: faulty["IDR-01"].sam.records_read > read, what="read again")
-    assert resident.view["screen"] == "zones", "the visit goes on"
+    assert resident.view["screen"] == "service", "the visit goes on"
     resident.choose()
     number = resident.press("ok", "done")["ticket"]["number"]
     view = resident.press("ok", "cardleft")
@@ -162,6 +162,6 @@ def test_a_card_of_a_kind_that_nobody_knows_leads_to_other_ways(faulty: Hall) ->
     faulty["IDR-01"].put_strange_layout()
     view = resident.shows("readfail")
     assert view["title"]["zh"] in ("这不是能读的身份证件", "卡里的信息不完整")
-    assert [c["label"]["zh"] for c in view["choices"]] == ["手工输入身份证号", "请工作人员帮忙"]
+    assert [c["label"]["zh"] for c in view["choices"]] == ["手工输入身份证号", "护照或其他证件", "请工作人员帮忙"]
     resident.press("1", "id")
     assert Operator(faulty).device("IDR-01") == ("ok", "正常")

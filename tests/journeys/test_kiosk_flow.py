@@ -13,7 +13,7 @@ from hall_daemon import service_day
 from hall_daemon.kiosk_desk import Desk
 from hall_daemon.kiosk_visit import KioskTimes, Visit
 from hall_daemon.profile import Kiosk
-from hall_daemon.protocol import KioskScreen
+from hall_daemon.protocol_kiosk import KioskScreen
 from sim.bench import Bench
 from tests.journeys.kiosk_room import KioskRoom, kiosk_room, running, write_hall
 from tests.waiting import until_async
@@ -52,7 +52,7 @@ async def test_a_kiosk_without_a_printer_has_a_device_name_that_the_province_tak
         bare = replace(room.config.profile.kiosks["k1"], printer="")
         desk = Desk(bare, room.hall, room.devices, room.clock, KioskTimes())
         item = next(i for i in room.hall.profile.items.values() if not i.suspended)
-        ticket = await desk.take(Visit(item=item))
+        ticket = await desk.take(Visit(cart=(item,)))
         result, reason = await desk.print_slip(ticket, reprint=False)
         await desk.record(ticket, result, reason, reprint=False)
 
@@ -68,8 +68,10 @@ async def test_every_step_works_with_the_keypad_alone(tmp_path: Path) -> None:
         await room.pad(*"13900000000")
         await until_async(lambda: room.view.field is not None and room.view.field.typed == 11)
         assert room.view.field is not None
-        assert room.view.field.shown == "139 0000 0000"
+        assert room.view.field.shown == "139 **** 0000", "masked while it is typed"
         await room.pad("ok")
+        await room.shows(S.SERVICE)
+        await room.pad("7")
         await room.shows(S.ZONES)
         await room.pad("2")
         await room.shows(S.LIST)
@@ -122,12 +124,12 @@ async def test_nothing_personal_is_left_once_the_number_is_committed(tmp_path: P
         await room.shows(S.PHONE)
         room.touch(*"13900000000")
         room.touch("ok")
-        await room.shows(S.ZONES)
+        await room.shows(S.SERVICE)
         await room.choose()
         room.bench["PRN-01"].stall()
         room.touch("ok")
         await until_async(lambda: room.view.ticket is not None)
-        assert not any(word in repr(vars(room.flow)) + room.view.model_dump_json() for word in PERSONAL)
+        assert not any(word in repr(vars(room.flow.core)) + room.view.model_dump_json() for word in PERSONAL)
         assert room.flow.core.visit.card is None
         assert room.flow.core.visit.phone == ""
         room.bench["PRN-01"].go_on()
@@ -313,7 +315,7 @@ async def test_an_id_number_is_typed_checked_and_marked_as_typed(tmp_path: Path)
         assert room.view.field is not None
         assert room.view.field.shown == "****** ******** 004X"
         room.touch("ok")
-        assert room.view.screen is S.PHONE
+        await room.shows(S.PHONE)
         room.touch("*")
         await room.choose()
         room.touch("ok")
@@ -325,7 +327,7 @@ async def test_an_id_number_is_typed_checked_and_marked_as_typed(tmp_path: Path)
 async def test_without_any_document_there_is_a_number_for_the_help_desk(tmp_path: Path) -> None:
     async with kiosk_room(tmp_path) as room:
         await room.shows(S.IDLE)
-        room.touch("1", "2", "*")
+        room.touch("1", "3", "*")
         await room.shows(S.CONFIRM)
         room.touch("ok")
         view = await room.shows(S.DONE)
@@ -366,13 +368,10 @@ async def test_a_closed_hall_gives_no_numbers(tmp_path: Path) -> None:
         assert await room.tickets() == []
 
 
-async def test_who_already_waits_is_shown_the_number_and_may_print_it_again(tmp_path: Path) -> None:
+async def test_who_already_waits_is_shown_the_number_at_once_and_may_print_it_again(tmp_path: Path) -> None:
     async with kiosk_room(tmp_path) as room:
         await room.visit("zhang")
-        await room.identify("zhang")
-        room.touch("1", "2")
-        await room.shows(S.CONFIRM)
-        room.touch("ok")
+        room.lay("zhang")
         view = await room.shows(S.DUPLICATE)
         assert view.ticket is not None
         assert view.ticket.number == "A001"
@@ -382,20 +381,39 @@ async def test_who_already_waits_is_shown_the_number_and_may_print_it_again(tmp_
         assert len(await room.tickets()) == 1
 
 
-async def test_who_already_waits_may_take_a_number_for_another_matter(tmp_path: Path) -> None:
+async def test_who_already_waits_may_take_a_number_for_another_matter_but_not_for_the_same(tmp_path: Path) -> None:
     async with kiosk_room(tmp_path) as room:
         await room.visit("zhang")
-        await room.identify("zhang")
+        room.lay("zhang")
+        await room.shows(S.DUPLICATE)
+        room.touch("2")
+        await room.shows(S.PHONE)
+        room.touch("*")
         await room.choose()
         room.touch("ok")
         await room.shows(S.DUPLICATE)
         room.touch("2")
-        await room.shows(S.ZONES)
+        await room.shows(S.SERVICE)
         await room.choose(zone="2")
         room.touch("ok")
         view = await room.shows(S.DONE)
         assert view.ticket is not None
         assert view.ticket.number == "H001"
+
+
+async def test_a_number_is_given_up_only_when_asked_once_more(tmp_path: Path) -> None:
+    async with kiosk_room(tmp_path) as room:
+        await room.visit("zhang")
+        room.lay("zhang")
+        await room.shows(S.DUPLICATE)
+        room.touch("3")
+        await room.shows(S.GIVEUP)
+        room.touch("1")
+        await room.shows(S.DUPLICATE)
+        room.touch("3", "2")
+        view = await room.shows(S.PHONE)
+        assert any("A001 已作废" in notice.zh for notice in view.notices)
+        assert [t.state for t in await room.tickets()] == ["cancelled"]
 
 
 async def test_a_slip_is_printed_again_at_another_kiosk_by_card(tmp_path: Path) -> None:
@@ -407,12 +425,6 @@ async def test_a_slip_is_printed_again_at_another_kiosk_by_card(tmp_path: Path) 
         await room.shows(S.NOPAPER)
         other = room.other
         room.lay("zhang", reader="IDR-03")
-        await until_async(lambda: other.view.screen is S.PHONE)
-        other.press(Key.STAR)
-        assert other.view.screen is S.LIST, "with one zone nobody is asked for it"
-        other.press(Key.DIGIT_1)
-        await until_async(lambda: other.view.screen is S.CONFIRM)
-        other.press(Key.OK)
         await until_async(lambda: other.view.screen is S.DUPLICATE)
         other.press(Key.DIGIT_1)
         await until_async(lambda: other.view.screen is S.DONE)
@@ -428,18 +440,21 @@ async def test_a_suspended_item_is_shown_and_cannot_be_taken(tmp_path: Path) -> 
         await room.shows(S.LIST)
         assert room.view.choices[0].suspended
         room.touch("1")
-        assert room.view.screen is S.LIST
-        assert any("暂停办理" in notice.zh for notice in room.view.notices)
+        assert room.view.screen is S.SUSPENDED
+        assert room.view.line.zh
+        room.touch("1")
+        assert room.view.screen is S.SERVICE
+        assert not any(choice.suspended for choice in room.view.choices)
 
 
 async def test_the_list_turns_round_and_round(tmp_path: Path) -> None:
     async with kiosk_room(tmp_path, items_a=12) as room:
         await room.identify()
         room.touch("1")
-        assert (room.view.page, room.view.pages, len(room.view.choices)) == (1, 2, 9)
+        assert (room.view.page, room.view.pages, len(room.view.choices)) == (1, 2, 8)
         first = labels(room)
         room.touch("*")
-        assert (room.view.page, len(room.view.choices)) == (2, 3)
+        assert (room.view.page, len(room.view.choices)) == (2, 4)
         assert not set(labels(room)) & set(first)
         room.touch("#")
         assert labels(room) == first
@@ -480,8 +495,9 @@ async def test_the_same_key_at_once_counts_once_when_choosing_and_twice_when_typ
         assert room.view.field.shown == "11"
         room.flow.press(Key.STAR)
         for _ in range(2):
-            room.flow.press(Key.DIGIT_1)
-        assert room.view.screen is S.LIST
+            room.flow.press(Key.DIGIT_9)
+        assert room.view.field is not None
+        assert (room.view.screen, room.view.field.typed) == (S.PINYIN, 0)
 
 
 async def test_a_number_whose_slip_was_lost_in_a_restart_is_offered_again(tmp_path: Path) -> None:
