@@ -3,6 +3,8 @@
 Every failure is one sentence on standard error. Exit codes: 0 well, 1 something is wrong with what was asked about,
 2 the configuration or the command is wrong, 3 the database cannot be used. `diagnose` has its own: 0 all well,
 1 attention, 2 fault, 3 could not run.
+
+Rooms are loaded by the command that needs them: the imaging process, which the daemon spawns, loads this file as well.
 """
 
 from __future__ import annotations
@@ -13,10 +15,10 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hall_daemon import ports, store
-from hall_daemon.client import ClientError
-from hall_daemon.config import ConfigError, HallConfig, load
+if TYPE_CHECKING:
+    from hall_daemon.config import HallConfig
 
 _WRONG_CONFIGURATION, _COULD_NOT_RUN = 2, 3
 
@@ -30,11 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     for talkative in ("httpx", "httpcore", "uvicorn.error", "asyncio"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
+    from hall_daemon.client import ClientError  # noqa: PLC0415 - not for the imaging process
+    from hall_daemon.config import ConfigError, load  # noqa: PLC0415 - as above
+    from hall_daemon.store import StoreError  # noqa: PLC0415 - as above
+
     try:
         return int(options.command(load(options.config), options))
     except ConfigError as exc:
         return _say(str(exc), _COULD_NOT_RUN if options.command is _diagnose else _WRONG_CONFIGURATION)
-    except store.StoreError as exc:
+    except StoreError as exc:
         return _say(str(exc), _COULD_NOT_RUN)
     except ClientError as exc:
         return _say(f"{exc.text.zh}\n{exc.text.en}", _COULD_NOT_RUN)
@@ -117,6 +123,8 @@ def _run(config: HallConfig, _options: argparse.Namespace) -> int:
 
 
 def _check(config: HallConfig, _options: argparse.Namespace) -> int:
+    from hall_daemon import ports  # noqa: PLC0415 - as in main
+
     profile = config.profile
     print(  # noqa: T201 - this is the command line
         f"{config.file}: good. {profile.hall.zh} {config.code}: {len(profile.zones)} zones, "
@@ -176,6 +184,8 @@ def _account(config: HallConfig, options: argparse.Namespace) -> int:
 
 
 def _verify(config: HallConfig, _options: argparse.Namespace) -> int:
+    from hall_daemon import store  # noqa: PLC0415 - as in main
+
     if not config.database.exists():
         raise store.StoreError(f"{config.database} does not exist; run the hall first, or correct [hall] database")
     difference = store.verify(config.database)

@@ -97,7 +97,9 @@ class Kiosk:
             return ""
         if with_phone:
             self.keypad.type(resident.phone)
-            self.screen.until(lambda v: (v.get("field") or {}).get("typed") == 11, what="11 digits typed")
+            self.screen.until(
+                lambda v: (v.get("field") or {}).get("typed") == 11, what="11 digits typed", unless=_is_first_page
+            )
             self._press("ok", leaving="phone")
         else:
             self._press("*", leaving="phone")
