@@ -146,6 +146,9 @@ class TestUvcCamera(DriverContract):
     def job_blind(self, driver: Any) -> None:
         list(driver.scan(DESK))
 
+    def sample_replies(self) -> list[bytes]:
+        return [line + b"\n" for answer in HELPER_ANSWERS for line in answer.splitlines() if b"state" in line]
+
     def _ask_until_error(self, driver: Any) -> None:
         for _ in range(3):
             driver.conditions()

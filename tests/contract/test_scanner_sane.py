@@ -206,6 +206,12 @@ class TestSaneScanner(DriverContract):
     def job_blind(self, driver: Any) -> None:
         list(driver.scan(GLASS))
 
+    def sample_replies(self) -> list[bytes]:
+        """As FuzzSane takes them: what is asked for first, a name, a page, an end."""
+        listing = b"\0" + EPSON.encode()
+        return [listing, b"\0device `test:0' is a Noname frontend-tester virtual device\n", listing,
+                sane.PNG_BEGIN + bytes(20) + sane.PNG_END, b"\x07", b"\x09"]  # fmt: skip
+
     def test_mute_device_gives_no_reply_in_time(self, rig: Rig) -> None:
         driver = rig.open()
         rig.twin.hang()
