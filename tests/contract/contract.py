@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from drivers.base import QUESTION_LIMIT_S, Condition, DeviceError, Driver, Identity, LinkError, NoReply, Unconfirmed
 from drivers.transport import ByteStream, Link, Traffic, open_link
 from sim.carriers import ByteLine, PtyLine
-from tests.stopwatch import Stopwatch
+from sim.stopwatch import Stopwatch
 from tests.waiting import until
 
 MARKERS = ("张测试", "990000199909090053", "13900000000")
@@ -79,7 +79,7 @@ class ScriptedStream(ByteStream):
 
 
 # The property is inherited, so one process runs it on behalf of several classes; each draws its own examples.
-_INHERITED = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
+_INHERITED = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors, HealthCheck.too_slow]
 
 
 class DriverContract:

@@ -7,8 +7,8 @@ import pytest
 
 from drivers.base import QUESTION_LIMIT_S, BadReply, CallText, NoReply
 from sim.carriers import ByteLine, Passed
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import DriverContract, Rig, ScriptedStream, until
-from tests.stopwatch import Stopwatch
 
 NOISE = b"\x00\xff\x5a\xa5\x13\xaa\xa0"
 """What other protocols of a line, or nobody, may have put before an answer."""

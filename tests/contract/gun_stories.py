@@ -8,8 +8,8 @@ import pytest
 
 from drivers.base import BadReply, CodeRead
 from drivers.code_messages import SAME_READING_S
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import MARKERS, Rig, until
-from tests.stopwatch import Stopwatch
 
 WAYBILL = "EE123456785CN"
 OTHER = "RR473124829CN"

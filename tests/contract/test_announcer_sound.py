@@ -13,8 +13,8 @@ from drivers.announcer_sound import DRIVER, SoundAnnouncer, SoundOptions, decode
 from drivers.base import Announcement, Condition, LinkError, Refused, Unconfirmed
 from drivers.transport import open_link
 from sim.announcer_sound import SoundTwin, unavailable
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import DriverContract, Rig, until
-from tests.stopwatch import Stopwatch
 
 CALL = Announcement(text="社会民生区，请A零一七号到12号窗口。", text_en="Number A 0 1 7, window 12.")
 

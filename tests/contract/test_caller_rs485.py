@@ -38,8 +38,8 @@ from drivers.transport import open_link
 from sim.caller_rs485 import CallerTwin
 from sim.carriers import PtyLine
 from sim.evaluator_caller import EvaluatorBehindCaller
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import DriverContract, Rig, ScriptedStream, until
-from tests.stopwatch import Stopwatch
 
 NEXT = CallerPress(key=CallerKey.NEXT)
 RECALL = CallerPress(key=CallerKey.RECALL)

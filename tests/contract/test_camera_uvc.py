@@ -35,8 +35,8 @@ from hall_daemon.imaging import process
 from sim import papers
 from sim.camera_uvc import TWIN
 from sim.carriers import HttpPort
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import DriverContract, Rig, damaged, until
-from tests.stopwatch import Stopwatch
 
 DESK = ScanProfile()
 SMALL: dict[str, Any] = {"width": 800, "height": 600, "view_width_mm": 320.0, "look_every_s": 0.0}
@@ -98,7 +98,7 @@ def gray(jpeg: bytes) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.asarray(Image.open(io.BytesIO(jpeg)).convert("L"), dtype=np.float64)
 
 
-INHERITED = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
+INHERITED = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors, HealthCheck.too_slow]
 HELPER_ANSWERS = [
     b'{"frame": 1}\n{"frame": 2}\n{"state": "ok", "width": 800, "height": 600, "bytes": 13}\n\xff\xd8 picture \xff\xd9',
     b'{"frame": 1}\n{"state": "dark", "width": 800, "height": 600, "bytes": 0}\n',

@@ -20,9 +20,9 @@ from drivers.code_messages import (
 )
 from drivers.codereader_serial import DRIVER, SerialGunOptions
 from sim.codereader_serial import SerialGunTwin
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import DriverContract, Rig, ScriptedStream
 from tests.contract.gun_stories import OTHER, WAYBILL, GunStories, code_of, dropped, heard_nothing, text_of
-from tests.stopwatch import Stopwatch
 
 
 def codes_in(buffer: CodeBuffer, now: float) -> list[tuple[bytes, bool]]:

@@ -11,9 +11,9 @@ from drivers.base import QUESTION_LIMIT_S, CallText, Condition, LinkError, Refus
 from drivers.display_alpha import AlphaDisplay, AlphaOptions, encode_text, with_even_parity
 from drivers.display_line import await_silence, send
 from sim.display_alpha import AlphaTwin
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import DriverContract, Rig, ScriptedStream, until
 from tests.contract.display_contract import Ear
-from tests.stopwatch import Stopwatch
 
 SCREEN: dict[str, Any] = {"address": 3, "columns": 18}
 GOLDEN = bytes.fromhex("00 00 00 00 00 01 5A 30 30 02 41 41 1B 20 62 41 30 30 31 03 30 31 46 36 04")

@@ -10,7 +10,7 @@ import pytest
 from drivers.base import CallText, NoReply
 from drivers.transport import open_link
 from sim.carriers import PtyLine
-from tests.stopwatch import Stopwatch
+from sim.stopwatch import Stopwatch
 from tests.waiting import until
 
 TABLES: dict[str, dict[str, Any]] = {

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from drivers.base import QUESTION_LIMIT_S, CallText, Condition, LinkError, Refused
 from drivers.display_customer import Dialect, TwoRowOptions, encode_light, encode_rows, encode_screen, two_rows
 from sim.display_customer import TwoRowTwin
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import DriverContract, Rig, until
 from tests.contract.display_contract import Ear
-from tests.stopwatch import Stopwatch
 
 CD5220 = bytes.fromhex(
     "1B 51 41 41 30 30 31" + "20" * 16 + "0D" + "1B 51 42 54 4F 20 57 49 4E 44 4F 57 20 33" + "20" * 9 + "0D"

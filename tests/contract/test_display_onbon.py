@@ -13,9 +13,9 @@ from drivers.display_onbon import DRIVER, OnbonDisplay, OnbonOptions
 from drivers.transport import Link, open_link
 from sim.carriers import PtyLine
 from sim.display_onbon import OnbonTwin
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import DriverContract, Rig, ScriptedStream, until
 from tests.contract.onbon_goldens import ACK_1, GOLDEN, SAMPLE, SCREEN, STATUS_ONE_AREA, encode_reply, frame
-from tests.stopwatch import Stopwatch
 
 
 class TestOnbonDisplay(DriverContract):

@@ -21,9 +21,9 @@ from drivers.display_strip import (
     number_and_window,
 )
 from sim.display_strip import StripTwin
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import DriverContract, Rig, ScriptedStream
 from tests.contract.display_contract import AnsweringDisplayContract, Ear
-from tests.stopwatch import Stopwatch
 
 SAMPLE = "请A001号到3号窗口"
 SCREEN: dict[str, Any] = {"address": 3, "columns": 20}

@@ -10,9 +10,9 @@ from drivers.base import BadReply, CallText, Condition, NoReply, Refused
 from drivers.display_text import glyphs
 from drivers.display_two_colour import TwoColourDisplay, TwoColourOptions, encode_text, find_reply
 from sim.display_two_colour import TwoColourTwin
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import Rig, ScriptedStream
 from tests.contract.display_contract import AnsweringDisplayContract, Ear
-from tests.stopwatch import Stopwatch
 
 SAMPLE = "请A001号到3号窗口"
 SCREEN: dict[str, Any] = {"address": 3, "columns": 20}

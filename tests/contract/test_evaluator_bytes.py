@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from drivers.base import Condition, Grade, GradeGiven, Identity, LinkError
 from drivers.evaluator_bytes import DRIVER, ByteEvaluator, ByteEvaluatorOptions, command, grade_table
 from sim.evaluator_bytes import ByteEvaluatorTwin
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import DriverContract, Rig, ScriptedStream, until
-from tests.stopwatch import Stopwatch
 
 
 def grade_of(driver: ByteEvaluator) -> Grade:

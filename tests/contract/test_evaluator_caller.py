@@ -9,8 +9,8 @@ from drivers.base import QUESTION_LIMIT_S, Grade, GradeGiven
 from drivers.caller_line import CallerFrame
 from drivers.evaluator_caller import CallerEvaluator, EvaluatorCallerOptions, decode_grade
 from sim.evaluator_caller import EvaluatorBehindCaller
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import DriverContract, Rig, until
-from tests.stopwatch import Stopwatch
 
 
 def grade_of(driver: CallerEvaluator) -> Grade:

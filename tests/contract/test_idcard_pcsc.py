@@ -19,10 +19,10 @@ from drivers.transport_pcsc import CardSlot, HeldByAnother
 from sim.idcard_module import answer_frame
 from sim.idcard_records import RESIDENTS, CitizenCard
 from sim.pcsc import available
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import MARKERS, DriverContract, Rig, until
 from tests.contract.idcard_goldens import CITIZEN, NEWEST_ADDRESS, frame
 from tests.contract.idcard_room import card_of, heard, helpers_of, pcsc_rig, poll_until_news, refusal
-from tests.stopwatch import Stopwatch
 
 system = [
     pytest.mark.system,

@@ -20,6 +20,7 @@ from drivers.transport_pcsc import CardSlot
 from sim.idcard_pcsc import TWIN
 from sim.idcard_records import PHOTO, RESIDENTS
 from sim.pcsc import InsertedCard, VirtualPcsc, available, can_escape
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import MARKERS, Rig, until
 from tests.contract.idcard_room import (
     card_of,
@@ -31,7 +32,6 @@ from tests.contract.idcard_room import (
     refusal,
 )
 from tests.contract.test_idcard_pcsc import SlotContract, system
-from tests.stopwatch import Stopwatch
 
 missing = available() or can_escape()
 escaping = [pytest.mark.system, pytest.mark.skipif(missing is not None, reason=f"no reader that escapes: {missing}")]

@@ -23,10 +23,10 @@ from drivers.idcard_sam import Command
 from drivers.idcard_samv import SamVOptions
 from sim.idcard_module import answer_frame
 from sim.idcard_records import RESIDENTS, CitizenCard
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import MARKERS, DriverContract, Rig, until
 from tests.contract.idcard_goldens import CITIZEN, NEWEST_ADDRESS, PERMIT, SAM_REQUESTS, frame
 from tests.contract.idcard_room import heard, poll_until_news, refusal, samv_rig
-from tests.stopwatch import Stopwatch
 
 OPTIONS = {"baud": 115200, "debounce_s": 0.5}
 

@@ -23,10 +23,10 @@ from drivers.idcard_samv import SamVOptions, SamVReader
 from sim.carriers import TcpLine
 from sim.idcard_module import Card, answer_frame
 from sim.idcard_samv import TWIN
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import MARKERS, Rig, ScriptedStream
 from tests.contract.idcard_goldens import frame
 from tests.contract.idcard_room import descriptors_and_threads, heard, poll_until_news, refusal, samv_rig
-from tests.stopwatch import Stopwatch
 from tests.waiting import until
 
 OPTIONS = {"baud": 115200, "debounce_s": 0.5}

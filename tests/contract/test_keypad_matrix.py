@@ -19,8 +19,8 @@ from drivers.keypad_matrix import (
     key_table,
 )
 from sim.keypad_matrix import MatrixTwin
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import DriverContract, Rig, ScriptedStream, until
-from tests.stopwatch import Stopwatch
 
 PHONE = "13900000000"
 LEGEND = "123A456B789C*0#D"

@@ -25,8 +25,8 @@ from drivers.keypad_psbc import (
     PsbcOptions,
     PsbcPad,
 )
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import DriverContract, Rig, ScriptedStream, until
-from tests.stopwatch import Stopwatch
 
 PHONE = "13900000000"
 INPUT = bytes.fromhex("1B 47 49 01 00")

@@ -20,8 +20,8 @@ from drivers.keypad_serial import (
     key_table,
 )
 from sim.keypad_serial import SerialKeypadTwin
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import DriverContract, Rig, ScriptedStream, until
-from tests.stopwatch import Stopwatch
 
 PHONE = "13900000000"
 

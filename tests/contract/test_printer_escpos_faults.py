@@ -17,6 +17,7 @@ from drivers.base import (
 from drivers.escpos_profiles import EscposOptions
 from drivers.printer_escpos import DRIVER
 from sim.printer_paper import Cut
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import Rig, ScriptedStream
 from tests.contract.printer_room import (
     GOLDEN_TICKET,
@@ -29,7 +30,6 @@ from tests.contract.printer_room import (
     lines_of,
     rig,
 )
-from tests.stopwatch import Stopwatch
 from tests.waiting import until
 
 __all__ = ["rig"]

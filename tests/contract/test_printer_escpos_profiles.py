@@ -13,6 +13,7 @@ from drivers.escpos_slip import encode_slip
 from drivers.escpos_status import first_block
 from drivers.printer_escpos import CLEAR_BUFFERS, DRIVER, RECOVER_AND_CLEAR, STATUS_QUESTION, encode_mark
 from sim.printer_paper import Cut
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import Rig, ScriptedStream
 from tests.contract.printer_room import (
     HEALTHY,
@@ -23,7 +24,6 @@ from tests.contract.printer_room import (
     lines_of,
     rig,
 )
-from tests.stopwatch import Stopwatch
 from tests.waiting import until
 
 __all__ = ["rig"]

@@ -19,9 +19,9 @@ from drivers.escpos_status import Replies
 from drivers.printer_escpos import DRIVER
 from sim.carriers import PtyLine
 from sim.printer_escpos import TWIN
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import Rig, ScriptedStream
 from tests.contract.printer_room import LINES, TICKET, lines_of
-from tests.stopwatch import Stopwatch
 from tests.waiting import until
 
 TABLE: dict[str, Any] = {"profile": "clone-58", "confirm": "gs_r", "baud": 38400}

@@ -17,11 +17,11 @@ from drivers.transport import Traffic, link_type, open_link
 from drivers.transport_usb import LpStream, UsbStream
 from sim.carriers import PtyLine
 from sim.printer_escpos import TWIN
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import Rig
 from tests.contract.fake_usb import FakeBackend, UsbSocket
 from tests.contract.printer_room import LINES, TICKET
 from tests.contract.test_printer_escpos import TestEscposPrinter as PrinterContract
-from tests.stopwatch import Stopwatch
 from tests.waiting import until
 
 

@@ -25,6 +25,7 @@ from drivers.transport_web import WebDevice, WebReply
 from sim import papers
 from sim.carriers import HttpPort
 from sim.scanner_escl import TWIN, JobState
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import DriverContract, Rig, until
 from tests.contract.escl_room import (
     BOTH_SIDES,
@@ -38,7 +39,6 @@ from tests.contract.escl_room import (
     short_waits,
     still_works,
 )
-from tests.stopwatch import Stopwatch
 
 
 @pytest.fixture

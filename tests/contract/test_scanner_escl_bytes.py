@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 import drivers.scanner_escl as escl
 from drivers.base import BadReply, ColorMode, Condition, PageSource, ScanProfile
-from tests.stopwatch import Stopwatch
+from sim.stopwatch import Stopwatch
 
 GOLDEN_SETTINGS = b"""<?xml version="1.0" encoding="UTF-8"?>
 <scan:ScanSettings xmlns:pwg="http://www.pwg.org/schemas/2010/12/sm"

@@ -37,8 +37,8 @@ from drivers.transport import open_link
 from sim import papers
 from sim.sane import SaneConfig, unavailable
 from sim.scanner_sane import TWIN
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import DriverContract, Rig, damaged, until
-from tests.stopwatch import Stopwatch
 
 NEEDS_SANE = [pytest.mark.system, pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))]
 
@@ -159,7 +159,7 @@ cat "$here/printed"
 cat "$here/said" >&2
 exit $(cat "$here/code")
 """
-INHERITED = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
+INHERITED = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors, HealthCheck.too_slow]
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pytest
 
 from drivers.base import BadReply, NoReply
 from drivers.transport_web import WebDevice
-from tests.stopwatch import Stopwatch
+from sim.stopwatch import Stopwatch
 
 
 @pytest.fixture

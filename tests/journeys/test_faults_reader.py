@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from sim.stopwatch import Stopwatch
 from tests.journeys.conftest import Hall
 from tests.journeys.fault_hall import Operator, Resident, first_line, slips, words
-from tests.stopwatch import Stopwatch
 from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(120)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sim.province import ProvinceTwin
+from sim.stopwatch import Stopwatch
 from tests.province.event_examples import EXAMPLES, HEX, subject_of
 from tests.province.twin_client import (
     BIZDATE,
@@ -23,7 +24,6 @@ from tests.province.twin_client import (
     running_twin,
     sm3,
 )
-from tests.stopwatch import Stopwatch
 
 
 @pytest.fixture(scope="module")

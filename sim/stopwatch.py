@@ -1,4 +1,4 @@
-"""How long something takes where nobody else wants the processor: a limit in a test is no bet on an idle machine."""
+"""How long something takes where nobody else wants the processor: a limit of the bench is no bet on an idle machine."""
 
 import time
 from pathlib import Path
@@ -21,6 +21,10 @@ class Stopwatch:
     def s(self) -> float:
         """The same without the time in which anybody on this machine waited for a processor."""
         return self.wall_s - (_starved_s() - self._starved_s)
+
+    def is_over(self, limit_s: float) -> bool:
+        """Whether something should have come by now; where processors are never free, after a minute all the same."""
+        return self.s > limit_s or self.wall_s > max(limit_s, 60.0)
 
 
 def _starved_s() -> float:
