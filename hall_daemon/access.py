@@ -60,6 +60,7 @@ _MAY: tuple[tuple[str, frozenset[Role]], ...] = (
     ("/kiosk/", frozenset(Role)),
     ("/board", frozenset(Role)),
     ("/voice/", frozenset(Role)),
+    ("/t/", frozenset(Role)),
     ("/people/", frozenset(Role)),
     ("/kiosks/", frozenset({Role.KIOSK, Role.TECHNICIAN})),
     ("/windows/", AT_WINDOWS | {Role.COUNTER}),
@@ -75,7 +76,7 @@ _VERBS: Mapping[str, frozenset[Role]] = {
     # A verb at a window that not everybody who may take one may use; the person signed in there counts.
     "pin": frozenset({Role.CHIEF, Role.MANAGER}),
 }
-_OPEN = ("/healthz", "/openapi.json", "/ui/", "/kiosk/", "/board", "/voice/")
+_OPEN = ("/healthz", "/openapi.json", "/ui/", "/kiosk/", "/board", "/voice/", "/t/")
 """Needs no token: nothing personal, and pages must load before they can send one."""
 
 

@@ -27,12 +27,14 @@ import kiosk_ui
 from hall_daemon import access, api_board, api_cases, api_clerks, api_day, api_technician, api_window, service_day
 from hall_daemon.accounts import Accounts
 from hall_daemon.api_clerks import Gate
-from hall_daemon.api_streams import DaemonEnds, Wake, follow, lines
+from hall_daemon.api_follow import add_routes as add_follow
+from hall_daemon.api_streams import DaemonEnds, Wake, follow, follow_line, lines
 from hall_daemon.board import Board, Emergency
 from hall_daemon.cataloguing import Cataloguing
 from hall_daemon.desk import Desk
 from hall_daemon.devices import Devices
 from hall_daemon.diagnostics import Diagnostics
+from hall_daemon.following import Following
 from hall_daemon.hall import Bell, Hall
 from hall_daemon.hall_desk import COUNTER_DEVICE
 from hall_daemon.kiosk import KioskFlow
@@ -99,6 +101,7 @@ class Services:
     voice: Voice
     board: Board
     emergency: Emergency
+    following: Following
     calls: Callable[[], list[CalledNumber]]
     """Calls of the day that the board may still show."""
     accounts: Accounts
@@ -334,6 +337,7 @@ def _tickets(app: FastAPI, services: Services) -> None:
 def _streams(app: FastAPI, services: Services) -> None:
     api_board.add_routes(app, services.voice, services.calls)
     api_board.add_emergency(app, services.emergency)
+    add_follow(app, services.following, _WEB)
 
     @app.get("/board", response_class=FileResponse)
     async def board_page() -> FileResponse:
@@ -341,7 +345,7 @@ def _streams(app: FastAPI, services: Services) -> None:
 
     @app.get("/board/views", response_model=BoardView)
     async def board_views(zone: str = "") -> StreamingResponse:
-        return lines(follow(lambda: services.board.view(zone), services.hall.changed, services.stopping))
+        return lines(follow_line(lambda: services.board.line(zone), services.hall.changed, services.stopping))
 
     @app.get("/events", response_model=FeedLine)
     async def events(

@@ -32,6 +32,7 @@ from hall_daemon.devices import Devices
 from hall_daemon.diagnostics import Diagnostics
 from hall_daemon.evaluating import Evaluating
 from hall_daemon.events import DeviceChanged
+from hall_daemon.following import Following
 from hall_daemon.hall import Bell, Hall
 from hall_daemon.inbox import Inbox
 from hall_daemon.kiosk import KioskFlow
@@ -182,7 +183,7 @@ class Daemon:
         services = api.Services(
             hall=self.hall, store=self.store, devices=self.devices, screens=self.screens, scanning=self.scanning,
             kiosks=self.kiosks, metrics=self.metrics, diagnostics=self.diagnostics, support=self.support,
-            cataloguing=self.cataloguing,
+            cataloguing=self.cataloguing, following=Following(self.hall, self.clock),
             voice=self.voice, board=self.board, emergency=self.emergency, accounts=self.accounts, desk=self.desk,
             calls=lambda: list(self.signage.calls), stopping=self._stopping,
         )  # fmt: skip

@@ -6,11 +6,13 @@ and it outlives a restart.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 from hall_daemon.clock import CHINA, Clock, hour_minute
+from hall_daemon.estimates import Estimate, Outlook, shown
 from hall_daemon.hall import Hall
 from hall_daemon.profile import Zone
 from hall_daemon.protocol import Text
@@ -23,14 +25,6 @@ from hall_daemon.words import TicketState
 MISSED_MS = 30 * 60_000
 NEXT, LINE = 2, 7
 _NOTICES = ("board.notice.missed", "board.notice.look", "board.notice.help")
-
-Wait = Callable[[Snapshot, str, int], int | None]
-"""Minutes that somebody with so many ahead in a zone waits; None where nobody can say."""
-
-
-def nobody_knows(_snapshot: Snapshot, _zone: str, _ahead: int) -> int | None:
-    """No estimate."""
-    return None
 
 
 class Emergency:
@@ -52,14 +46,24 @@ class Emergency:
 class Board:
     """Builds the view of a board."""
 
-    def __init__(
-        self, hall: Hall, signage: Signage, emergency: Emergency, clock: Clock, wait: Wait = nobody_knows
-    ) -> None:
-        self._hall, self._signage, self._emergency, self._clock, self._wait = hall, signage, emergency, clock, wait
+    def __init__(self, hall: Hall, signage: Signage, emergency: Emergency, clock: Clock) -> None:
+        self._hall, self._signage, self._emergency, self._clock = hall, signage, emergency, clock
+        self._lines: dict[str, tuple[int, str]] = {}
+        self._making = asyncio.Lock()
+
+    async def line(self, zone: str = "") -> str:
+        """The view as JSON; made once for each change, however many boards ask."""
+        async with self._making:
+            rings = self._hall.changed.rings
+            known = self._lines.get(zone)
+            if known is None or known[0] != rings:
+                known = self._lines[zone] = rings, (await self.view(zone)).model_dump_json()
+            return known[1]
 
     async def view(self, zone: str = "") -> BoardView:
         """The whole hall, or one zone."""
         snapshot, now_ms = await self._hall.snapshot(), self._clock.now_ms()
+        outlook = await self._hall.waits.outlook()
         settings = self._hall.config.public.board
         waiting = [t for t in snapshot.waiting() if not zone or t.zone.code == zone]
         zones = [z for z in self._hall.profile.zones.values() if not zone or z.code == zone]
@@ -70,8 +74,8 @@ class Board:
             day_open=snapshot.day_open,
             state=self._state(snapshot),
             calls=self._signage.board_calls(zone, now_ms),
-            zones=tuple(self._zone(z, snapshot, waiting, show_next=settings.next_numbers) for z in zones),
-            nexts=self._line(zone, snapshot, waiting) if zone and settings.next_numbers else (),
+            zones=tuple(self._zone(z, outlook, waiting, show_next=settings.next_numbers) for z in zones),
+            nexts=_in_line(waiting, outlook) if zone and settings.next_numbers else (),
             missed=tuple(
                 t.number
                 for t in snapshot.tickets
@@ -89,18 +93,29 @@ class Board:
             return BoardState.EMERGENCY
         return BoardState.OPEN if snapshot.day_open else BoardState.CLOSED
 
-    def _zone(self, zone: Zone, snapshot: Snapshot, waiting: list[TicketInfo], *, show_next: bool) -> ZoneBoard:
+    def _zone(self, zone: Zone, outlook: Outlook, waiting: list[TicketInfo], *, show_next: bool) -> ZoneBoard:
         mine = [t.number for t in waiting if t.zone.code == zone.code]
+        queues = [q.code for q in self._hall.profile.queues.values() if q.zone == zone.code]
+        # The longest of its queues: nobody is to wait longer than the board says.
+        waits = [_minutes(outlook.queues[queue]) for queue in queues if queue in outlook.queues]
         return ZoneBoard(
-            zone=zone.code, name=zone.name, waiting=len(mine), wait_minutes=self._wait(snapshot, zone.code, len(mine)),
+            zone=zone.code, name=zone.name, waiting=len(mine), wait_minutes=max(waits, default=None),
             next=tuple(mine[:NEXT]) if show_next else (),
         )  # fmt: skip
 
-    def _line(self, zone: str, snapshot: Snapshot, waiting: list[TicketInfo]) -> tuple[NextNumber, ...]:
-        return tuple(
-            NextNumber(number=t.number, wait_minutes=self._wait(snapshot, zone, ahead))
-            for ahead, t in enumerate(waiting[:LINE])
+
+def _in_line(waiting: list[TicketInfo], outlook: Outlook) -> tuple[NextNumber, ...]:
+    return tuple(
+        NextNumber(
+            number=t.number,
+            wait_minutes=_minutes(outlook.tickets[t.ticket_id]) if t.ticket_id in outlook.tickets else None,
         )
+        for t in waiting[:LINE]
+    )
+
+
+def _minutes(estimate: Estimate) -> int:
+    return shown(estimate).about_min
 
 
 _WEEKDAYS = "一二三四五六日"

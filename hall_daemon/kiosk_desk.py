@@ -16,6 +16,7 @@ from drivers.base import Condition, Refused
 from hall_daemon import kiosk_common, lookups, privacy, slips
 from hall_daemon.clock import Clock, rfc3339
 from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
+from hall_daemon.following import slip_address
 from hall_daemon.hall import Hall
 from hall_daemon.kiosk_pages_choose import place_of
 from hall_daemon.kiosk_scene import Booking, Notice
@@ -153,7 +154,8 @@ class Desk:
         """Print, and say what the printer proved."""
         if not self.kiosk.printer:
             return PrintResult.FAILED, PrintReason.OFFLINE
-        facts = self._facts(ticket, reprint=reprint)
+        code = await slip_address(self.hall, ticket.ticket_id)
+        facts = self._facts(ticket, code, reprint=reprint)
         try:
             await self.devices.call(self.kiosk.printer, partial(_print, facts), self.times.print_limit_s)
         except Refused as exc:
@@ -176,7 +178,7 @@ class Desk:
             return
         self._log.info("slip %s %s reason=%s", ticket.number, result.value, reason.value if reason else "-")
 
-    def _facts(self, ticket: TakenTicket, *, reprint: bool) -> slips.SlipFacts:
+    def _facts(self, ticket: TakenTicket, code: str, *, reprint: bool) -> slips.SlipFacts:
         required = tuple(m.name for m in ticket.item.materials if m.need == "required")
         return slips.SlipFacts(
             hall=self.hall.profile.hall,
@@ -188,7 +190,7 @@ class Desk:
             taken=ticket.taken,
             kiosk=self.kiosk.name.zh,
             materials=required,
-            code=ticket.ticket_id,
+            code=code,
             reprint=reprint,
         )
 

@@ -80,3 +80,30 @@ class SetEmergency(Frozen):
     """People must leave the hall, or may come back."""
 
     on: bool
+
+
+class FollowState(StrEnum):
+    """What the phone says about a ticket."""
+
+    WAITING = "waiting"
+    CALLED = "called"
+    SERVING = "serving"
+    MISSED = "missed"
+    OVER = "over"
+
+
+class FollowView(Frozen):
+    """Answer to GET /t/{code}/view: the ticket's place and call, never who it is or what for."""
+
+    hall: Text
+    clock: str
+    number: str
+    state: FollowState
+    ahead: int = 0
+    low_minutes: int | None = None
+    high_minutes: int | None = None
+    """Expected wait, rounded outwards; None: nobody can say."""
+    zone: Text
+    windows: tuple[str, ...] = ()
+    window: str = ""
+    """Where it is called to."""

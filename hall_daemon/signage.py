@@ -17,7 +17,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from drivers.base import CallDisplay, Condition, Refused
-from hall_daemon.clock import ms_of
+from hall_daemon.clock import hour_minute, ms_of
 from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown, Superseded, Urgency
 from hall_daemon.events import (
     DayClosed,
@@ -200,7 +200,26 @@ class Signage:
             return WindowFacts(window=window, state=state, number=ticket.number)
         if self._rating(window):
             return WindowFacts(window=window, state=WindowState.RATING)
+        pause = snapshot.pauses.get(window)
+        if pause is not None:
+            until = hour_minute(pause.until_ms) if pause.until_ms else ""
+            return WindowFacts(
+                window=window, state=WindowState.PAUSED, until=until, other=self._instead_of(snapshot, window)
+            )
         return WindowFacts(window=window, state=WindowState.IDLE)
+
+    def _instead_of(self, snapshot: Snapshot, window: str) -> str:
+        """An open window that serves what this one serves, of the same zone if there is one."""
+        paused = self._hall.profile.windows[window]
+        open_ones = [
+            w
+            for w in self._hall.profile.windows.values()
+            if w.code in snapshot.sessions
+            and w.code not in snapshot.pauses
+            and not set(w.queues).isdisjoint(paused.queues)
+        ]
+        open_ones.sort(key=lambda w: (w.zone != paused.zone, not set(w.queues) >= set(paused.queues)))
+        return open_ones[0].code if open_ones else ""
 
     def _called(self, data: TicketCalled, number: int, time: str) -> CalledNumber:
         window = self._hall.profile.windows.get(data.window_code)

@@ -34,7 +34,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 from sqlmodel import Session, SQLModel, col, func, select
 
-from hall_daemon import proof, serials, tables_clerks
+from hall_daemon import proof, serials, tables_board, tables_clerks
 from hall_daemon.clock import Clock, rfc3339
 from hall_daemon.events import Event, EventData, StreamOpened
 from hall_daemon.privacy import CHAIN_START, canonical, chain, leaf
@@ -42,7 +42,7 @@ from hall_daemon.tables import ADDED_COLUMNS, SCHEMA_VERSION, DecisionRow, Event
 from hall_daemon.words import StreamReason
 
 _log = logging.getLogger("store")
-_TABLES_ELSEWHERE = (tables_clerks,)
+_TABLES_ELSEWHERE = (tables_board, tables_clerks)
 """Known to SQLModel by being imported."""
 _OF_STREAMS = StreamOpened(reason=StreamReason.INSTALL).subject
 T = TypeVar("T")
