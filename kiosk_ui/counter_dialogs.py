@@ -293,7 +293,7 @@ class Help(ModalScreen[None]):
         ("Enter", "main"),
         ("1-9", "tick"),
         ("0", "tick_all"),
-        ("Backspace", "undo"),
+        ("Bksp", "undo"),
         ("Tab", "lists"),
         ("Del", "cancel"),
     )

@@ -69,9 +69,9 @@ _KEYS: tuple[tuple[str, str, frozenset[Stage]], ...] = (
     ("F7", "scan", frozenset({Stage.SERVING})),
     ("F8", "notice", frozenset({Stage.SERVING})),
     ("0", "walk_in", frozenset({Stage.IDLE})),
+    ("?", "help", frozenset(Stage)),
     ("F9", "call_for", frozenset({Stage.IDLE, Stage.CALLING, Stage.SERVING, Stage.PAUSED})),
     ("F12", "pause", frozenset({Stage.IDLE})),
-    ("?", "help", frozenset(Stage)),
 )
 _MAIN = {
     Stage.UNKNOWN: "main",
@@ -290,7 +290,7 @@ class Picture:
         current = self.view.current if self.view else None
         if current is None or self.stage is Stage.CALLING:
             return say("materials_wanted")
-        filed = sum(need.code in current.filed for need in current.materials)
+        filed = sum(need.code in current.filed or need.code in current.ticked for need in current.materials)
         return say("materials", filed=filed, all=len(current.materials))
 
     def materials(self, room: int) -> Text:
@@ -442,13 +442,21 @@ class Picture:
 
     def keys(self) -> Text:
         """The keys that mean something now; on a wide screen the others too, in grey."""
-        line = Text(" ")
+        drawn = []
         for cap, name, stages in _KEYS:
             live = self.stage in stages
             label = _MAIN[self.stage] if name == "main" else name
-            piece = self.pen.key(cap, say(f"key.{label}"), live=live)
-            if (live or self.wide) and line.cell_len + piece.cell_len + 1 <= self.width:
-                line.append_text(piece).append(" ")
+            drawn.append((live, self.pen.key(cap, say(f"key_short.{label}"), live=live).append(" ")))
+        # What means nothing now makes room, from the right.
+        while sum(cap.cell_len for _, cap in drawn) >= self.width or not self.wide:
+            idle = [place for place, (live, _) in enumerate(drawn) if not live]
+            if not idle:
+                break
+            del drawn[idle[-1]]
+        line = Text(" ")
+        for _, cap in drawn:
+            if line.cell_len + cap.cell_len <= self.width + 1:
+                line.append_text(cap)
         return line
 
     def _marked(self, mark: Mark, words: str, *, bold: bool = True) -> Text:

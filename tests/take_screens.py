@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from PIL import Image
 from playwright.sync_api import Page
@@ -17,7 +18,9 @@ from kiosk_ui.counter import CounterApp
 from kiosk_ui.technician import TechnicianApp
 from sim.bench import HALLS, Bench, DaemonProcess
 from sim.visits import Clerk, Kiosk, residents
+from tests.screens import test_counter_goldens as goldens
 from tests.screens.chromium import chromium
+from tests.screens.counter_room import counter
 from tests.waiting import until, until_async
 
 TO = Path(__file__).resolve().parents[1] / "docs" / "screens"
@@ -25,6 +28,9 @@ TO = Path(__file__).resolve().parents[1] / "docs" / "screens"
 
 def main() -> int:
     TO.mkdir(parents=True, exist_ok=True)
+    asyncio.run(_counter_states())
+    if "--counter" in sys.argv:
+        return 0
     with tempfile.TemporaryDirectory() as folder, Bench(HALLS / "small", Path(folder)) as bench, DaemonProcess(bench):
         crowd = residents(3)
         kiosk = Kiosk(bench, "k1", 1)
@@ -37,7 +43,7 @@ def main() -> int:
         _pages(bench, kiosk, next(crowd))
         clerk.say("serve", seen=number)
         clerk.scan(number)
-        _draw("counter", asyncio.run(_counter(bench)))
+        _draw("counter", asyncio.run(_counter(bench, clerk.http.headers["X-Hall-Session"])))
         bench["PRN-01"].whole_slips[-1].save(TO / "slip.png")
         kiosk.close()
         clerk.close()
@@ -84,14 +90,41 @@ def _shot(page: Page, name: str, width: int) -> None:
     small.quantize(128).save(file, optimize=True)
 
 
-async def _counter(bench: Bench) -> str:
+async def _counter(bench: Bench, session: str) -> str:
     """The clerk's screen as SVG."""
-    async with HallClient(bench.url) as client:
+    async with HallClient(bench.url, session=session) as client:
         app = CounterApp(client, "1", "c001")
         async with app.run_test(size=(120, 40)) as pilot:
             await until_async(lambda: "申请表" in app.export_screenshot(), what="the counter screen")
             await pilot.pause()
             return app.export_screenshot()
+
+
+PICTURES = {
+    (120, 40): ("signed-out", "idle", "calling", "serving", "scanned", "paused", "finish", "notice", "help"),
+    (80, 24): ("idle", "calling", "serving", "park", "chosen", "messages"),
+}
+"""States of test_counter_goldens that are drawn, by size."""
+
+
+async def _counter_states() -> None:
+    """The counter in each state, as its goldens are made, by night; one by day."""
+    for size, names in PICTURES.items():
+        for name in names:
+            await _state(name, size)
+    await _state("serving", (120, 40), day=True)
+
+
+async def _state(name: str, size: tuple[int, int], *, day: bool = False) -> None:
+    state = goldens.STATES[name]
+    shown = counter(state.view, size=size, signed_out=state.signed_out, plain=state.plain, day=day)
+    with mock.patch.object(HallClient, "hall_time_s", return_value=goldens.NOW.timestamp()):
+        async with shown as room:
+            await room.press(*state.keys)
+            await room.sees(state.sees)
+            await until_async(lambda: not room.shows("正在"))
+            look = "-day" if day else ""
+            _draw(f"counter-{name}-{size[0]}x{size[1]}{look}", room.app.export_screenshot())
 
 
 async def _technician(bench: Bench) -> None:

@@ -87,7 +87,7 @@ async def test_a_visit_by_keys_from_call_to_finish(terminal: Terminal, size: tup
         terminal.type("+")
         await until_async(lambda: hall.verbs() == [("next", {"seen": None})])
         hall.show(calling(notices=(Text(zh="窗口屏离线，请口头叫号。"),)))
-        await terminal.sees("叫号中", "张*试", "窗口屏离线，请口头叫号。", "开始办理")
+        await terminal.sees("叫号中", "张*试", "窗口屏离线，请口头叫号。", "开始")
         terminal.press("F3", "Enter")
         await until_async(lambda: [verb for verb, _ in hall.verbs()] == ["next", "recall", "serve"])
         hall.show(serving())
@@ -176,7 +176,7 @@ async def test_terminal_may_be_dragged_to_another_size(terminal: Terminal) -> No
         await terminal.sees("叫号中", "本窗口业务队列")
         terminal.resize(80, 24)
         await until_async(lambda: "本窗口业务队列" not in terminal.screen())
-        screen = await terminal.sees("叫号中", "社会保险登记", "开始办理", "待传")
+        screen = await terminal.sees("叫号中", "社会保险登记", "开始", "待传")
         assert all(cell_len(line) <= 80 for line in screen.splitlines())
 
 
