@@ -74,12 +74,12 @@ class SignInDialog(ModalScreen[SignInOrder | None]):
     def clerk(self) -> str:
         """The staff number that is meant: as it stands, or by its digits alone, leading zeros or not."""
         typed = self.query_one("#number", Input).value.strip()
-        known = {c.clerk for c in self._clerks}
+        known = [c.clerk for c in self._clerks]
         if typed in known or not typed.isdigit():
             return typed
         digits = typed.lstrip("0")
         meant = [c for c in known if re.sub(r"^\D*0*", "", c) == digits]
-        return meant[0] if len(meant) == 1 else typed
+        return meant[0] if meant else typed
 
     @on(Input.Changed, "#number")
     def _show_name(self) -> None:

@@ -18,10 +18,10 @@ DEMO_PIN = "246810"
 # Argon2id of it, made once with a random salt: a model hall is the same whenever it is written.
 DEMO_PIN_HASH = "$argon2id$v=19$m=19456,t=2,p=1$iF8+lZMgOwAnFuUJLyL8Tw$DoynINxDDy5CI1sB8RZA2pIAv1upYGv/AVRaEPCtT2Q"
 OTHER_STAFF = (
-    ("r001", "首席代表01", "chief"),
-    ("g001", "导办人员01", "guide"),
-    ("m001", "值班长01", "manager"),
-    ("t001", "技术员01", "technician"),
+    ("r901", "首席代表01", "chief"),
+    ("g902", "导办人员01", "guide"),
+    ("m903", "值班长01", "manager"),
+    ("t904", "技术员01", "technician"),
 )
 """Number, name and role of those who sit at no window of their own."""
 DISPLAY_WIDTH_PX = 128

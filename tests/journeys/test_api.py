@@ -148,7 +148,7 @@ def test_the_map_names_everything_a_screen_offers(standing: Hall) -> None:
 
     assert [w.code for w in found.windows] == ["1", "2", "3"]
     assert [q.code for q in found.queues] == ["A", "H", "N"]
-    assert [c.clerk for c in found.clerks] == ["c001", "c002", "c003", "c004", "r001", "m001"]
+    assert [c.clerk for c in found.clerks] == ["c001", "c002", "c003", "c004", "r901", "m903"]
     assert [k.code for k in found.kiosks] == ["k1"]
     assert {z.code for z in found.zones} == {"A", "D"}
     assert found.items[-1].code == "queue:N"
