@@ -448,15 +448,15 @@ class Picture:
             label = _MAIN[self.stage] if name == "main" else name
             drawn.append((live, self.pen.key(cap, say(f"key_short.{label}"), live=live).append(" ")))
         # What means nothing now makes room, from the right.
-        while sum(cap.cell_len for _, cap in drawn) >= self.width or not self.wide:
+        while sum(words.cell_len for _, words in drawn) >= self.width or not self.wide:
             idle = [place for place, (live, _) in enumerate(drawn) if not live]
             if not idle:
                 break
             del drawn[idle[-1]]
         line = Text(" ")
-        for _, cap in drawn:
-            if line.cell_len + cap.cell_len <= self.width + 1:
-                line.append_text(cap)
+        for _, words in drawn:
+            if line.cell_len + words.cell_len <= self.width + 1:
+                line.append_text(words)
         return line
 
     def _marked(self, mark: Mark, words: str, *, bold: bool = True) -> Text:

@@ -37,7 +37,7 @@ def test_small_hall_has_one_kiosk_three_windows_and_four_clerks() -> None:
     plan = devices(HallName.SMALL)
 
     assert (len(plan["kiosk"]), len(plan["window"]), len(plan["queue"])) == (1, 3, 3)
-    assert list(plan["clerk"]) == ["c001", "c002", "c003", "c004"]
+    assert list(plan["clerk"]) == ["c001", "c002", "c003", "c004", "r901", "g902", "m903", "t904"]
 
 
 def test_every_item_reaches_a_window_through_one_queue(hall: HallName, plan: Tree) -> None:
