@@ -30,6 +30,7 @@ from hall_daemon.api_clerks import Gate
 from hall_daemon.api_follow import add_routes as add_follow
 from hall_daemon.api_streams import DaemonEnds, Wake, follow, follow_line, lines
 from hall_daemon.board import Board, Emergency
+from hall_daemon.case_papers import CasePapers
 from hall_daemon.cataloguing import Cataloguing
 from hall_daemon.desk import Desk
 from hall_daemon.devices import Devices
@@ -128,7 +129,7 @@ def build(services: Services, tokens: dict[str, str]) -> FastAPI:
     _kiosks(app, services)
     _windows(app, services)
     _scans(app, services)
-    api_cases.add_routes(app, services.hall)
+    api_cases.add_routes(app, services.hall, CasePapers(services.hall, services.devices))
     _tickets(app, services)
     _streams(app, services)
     _technician(app, services)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
+from hall_daemon.case_papers import CasePapers
 from hall_daemon.hall import Hall
 from hall_daemon.protocol_cases import (
     CaseDone,
     CasesView,
     DecideCase,
     HandIn,
+    PaperPrinted,
+    PrintPaper,
     ReturnCase,
     Supplement,
     WithdrawCase,
 )
 
 
-def add_routes(app: FastAPI, hall: Hall) -> None:
+def add_routes(app: FastAPI, hall: Hall, papers: CasePapers) -> None:
     """All below /windows, which a counter's token opens."""
 
     @app.get("/windows/{window}/cases")
@@ -38,6 +41,10 @@ def add_routes(app: FastAPI, hall: Hall) -> None:
     @app.post("/windows/{window}/cases/return")
     async def returned(window: str, order: ReturnCase) -> CaseDone:
         return await hall.return_case(window, order)
+
+    @app.post("/windows/{window}/cases/print")
+    async def print_paper(window: str, order: PrintPaper) -> PaperPrinted:
+        return await papers.print(window, order)
 
     @app.post("/windows/{window}/cases/{local_case_no}/decide")
     async def decide(window: str, local_case_no: str, order: DecideCase) -> CaseDone:

@@ -64,9 +64,11 @@ def papers(session: Session, local_case_no: str) -> list[Brought]:
     ]
 
 
-def lines_of(session: Session, row: CaseRow) -> tuple[Line, ...]:
-    """The checklist of a case."""
-    return cases.checklist(asked_in(row), papers(session, row.local_case_no), frozenset(row.applies))
+def lines_of(session: Session, row: CaseRow, ticket_id: str = "") -> tuple[Line, ...]:
+    """The checklist of a case; with what was scanned under a ticket meanwhile, which counts above what was known."""
+    known = {paper.code: paper for paper in papers(session, row.local_case_no)}
+    known.update({paper.code: paper for paper in scanned(session, ticket_id)} if ticket_id else {})
+    return cases.checklist(asked_in(row), known.values(), frozenset(row.applies))
 
 
 def of_ticket(session: Session, ticket_id: str) -> list[CaseRow]:
@@ -74,6 +76,18 @@ def of_ticket(session: Session, ticket_id: str) -> list[CaseRow]:
     came_back = select(NoticeRow.local_case_no).where(NoticeRow.back_ticket == ticket_id)
     question = select(CaseRow).where(or_(CaseRow.ticket_id == ticket_id, col(CaseRow.local_case_no).in_(came_back)))
     return list(session.exec(question.order_by(col(CaseRow.local_case_no))))
+
+
+def case_for(session: Session, ticket_id: str, local_case_no: str) -> str | None:
+    """The case that pages of a ticket belong to: the one that is named, else the only open one.
+
+    Raises NotFound for a case that is not this ticket's.
+    """
+    ended = (CaseState.DECIDED.value, CaseState.RETURNED.value)
+    found = [row.local_case_no for row in of_ticket(session, ticket_id) if row.state not in ended]
+    if local_case_no and local_case_no not in found:
+        raise NotFound(what=local_case_no)
+    return local_case_no or (found[0] if len(found) == 1 else None)
 
 
 def by_no(session: Session, local_case_no: str) -> CaseRow:

@@ -95,11 +95,13 @@ def fresh(session: Session, ticket: TicketInfo, item: Item) -> CaseView:
     )  # fmt: skip
 
 
-def view(session: Session, profile: HallProfile, number: str, row: CaseRow) -> CaseView:
-    """A case."""
-    lines, applies = case_lookups.lines_of(session, row), frozenset(row.applies)
+def view(session: Session, profile: HallProfile, ticket: TicketInfo, row: CaseRow) -> CaseView:
+    """A case, as it stands for the ticket at the window."""
+    open_case = row.state in (CaseState.SUPPLEMENT.value, CaseState.ACCEPTED.value)
+    lines = case_lookups.lines_of(session, row, ticket.ticket_id if open_case else "")
+    applies = frozenset(row.applies)
     return CaseView(
-        number=number, local_case_no=row.local_case_no, item=row.item,
+        number=ticket.number, local_case_no=row.local_case_no, item=row.item,
         item_name=profile.item_of(row.item, "", "").name, kind=CaseKind(row.kind), state=CaseState(row.state),
         days=row.days, day_unit="day" if row.day_unit == "day" else "workday", due=row.due_on or "",
         lines=item_lines(lines, applies), complete=cases.is_complete(lines),

@@ -115,6 +115,7 @@ def read_window(
         caller=_device_for(table, "caller", devices, Caller),
         evaluator=_device_for(table, "evaluator", devices, Evaluator),
         weights=weights,
+        printer=_device_for(table, "printer", devices, SlipPrinter),
     )
 
 

@@ -16,6 +16,7 @@ from typing import Literal
 from sqlmodel import Session
 
 from hall_daemon import case_lookups, case_views, cases
+from hall_daemon.access import Role
 from hall_daemon.cases import Brought, CaseKind, CaseState, CaseVerb, Line, LineState, Wanted
 from hall_daemon.events import EventData, OperatorActed
 from hall_daemon.events_cases import (
@@ -46,7 +47,7 @@ from hall_daemon.tables import DecisionRow, TicketRow
 from hall_daemon.tables_cases import CaseCounterRow, CasePaperRow, CaseRow, NoticeRow
 from hall_daemon.texts import text
 from hall_daemon.tickets import HallError, IllegalStep, NotFound
-from hall_daemon.words import TicketState
+from hall_daemon.words import CounterKind, TicketState
 
 NoticeKind = Literal["accept", "supplement", "reject"]
 
@@ -75,6 +76,12 @@ class NoMoreCases(HallError):
     code = "no_more_cases"
 
 
+class CaseNotYours(HallError):
+    """The front clerk of a comprehensive window takes in and does not decide."""
+
+    code = "case_not_yours"
+
+
 class CaseStep(HallError):
     """The case is not in a state for this."""
 
@@ -84,6 +91,11 @@ class CaseStep(HallError):
     def sentence(self) -> Text:
         state = text(f"case.state.{self.facts['state']}")
         return Text(zh=text("hall.case_step", state=state.zh).zh, en=text("hall.case_step", state=state.en).en)
+
+
+def may_decide(kind: CounterKind, role: Role) -> bool:
+    """Whether a decision can be made here: at a comprehensive window by a representative only (首席代表)."""
+    return kind is not CounterKind.GENERAL or role in (Role.CHIEF, Role.MANAGER)
 
 
 @dataclass
@@ -209,10 +221,13 @@ class CaseVerbs(HallCore):
         return await self.store.write(verb)
 
     async def decide_case(self, window: str, local_case_no: str, order: DecideCase) -> CaseDone:
-        """The end of an accepted case: granted, or refused with the reason."""
+        """The end of an accepted case: granted, or refused with the reason. Raises CaseNotYours, CaseStep, NotFound."""
 
         def verb(tx: Tx) -> CaseDone:
             clerk, row = self._clerk_at(tx, window), case_lookups.by_no(tx.session, local_case_no)
+            who = self.staff.get(clerk)
+            if who is None or not may_decide(self.profile.windows[window].counter_kind, who.role):
+                raise CaseNotYours()
             _step(row, CaseVerb.DECIDE, tx)
             row.result = order.result
             event = tx.emit(
@@ -225,6 +240,16 @@ class CaseVerbs(HallCore):
             return _done(row, event)
 
         return await self.store.write(verb)
+
+    async def number_case(self, local_case_no: str, case_no: str) -> None:
+        """The province has numbered a case. Raises NotFound."""
+
+        def verb(tx: Tx) -> None:
+            row = case_lookups.by_no(tx.session, local_case_no)
+            row.case_no = case_no
+            tx.session.add(row)
+
+        await self.store.write(verb)
 
     # --- questions ----------------------------------------------------------------------------------------------------
 
@@ -241,7 +266,7 @@ class CaseVerbs(HallCore):
             return CasesView(
                 cases=(
                     *(case_views.fresh(session, ticket, item) for item in items),
-                    *(case_views.view(session, self.profile, ticket.number, row) for row in rows),
+                    *(case_views.view(session, self.profile, ticket, row) for row in rows),
                 ),
                 outcome=case_views.ending(rows),
             )
@@ -452,7 +477,7 @@ def _remember(tx: Tx, event: int, row: CaseRow) -> None:
     tx.session.add(row)
     tx.session.flush()
     body = {
-        "case": row.model_dump(),
+        "case": row.model_dump(exclude={"case_no"}),
         "papers": [p.model_dump() for p in case_lookups.paper_rows(tx.session, row.local_case_no)],
         "notices": [
             n.model_dump(exclude={"back_ticket"}) for n in case_lookups.notices_of(tx.session, row.local_case_no)

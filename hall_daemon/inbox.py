@@ -31,6 +31,7 @@ from hall_daemon.province_replies import ProvinceError, Rejected, Remedy
 from hall_daemon.province_shapes import Answer, Command, PublishedKey, Sequence
 from hall_daemon.store import Store, Tx
 from hall_daemon.tables import MetaRow
+from hall_daemon.tickets import NotFound
 
 _log = logging.getLogger("inbox")
 
@@ -62,6 +63,11 @@ class _Resend(Answer):
     last: Sequence = Field(alias="to", ge=1)
 
 
+class _Numbered(Answer):
+    local_case_no: str = Field(pattern=r"^L[0-9]{26}$")
+    case_no: str = Field(min_length=1, max_length=50)
+
+
 class Inbox:
     """Everything that comes down."""
 
@@ -78,6 +84,7 @@ class Inbox:
             "keys.refresh": self._refresh_keys,
             "resend": self._resend,
             "notice.show": self._show_notice,
+            "case.numbered": self._number_case,
         }
 
     async def run(self) -> None:
@@ -171,6 +178,15 @@ class Inbox:
         last = min(span.last, self._outbox.events.acked)
         sent = await self._outbox.days.resend(self._outbox.events.streamid, span.first, last)
         return "done", f"{sent} events"
+
+    async def _number_case(self, command: Command) -> Outcome:
+        """The province's number of a case."""
+        told = _Numbered.model_validate(command.args)
+        try:
+            await self._hall.number_case(told.local_case_no, told.case_no)
+        except NotFound:
+            return "failed", "no such case"
+        return "done", None
 
     async def _refresh_keys(self, _: Command) -> Outcome:
         await self._look_at_keys()

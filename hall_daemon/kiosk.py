@@ -101,6 +101,7 @@ class KioskFlow:
             (S.APPOINTMENT, k.OK): self._appointment_first,
             (S.APPOINTMENT, k.DIGIT_2): who.something_else,
             (S.APPOINTMENT, k.CORRECT): core.end,
+            (S.RETURN, k.OK): self._taking.take_back,
             (S.RETURN, k.DIGIT_2): who.something_else,
         }
 
@@ -108,7 +109,7 @@ class KioskFlow:
         k, who = Key, self._identifying
         accept = {
             S.ID: who.accept_id, S.PASSPORT: who.accept_passport, S.BEHALF: who.accept_behalf,
-            S.PHONE: who.accept_phone, S.NUMBER: self._taking.look_up_number, S.NOTICE: self._look_for_notice,
+            S.PHONE: who.accept_phone, S.NUMBER: self._taking.look_up_number, S.NOTICE: self._taking.look_up_notice,
         }  # fmt: skip
         return {
             **{(screen, k.OK): act for screen, act in accept.items()},
@@ -202,11 +203,17 @@ class KioskFlow:
         self.core.visit.intent = "return"
         self.core.go(S.NOTICE)
 
-    def _look_for_notice(self) -> None:
-        self.core.stage.say(text("kiosk.notice_no.none"))
-
     def _print_guide(self) -> None:
-        """Nothing yet."""
+        """办事指南 on paper; the page stays, and says what became of it."""
+        core, item = self.core, self.core.visit.looked
+        if item is None:
+            return
+
+        async def print_it() -> None:
+            result = await core.desk.print_guide(item, large=core.visit.modes.large)
+            core.stage.say(text(f"kiosk.guide.printed.{result.value}"))
+
+        core.do(print_it)
 
     def _take_from_guide(self) -> None:
         if not self._choosing.take_from_guide():

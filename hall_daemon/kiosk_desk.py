@@ -7,24 +7,26 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from sqlmodel import Session
 
-from drivers.base import Condition, Refused
-from hall_daemon import kiosk_common, lookups, privacy, slips
-from hall_daemon.clock import Clock, rfc3339
+from drivers.base import Condition, Refused, Slip
+from hall_daemon import kiosk_common, lookups, privacy, slip_facts, slips
+from hall_daemon.clock import Clock, hour_minute, rfc3339
 from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
 from hall_daemon.following import slip_address
 from hall_daemon.hall import Hall
 from hall_daemon.kiosk_pages_choose import place_of
 from hall_daemon.kiosk_scene import Booking, Notice
 from hall_daemon.kiosk_visit import KioskTimes, TakenTicket, Visit, age_on, born, print_reason
-from hall_daemon.profile import Kiosk
+from hall_daemon.profile import Item, Kiosk
 from hall_daemon.protocol import Text
+from hall_daemon.protocol_cases import ComeBack
 from hall_daemon.texts import say, text
-from hall_daemon.tickets import HallError, IssueOrder, TicketInfo
+from hall_daemon.tickets import HallError, IssueOrder, NotFound, TicketInfo
 from hall_daemon.upkeep import Upkeep
 from hall_daemon.words import CancelReason, Channel, PrintReason, PrintResult, Priority, RequeuedBy, TicketState
 
@@ -64,9 +66,11 @@ class Desk:
                 typed_id=visit.typed_id,
                 phone=visit.phone,
                 printed_required=bool(self.kiosk.printer),
-                priority=self.priority(visit),
+                priority=Priority.GREEN if visit.back else self.priority(visit),
             )
         )
+        if visit.back:
+            await self.hall.came_back(visit.back, issued.ticket_id)
         return TakenTicket(
             ticket_id=issued.ticket_id,
             number=issued.number,
@@ -74,6 +78,7 @@ class Desk:
             windows=issued.windows,
             waiting_ahead=issued.waiting_ahead,
             taken=_minute(self.clock.now_ms()),
+            priority=Priority.GREEN if visit.back else self.priority(visit),
         )
 
     def priority(self, visit: Visit) -> Priority:
@@ -112,9 +117,28 @@ class Desk:
         """What this person has booked for today."""
         return ()
 
-    async def came_back(self, _visit: Visit) -> Notice | None:
-        """A notice with which this person comes back."""
-        return None
+    async def came_back(self, visit: Visit) -> Notice | None:
+        """A notice with which this person comes back, by the card; the oldest."""
+        key = self.hall.config.secrets.match
+        id_type, id_no = document_of(visit)
+        if key is None or not id_no:
+            return None
+        found = await self.hall.notices_for(privacy.id_hmac(key, id_type, id_no))
+        return next((notice for back in found if (notice := self._notice(back)) is not None), None)
+
+    async def find_notice(self, typed: str) -> Notice | None:
+        """The notice of this number, while it leads straight back."""
+        try:
+            return self._notice(await self.hall.come_back(typed))
+        except NotFound:
+            return None
+
+    def _notice(self, back: ComeBack) -> Notice | None:
+        item = self.hall.profile.items.get(back.item)
+        if item is None or not back.open:
+            return None
+        missing = tuple(paper.zh for paper in back.bring)
+        return Notice(number=back.notice_no, item=item, window=back.window, missing=missing)
 
     async def rejoin(self, number: str) -> TakenTicket:
         """Put a missed number back into line. Raises HallError."""
@@ -150,14 +174,24 @@ class Desk:
 
     # --- paper --------------------------------------------------------------------------------------------------------
 
-    async def print_slip(self, ticket: TakenTicket, *, reprint: bool) -> tuple[PrintResult, PrintReason | None]:
+    async def print_slip(
+        self, ticket: TakenTicket, *, reprint: bool, large: bool = False
+    ) -> tuple[PrintResult, PrintReason | None]:
         """Print, and say what the printer proved."""
+        code = await slip_address(self.hall, ticket.ticket_id)
+        facts = self._facts(ticket, code, reprint=reprint, large=large)
+        return await self._print(partial(slips.compose, facts))
+
+    async def print_guide(self, item: Item, *, large: bool) -> PrintResult:
+        """办事指南 on paper."""
+        facts = slip_facts.guide_facts(self.hall.profile, item, self.clock.now_ms(), large=large)
+        return (await self._print(partial(slips.guide, facts)))[0]
+
+    async def _print(self, composing: Callable[[int], Slip]) -> tuple[PrintResult, PrintReason | None]:
         if not self.kiosk.printer:
             return PrintResult.FAILED, PrintReason.OFFLINE
-        code = await slip_address(self.hall, ticket.ticket_id)
-        facts = self._facts(ticket, code, reprint=reprint)
         try:
-            await self.devices.call(self.kiosk.printer, partial(_print, facts), self.times.print_limit_s)
+            await self.devices.call(self.kiosk.printer, partial(_print, composing), self.times.print_limit_s)
         except Refused as exc:
             return PrintResult.FAILED, print_reason(exc.condition)
         except DeviceUnavailable as exc:
@@ -178,7 +212,7 @@ class Desk:
             return
         self._log.info("slip %s %s reason=%s", ticket.number, result.value, reason.value if reason else "-")
 
-    def _facts(self, ticket: TakenTicket, code: str, *, reprint: bool) -> slips.SlipFacts:
+    def _facts(self, ticket: TakenTicket, code: str, *, reprint: bool, large: bool) -> slips.SlipFacts:
         required = tuple(m.name for m in ticket.item.materials if m.need == "required")
         return slips.SlipFacts(
             hall=self.hall.profile.hall,
@@ -192,6 +226,11 @@ class Desk:
             materials=required,
             code=code,
             reprint=reprint,
+            wait=ticket.expected if ticket.expected.zh else None,
+            appointment=ticket.appointment,
+            priority=ticket.priority not in (Priority.NORMAL, Priority.APPOINTMENT, Priority.GREEN),
+            back=ticket.priority is Priority.GREEN,
+            large=large,
         )
 
     # --- what works ---------------------------------------------------------------------------------------------------
@@ -247,9 +286,9 @@ class Desk:
         return self.devices.view(device).link == "connecting"
 
 
-def _print(facts: slips.SlipFacts, printer: Any) -> None:
+def _print(composing: Callable[[int], Slip], printer: Any) -> None:
     """Runs on the port's thread. Any: whatever driver the configuration names; its options know the paper's width."""
-    printer.print_slip(slips.compose(facts, getattr(printer.options, "columns", USUAL_COLUMNS)))
+    printer.print_slip(composing(getattr(printer.options, "columns", USUAL_COLUMNS)))
 
 
 def _taken(info: TicketInfo) -> TakenTicket:
@@ -261,6 +300,8 @@ def _taken(info: TicketInfo) -> TakenTicket:
         waiting_ahead=info.waiting_ahead,
         taken=_minute(info.issued_ms),
         state=info.state,
+        priority=info.priority,
+        appointment=hour_minute(info.slot_start_ms) if info.slot_start_ms else "",
     )
 
 

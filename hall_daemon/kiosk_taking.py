@@ -35,6 +35,29 @@ class Taking:
         self._core.stage.start(S.PRINTING)
         self._core.do(partial(self._issue, self._core.visit))
 
+    def look_up_notice(self) -> None:
+        """Find the notice whose number was typed, if it still leads straight back."""
+        core, visit = self._core, self._core.visit
+
+        async def look_up() -> None:
+            found = await core.desk.find_notice(visit.notice)
+            if visit is not core.visit:
+                return
+            core.came_back = found
+            if found is None:
+                core.stage.say(text("kiosk.notice_no.none"))
+            else:
+                core.go(S.RETURN)
+
+        core.do(look_up)
+
+    def take_back(self) -> None:
+        """Back with the papers of a notice: a number of the green lane, in one step."""
+        notice, visit = self._core.came_back, self._core.visit
+        if notice is not None:
+            visit.cart, visit.back, visit.request_id = (notice.item,), notice.number, self._core.clock.new_id()
+            self.take()
+
     async def _issue(self, visit: Visit) -> None:
         core = self._core
         try:
@@ -63,7 +86,8 @@ class Taking:
 
     async def _print(self, ticket: TakenTicket, *, reprint: bool) -> None:
         await self._let_trouble_pass()
-        result, reason = await self._core.desk.print_slip(ticket, reprint=reprint)
+        large = self._core.visit.modes.large
+        result, reason = await self._core.desk.print_slip(ticket, reprint=reprint, large=large)
         if reason is not None:
             self._core.print_reason = reason
         self._core.busy = False  # what is written down below needs nobody to wait for it

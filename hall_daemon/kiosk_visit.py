@@ -13,7 +13,7 @@ from drivers.base import CardKind, Condition, IdCard
 from hall_daemon.profile import Item
 from hall_daemon.protocol import Text
 from hall_daemon.protocol_kiosk import KioskModes, KioskScreen
-from hall_daemon.words import PrintReason, TicketState
+from hall_daemon.words import PrintReason, Priority, TicketState
 
 PHONE_LENGTH = 11
 ID_LENGTH = 18
@@ -103,6 +103,8 @@ class Visit:
     """A ticket number being typed."""
     notice: str = ""
     """Number of a one-time notice being typed."""
+    back: str = ""
+    """Number of the notice that is answered with the number to be taken: into the green lane."""
     with_card: bool = False
     """A card was used, and must not be left behind; stays when the card's data is forgotten."""
     consult: bool = False
@@ -137,6 +139,9 @@ class TakenTicket:
     """When it was taken, as it is printed."""
     state: TicketState = TicketState.WAITING
     expected: Text = field(default_factory=lambda: Text(zh=""))
+    priority: Priority = Priority.NORMAL
+    appointment: str = ""
+    """Begin of the slot, `10:30`."""
 
 
 _REASONS = {

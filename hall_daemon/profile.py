@@ -52,6 +52,8 @@ class Window:
     evaluator: str = ""
     weights: Mapping[str, int] = field(default_factory=dict)
     """Queue → weight, 1 to 10: each step is worth five minutes of waiting at this window."""
+    printer: str = ""
+    """Of papers; a window without one uses a kiosk's."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -375,6 +375,8 @@ class FilePages(Frozen):
     material_name: str = Field(default="", max_length=200)
     pages: tuple[int, ...] = Field(min_length=1)
     copy_kind: CopyKind = CopyKind.ORIGINAL_SEEN
+    local_case_no: str = Field(default="", max_length=40)
+    """Case that they belong to; empty: the open one of the ticket, if there is one only."""
     replace: bool = False
     """They take the place of what was last filed as this material, because that scan was bad."""
 

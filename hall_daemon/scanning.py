@@ -24,6 +24,7 @@ from typing import Literal
 from sqlmodel import Session, col, select
 
 from drivers.base import ColorMode, Condition, Page, PageSource, Refused, ScanProfile
+from hall_daemon import case_lookups
 from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
 from hall_daemon.events import Blob, MaterialPage, MaterialReplaced, MaterialScanned, PageQuality
 from hall_daemon.hall import Hall
@@ -196,11 +197,12 @@ class Scanning:
             copy_kind=order.copy_kind.value, pages=[p.blob for p in pages], filed_ms=tx.now_ms, clerk=session.clerk,
             window=job.window,
         )  # fmt: skip
+        case = case_lookups.case_for(tx.session, ticket.id, order.local_case_no)
         replaced = _last_filed(tx.session, ticket.id, row.code) if order.replace else None
         tx.session.add(row)
         event = tx.emit(
             MaterialScanned(
-                material_id=row.id, ticket_id=ticket.id, material_code=row.code, material_name=name,
+                material_id=row.id, ticket_id=ticket.id, local_case_no=case, material_code=row.code, material_name=name,
                 copy_kind=order.copy_kind, device_id=job.device, clerk_id=session.clerk,
                 pages=tuple(_page_of_event(no, page) for no, page in enumerate(pages, start=1)),
                 quality=PageQuality(

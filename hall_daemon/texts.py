@@ -16,6 +16,7 @@ from hall_daemon import (
     texts_manager,
     texts_province,
     texts_rules,
+    texts_slips,
     texts_technician,
     texts_voice,
     texts_window,
@@ -162,7 +163,7 @@ def _merge(*tables: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
 TEXTS = _merge(
     texts_day.TEXTS,
     _HALL, texts_cases.TEXTS, texts_clerks.TEXTS, texts_kiosk.TEXTS, texts_counter.TEXTS, texts_province.TEXTS,
-    texts_technician.TEXTS, texts_voice.TEXTS, texts_window.TEXTS, texts_manager.TEXTS,
+    texts_technician.TEXTS, texts_slips.TEXTS, texts_voice.TEXTS, texts_window.TEXTS, texts_manager.TEXTS,
     texts_rules.TEXTS,
 )  # fmt: skip
 

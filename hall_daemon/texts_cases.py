@@ -23,9 +23,17 @@ TEXTS: dict[str, tuple[str, str]] = {
         "这个办件现在不能这样操作（{state}）。",
         "This step is not possible now: the case is {state}.",
     ),
+    "hall.case_not_yours": (
+        "综合窗口只收件，请首席代表决定。",
+        "This window takes in; a chief representative decides.",
+    ),
     "hall.case_no_item": (
         "这个号没有事项，不能收件；请先选事项。",
         "This number is for no service: choose one first.",
+    ),
+    "hall.no_paper": (
+        "现在没有可用的打印机；告知有效，请稍后补打或手写。",
+        "No printer can be used now. The notice stands; print it later.",
     ),
     "hall.no_more_cases": ("今天的编号已用完。", "The numbers of this day are used up."),
     "case.state.received": ("已收件", "received"),
@@ -33,4 +41,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "case.state.accepted": ("已受理", "accepted"),
     "case.state.decided": ("已办结", "decided"),
     "case.state.returned": ("已退回", "returned"),
+    # where a paper lies
+    "case.printed_here": ("已在本窗口打印", "Printed at this window"),
+    "case.printed_at": ("已在 {kiosk} 打印", "Printed at {kiosk}"),
 }

@@ -123,6 +123,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "kiosk.cart.full": ("一个号最多办 4 件事", "One ticket is for 4 services at most"),
     # guide
     "kiosk.guide.title": ("要准备什么", "What you need"),
+    "kiosk.guide.printed.ok": ("已打印，请取走", "Printed: please take it"),
+    "kiosk.guide.printed.failed": (
+        "现在不能打印，请看屏幕或问工作人员",
+        "It cannot be printed now: read it here, or ask staff",
+    ),
+    "kiosk.guide.printed.unknown": ("打印结果不明，没出来请再按一次", "If nothing came out, press again"),
     "kiosk.guide.print": ("打印材料清单", "Print the list"),
     "kiosk.guide.take": ("取这个号", "Take a ticket"),
     "kiosk.guide.look": ("看办事指南", "See the guide"),
@@ -371,13 +377,4 @@ TEXTS: dict[str, tuple[str, str]] = {
         "请用旁边的取号机，或到导办台取号。已取的号全部有效",
         "Use another kiosk or the information desk. Tickets already taken stay valid",
     ),
-    # slip
-    "slip.reprint": ("补打", "REPRINT"),
-    "slip.ahead": ("前面等待 {n} 人", "{n} ahead of you"),
-    "slip.windows": ("听到叫号，到 {windows} 号窗口", "When called: window {windows}"),
-    "slip.taken": ("取号 {at} {kiosk}", "Taken {at}"),
-    "slip.valid": ("当日有效", "Valid today only"),
-    "slip.bring": ("请备好：{materials}", "Please have your papers ready."),
-    "slip.missed": ("过号请到原窗口，不用重新取号。", "Missed? Tell the same window."),
-    "slip.look": ("请留意窗口屏、大屏和广播。", "Watch the signs and listen."),
 }

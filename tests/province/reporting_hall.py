@@ -22,7 +22,7 @@ from hall_daemon.hall import Hall
 from hall_daemon.inbox import Inbox
 from hall_daemon.outbox import Outbox, State
 from hall_daemon.privacy import Key, sm3_hex
-from hall_daemon.profile import Clerk, HallProfile, Item, Kiosk, Queue, Window, Zone
+from hall_daemon.profile import Clerk, DeskRules, HallProfile, Item, Kiosk, Queue, Window, Zone
 from hall_daemon.protocol import Text
 from hall_daemon.province import Pace
 from hall_daemon.store import Store, Tx
@@ -77,6 +77,7 @@ def config_for(folder: Path, twin: ProvinceTwin) -> HallConfig:
     return HallConfig(
         file=folder / "devices.toml", code=twin.hall, database=folder / "hall.db", host="127.0.0.1", port=0,
         province_url=twin.url, devices={}, clerks={"c1": Clerk(code="c1", name="李窗口")}, profile=PROFILE,
+            desk=DeskRules(idle_minutes=0, outcome_required=False),
         secrets=Secrets(sign=key("sign"), pii=key("pii"), match=key("match"), tokens={}),
     )  # fmt: skip
 

@@ -11,14 +11,15 @@ import pytest
 from sqlmodel import Session, col, select
 
 from hall_daemon import case_lookups
+from hall_daemon.access import Role
 from hall_daemon.cases import CaseState, LineState
-from hall_daemon.hall_cases import CaseComplete, CaseIncomplete, CaseNoItem, CaseStep, replay
+from hall_daemon.hall_cases import CaseComplete, CaseIncomplete, CaseNoItem, CaseNotYours, CaseStep, may_decide, replay
 from hall_daemon.protocol_cases import DecideCase, HandIn, ReturnCase, Supplement, TakenPaper, WithdrawCase
 from hall_daemon.store import Tx
 from hall_daemon.tables import DecisionRow, EventRow, MaterialRow
 from hall_daemon.tables_cases import CasePaperRow, CaseRow, NoticeRow
 from hall_daemon.tickets import IllegalStep, NotFound, ScreenOutOfDate
-from hall_daemon.words import CopyKind, Outcome
+from hall_daemon.words import CopyKind, CounterKind, Outcome
 from tests.rules.hall_room import (
     HOUR_MS,
     PENSION,
@@ -53,7 +54,7 @@ def catalogue(kind: str = "promised", days: int = 3) -> str:
 async def room(tmp_path: Path) -> AsyncIterator[HallRoom]:
     write_hall(tmp_path, items=catalogue())
     async with hall_room(tmp_path) as life:
-        await life.sign_in(w1="c001")
+        await life.sign_in(w1="c001", w2="c002")
         yield life
 
 
@@ -109,11 +110,13 @@ async def test_what_is_missing_cannot_be_accepted_and_leaves_nothing_behind(room
 async def test_an_immediate_case_has_no_due_day_and_ends_with_its_decision(tmp_path: Path) -> None:
     write_hall(tmp_path, items=catalogue("immediate", 0))
     async with hall_room(tmp_path) as room:
-        await room.sign_in(w1="c001")
+        await room.sign_in(w1="c001", w2="c002")
         number = await at_window(room)
         done = await room.hall.accept_case("1", HandIn(seen=number, papers=taken(*ALL)))
+        with pytest.raises(CaseNotYours):
+            await room.hall.decide_case("1", done.local_case_no, DecideCase(result="granted"))
         assert (done.due, done.notice_no) == ("", "")
-        decided = await room.hall.decide_case("1", done.local_case_no, DecideCase(result="granted"))
+        decided = await room.hall.decide_case("2", done.local_case_no, DecideCase(result="granted"))
         assert decided.state is CaseState.DECIDED
         assert (await room.hall.cases_at("1")).outcome == "completed"
         acted = await room.last("operator.acted")
@@ -265,6 +268,29 @@ async def test_the_window_sees_the_case_of_a_ticket_that_came_back(room: HallRoo
     assert (case.local_case_no, case.notices[0].notice_no) == (told.local_case_no, told.notice_no)
 
 
+def test_the_front_clerk_of_a_comprehensive_window_does_not_decide() -> None:
+    assert not may_decide(CounterKind.GENERAL, Role.CLERK)
+    assert may_decide(CounterKind.GENERAL, Role.CHIEF)
+    assert may_decide(CounterKind.SPECIAL, Role.CLERK)
+
+
+async def test_pages_belong_to_the_only_open_case_or_to_the_one_that_is_named(room: HallRoom) -> None:
+    number = await at_window(room)
+    ticket = (await room.find(number)).ticket_id
+
+    async def case_for(named: str = "") -> str | None:
+        return await room.store.read(lambda s: case_lookups.case_for(s, ticket, named))
+
+    assert await case_for() is None
+    first = (await room.hall.notify_case("1", HandIn(seen=number))).local_case_no
+    assert await case_for() == first
+    second = (await room.hall.notify_case("1", HandIn(seen=number, item=PENSION))).local_case_no
+    assert await case_for() is None
+    assert await case_for(second) == second
+    with pytest.raises(NotFound):
+        await case_for("L" + "0" * 26)
+
+
 # --- return, withdraw -------------------------------------------------------------------------------------------------
 
 
@@ -278,7 +304,7 @@ async def test_what_is_returned_has_a_written_reason_and_a_notice(room: HallRoom
     assert (await room.last("case.notice"))["notice_kind"] == "reject"
     assert (await room.last("case.returned"))["reason_text"] == "不属于本厅受理范围"
     with pytest.raises(CaseStep):
-        await room.hall.decide_case("1", done.local_case_no, DecideCase(result="granted"))
+        await room.hall.decide_case("2", done.local_case_no, DecideCase(result="granted"))
 
 
 async def test_a_withdrawn_case_has_ended(room: HallRoom) -> None:
@@ -337,8 +363,18 @@ async def test_a_broken_promise_is_found(room: HallRoom) -> None:
     assert await overdue() == []
     room.clock.pass_ms(DAY_MS)
     assert await overdue() == [done.local_case_no]
-    await room.hall.decide_case("1", done.local_case_no, DecideCase(result="granted"))
+    await room.hall.decide_case("2", done.local_case_no, DecideCase(result="granted"))
     assert await overdue() == []
+
+
+async def test_the_provinces_number_of_a_case_is_kept(room: HallRoom) -> None:
+    number = await at_window(room)
+    done = await room.hall.accept_case("1", HandIn(seen=number, papers=taken(*ALL)))
+    await room.hall.number_case(done.local_case_no, "990000202601050000000001")
+    [row] = await rows(room)
+    assert row.case_no == "990000202601050000000001"
+    with pytest.raises(NotFound):
+        await room.hall.number_case("L" + "0" * 26, "1")
 
 
 async def test_the_log_rebuilds_every_row_of_a_case(room: HallRoom) -> None:
@@ -346,7 +382,7 @@ async def test_the_log_rebuilds_every_row_of_a_case(room: HallRoom) -> None:
     told = await room.hall.notify_case("1", HandIn(seen=number, papers=taken("M01", fault="未签名"), applies=("M03",)))
     await room.hall.accept_case("1", HandIn(seen=number, item=PENSION, papers=taken(*ALL)))
     await room.hall.supplement_case("1", Supplement(seen=number, notice_no=told.notice_no, papers=taken(*ALL, "M03")))
-    await room.hall.decide_case("1", told.local_case_no, DecideCase(result="refused", reason_text="不符合条件"))
+    await room.hall.decide_case("2", told.local_case_no, DecideCase(result="refused", reason_text="不符合条件"))
 
     def question(session: Session) -> tuple[dict[str, Any], list[str]]:
         found: dict[str, Any] = {}
@@ -360,7 +396,7 @@ async def test_the_log_rebuilds_every_row_of_a_case(room: HallRoom) -> None:
                 select(NoticeRow).where(NoticeRow.local_case_no == row.local_case_no).order_by(col(NoticeRow.notice_no))
             )
             found[row.local_case_no] = {
-                "case": row.model_dump(), "papers": [p.model_dump() for p in papers],
+                "case": row.model_dump(exclude={"case_no"}), "papers": [p.model_dump() for p in papers],
                 "notices": [n.model_dump(exclude={"back_ticket"}) for n in given],
             }  # fmt: skip
         bodies = session.exec(
