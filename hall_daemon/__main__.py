@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         ("test", _test, "Self-test of one device: what can be seen, heard and counted. Prints no ticket."),
         ("trace", _trace, "Record what passes between one device and its driver, without anything personal."),
         ("diagnose", _diagnose, "Check everything, say what to do, and make one archive without anything personal."),
+        ("day", _day, "Show the service day; open, drain, close, emergency, reopen."),
         ("catalogue", _catalogue, "Show the catalogue in force and what waits; approve, reject, suspend, resume."),
         ("voice", _voice, "Build the clips of the hall's voice, or tell which are missing."),
         ("account", _account, "Who works here: add, list, lock, unlock, pin. A PIN is asked for, never an argument."),
@@ -74,10 +75,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _more(sub: argparse.ArgumentParser, name: str) -> None:
-    if name == "catalogue":
-        from hall_daemon import commands_day  # noqa: PLC0415 - only this command needs it
+    if name in ("catalogue", "day"):
+        from hall_daemon import commands_day  # noqa: PLC0415 - only these commands need it
 
-        commands_day.catalogue_arguments(sub)
+        (commands_day.catalogue_arguments if name == "catalogue" else commands_day.day_arguments)(sub)
     if name in ("devices", "test", "diagnose"):
         sub.add_argument("--ascii", action="store_true", help="marks + ! X instead of shapes")
     if name in ("devices", "diagnose"):
@@ -163,6 +164,12 @@ def _diagnose(config: HallConfig, options: argparse.Namespace) -> int:
     from hall_daemon import commands  # noqa: PLC0415 - as above
 
     return commands.diagnose(config, options)
+
+
+def _day(config: HallConfig, options: argparse.Namespace) -> int:
+    from hall_daemon import commands_day  # noqa: PLC0415 - needs the web client
+
+    return commands_day.day(config, options)
 
 
 def _catalogue(config: HallConfig, options: argparse.Namespace) -> int:

@@ -68,6 +68,8 @@ _MAY: tuple[tuple[str, frozenset[Role]], ...] = (
     ("/messages", frozenset({Role.GUIDE, Role.MANAGER, Role.TECHNICIAN})),
     ("/accounts", frozenset({Role.MANAGER, Role.TECHNICIAN})),
     ("/hall", _STAFF | {Role.COUNTER, Role.TECHNICIAN}),
+    ("/catalogue", frozenset({Role.MANAGER, Role.TECHNICIAN})),
+    ("/day", frozenset({Role.MANAGER, Role.TECHNICIAN})),
     ("/emergency", _STAFF | {Role.COUNTER, Role.TECHNICIAN}),
     ("/events", _STAFF | {Role.COUNTER, Role.TECHNICIAN}),
     ("/", frozenset({Role.TECHNICIAN})),

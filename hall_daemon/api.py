@@ -24,7 +24,7 @@ from sqlmodel import Session, col, select
 from starlette.exceptions import HTTPException
 
 import kiosk_ui
-from hall_daemon import access, api_board, api_cases, api_clerks, api_day, api_technician, api_window, service_day
+from hall_daemon import access, api_board, api_cases, api_clerks, api_day, api_technician, api_window
 from hall_daemon.accounts import Accounts
 from hall_daemon.api_clerks import Gate
 from hall_daemon.api_follow import add_routes as add_follow
@@ -359,8 +359,7 @@ def _streams(app: FastAPI, services: Services) -> None:
 def _technician(app: FastAPI, services: Services) -> None:
     _map(app, services.hall)
     api_technician.add_routes(app, services.devices, services.diagnostics, services.support, services.stopping)
-    api_day.add_routes(app, services.hall, services.cataloguing)
-    _day(app, services.hall)
+    api_day.add_routes(app, services.hall, services.cataloguing, services.emergency)
     _monitoring(app, services)
 
 
@@ -377,16 +376,6 @@ def _map(app: FastAPI, hall: Hall) -> None:
             kiosks=tuple(KioskPlace(code=k.code, name=k.name) for k in known.kiosks.values()),
             items=tuple(ItemName(code=i.code, name=i.name, queue=i.queue) for i in known.items.values()),
         )
-
-
-def _day(app: FastAPI, hall: Hall) -> None:
-    @app.post("/day/close")
-    async def close_day() -> Done:
-        return Done(event=await service_day.close(hall))
-
-    @app.post("/day/open")
-    async def open_day() -> Done:
-        return Done(event=await service_day.open_day(hall))
 
 
 def _monitoring(app: FastAPI, services: Services) -> None:

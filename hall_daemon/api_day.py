@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import FastAPI
 
+from hall_daemon import service_day
+from hall_daemon.board import Emergency
 from hall_daemon.cataloguing import Cataloguing, Kept
 from hall_daemon.clock import rfc3339
 from hall_daemon.hall import Hall
 from hall_daemon.protocol import Done, Text
 from hall_daemon.protocol_day import (
+    TECHNICIAN,
+    ByStaff,
     CatalogueEntry,
     CatalogueFinding,
     CatalogueView,
+    CloseDay,
+    DayView,
     DecideCatalogue,
+    EmergencyClose,
     ResumeItem,
     SuspendedItem,
     SuspendItem,
 )  # fmt: skip
+from hall_daemon.service_day import Leftovers
 from hall_daemon.texts import text
 
 MOST_FINDINGS = 50
 
 
-def add_routes(app: FastAPI, hall: Hall, cataloguing: Cataloguing) -> None:
-    """Everything below /catalogue."""
+def add_routes(app: FastAPI, hall: Hall, cataloguing: Cataloguing, emergency: Emergency) -> None:
+    """Everything below /catalogue and /day."""
+    _steps(app, hall)
+    _emergency(app, hall, emergency)
 
     @app.get("/catalogue")
     async def catalogue() -> CatalogueView:
@@ -44,6 +56,57 @@ def add_routes(app: FastAPI, hall: Hall, cataloguing: Cataloguing) -> None:
     @app.post("/catalogue/items/{item}/resume")
     async def resume(item: str, order: ResumeItem) -> Done:
         return Done(event=await cataloguing.resume(item, order.by))
+
+
+def _steps(app: FastAPI, hall: Hall) -> None:
+    @app.get("/day")
+    async def day() -> DayView:
+        return await _day(hall)
+
+    @app.post("/day/open")
+    async def open_day() -> Done:
+        return Done(event=await service_day.open_day(hall))
+
+    @app.post("/day/drain")
+    async def drain(order: ByStaff) -> Done:
+        return Done(event=await service_day.drain(hall, order.by))
+
+    @app.post("/day/close")
+    async def close_day(order: CloseDay | None = None) -> Done:
+        seen = None
+        if order is not None and order.waiting is not None:
+            seen = Leftovers(waiting=order.waiting, called=order.called, parked=order.parked)
+        by = TECHNICIAN if order is None else order.by
+        return Done(event=await service_day.close_confirmed(hall, by, seen))
+
+
+def _emergency(app: FastAPI, hall: Hall, emergency: Emergency) -> None:
+    @app.post("/day/emergency")
+    async def emergency_close(order: EmergencyClose) -> Done:
+        event = await service_day.emergency(hall, order.by, order.reason, valid=order.tickets == "valid_2h")
+        await asyncio.to_thread(emergency.keep, on=True)
+        emergency.changed()
+        return Done(event=event)
+
+    @app.post("/day/reopen")
+    async def reopen(order: ByStaff) -> Done:
+        event = await service_day.reopen(hall, order.by)
+        await asyncio.to_thread(emergency.keep, on=False)
+        emergency.changed()
+        return Done(event=event)
+
+
+async def _day(hall: Hall) -> DayView:
+    life, left, now_ms = hall.day, await service_day.leftovers(hall), hall.clock.now_ms()
+    return DayView(
+        bizdate=(await hall.snapshot()).bizdate, state=life.state.value,
+        state_text=text(f"day.state.{life.state.value}"),
+        planned_close=rfc3339(life.planned_close_ms) if life.planned_close_ms is not None else "",
+        next_opening=life.next_opening(now_ms, hall.profile.calendar),
+        halted_until=rfc3339(life.halted_until_ms) if life.halted_until_ms is not None else "",
+        waiting=left.waiting, called=left.called, parked=left.parked, no_show=left.no_show,
+        question=life.question, checks=life.checks,
+    )  # fmt: skip
 
 
 async def _view(hall: Hall, cataloguing: Cataloguing) -> CatalogueView:

@@ -27,6 +27,7 @@ from hall_daemon.callers import Callers
 from hall_daemon.cataloguing import Cataloguing
 from hall_daemon.clock import Clock
 from hall_daemon.config import ConfigError, HallConfig
+from hall_daemon.day_keeping import DayKeeper
 from hall_daemon.desk import Desk
 from hall_daemon.devices import Devices
 from hall_daemon.diagnostics import Diagnostics
@@ -70,6 +71,7 @@ class Daemon:
         self.hall = Hall(config, self.store, self.clock)
         self.cataloguing = Cataloguing(self.hall)
         self.devices = Devices(dict(config.devices), self.clock)
+        self.day_keeper = DayKeeper(self.hall, self.cataloguing, self.devices.views)
         self.accounts = Accounts(self.hall)
         self.desk = Desk(self.hall)
         self.evaluating = Evaluating(self.hall, self.devices)
@@ -142,6 +144,7 @@ class Daemon:
             _Room(name="scanning", run=self.scanning.run),
             _Room(name="device events", run=self._report_devices),
             _Room(name="diagnostics", run=self.diagnostics.run),
+            _Room(name="service day", run=self.day_keeper.run),
             *(_Room(name=f"kiosk {code}", run=flow.run) for code, flow in self.kiosks.items()),
         ]
         if self.outbox is not None and self.inbox is not None:

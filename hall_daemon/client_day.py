@@ -9,9 +9,13 @@ from pydantic import BaseModel
 from hall_daemon.client import HallClient
 from hall_daemon.protocol import Done
 from hall_daemon.protocol_day import (
+    ByStaff,
     CatalogueEntry,
     CatalogueView,
+    CloseDay,
+    DayView,
     DecideCatalogue,
+    EmergencyClose,
     ResumeItem,
     SuspendItem,
 )  # fmt: skip
@@ -41,6 +45,26 @@ class DayClient(HallClient):
     async def resume_item(self, item: str, by: str) -> Done:
         """Give numbers for it again."""
         return await self._order(Done, f"/catalogue/items/{item}/resume", ResumeItem(by=by))
+
+    async def day(self) -> DayView:
+        """Where the service day stands, and who is still there."""
+        return self.parse(DayView, await self._ask("GET", "/day"), maybe_done=False)
+
+    async def drain_day(self, by: str) -> Done:
+        """Give no more numbers."""
+        return await self._order(Done, "/day/drain", ByStaff(by=by))
+
+    async def close_day_with(self, order: CloseDay) -> Done:
+        """Close the day with the counts that a person has seen."""
+        return await self._order(Done, "/day/close", order)
+
+    async def close_in_emergency(self, order: EmergencyClose) -> Done:
+        """紧急闭厅."""
+        return await self._order(Done, "/day/emergency", order)
+
+    async def reopen_day(self, by: str) -> Done:
+        """Take back draining or an emergency."""
+        return await self._order(Done, "/day/reopen", ByStaff(by=by))
 
     async def _order(self, shape: type[Shape], path: str, request: BaseModel) -> Shape:
         return self.parse(shape, await self._ask("POST", path, request), maybe_done=True)

@@ -78,6 +78,11 @@ def moment_ms(time: str) -> int | None:
     return int(moment.timestamp() * 1000) if moment.tzinfo is not None else None
 
 
+def china_date(ms: int) -> date:
+    """Calendar day in the hall."""
+    return datetime.fromtimestamp(ms / 1000, CHINA).date()
+
+
 def day_ms(bizdate: str) -> int:
     """Milliseconds at which a day begins in the hall."""
     return int(datetime.fromisoformat(bizdate).replace(tzinfo=CHINA).timestamp() * 1000)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from hall_daemon.catalogue import CatalogError, Whole, read_file, with_catalog
 from hall_daemon.config_devices import DeviceConfig, check_shared_ports, driver_names, read_device
+from hall_daemon.config_hours import read_hours
 from hall_daemon.config_places import (
     check_order,
     check_single_use,
@@ -28,6 +29,7 @@ from hall_daemon.config_places import (
 )  # fmt: skip
 from hall_daemon.config_secrets import Secrets, read_secrets
 from hall_daemon.config_table import ConfigError, Table, nearest
+from hall_daemon.opening import Hours
 from hall_daemon.profile import Clerk, DeskRules, HallProfile, Kiosk, Queue, Window, Zone
 from hall_daemon.queueing import CALLS_BEFORE_NO_SHOW
 from hall_daemon.settings import TABLES, PublicSettings, read_public
@@ -56,6 +58,7 @@ class HallConfig:
     catalog: Whole | None = None
     """The catalogue file as it is."""
     public: PublicSettings = field(default_factory=PublicSettings)
+    hours: Hours = field(default_factory=Hours)
     no_show_calls: int = CALLS_BEFORE_NO_SHOW
     """Calls, far enough apart, before somebody counts as not there."""
 
@@ -90,7 +93,7 @@ def load(file: Path, environment: Mapping[str, str] | None = None) -> HallConfig
 class _Loader:
     def __init__(self, file: Path, raw: Mapping[str, Any]) -> None:
         self.file, self.raw = file, raw
-        kinds = ("hall", "province", "zone", "queue", "device", "kiosk", "window", "clerk", *TABLES)
+        kinds = ("hall", "province", "zone", "queue", "device", "kiosk", "window", "clerk", "hours", *TABLES)
         for table in raw:
             if table not in kinds:
                 raise ConfigError(f"{file.name}: unknown table [{table}]{nearest(table, kinds)}")
@@ -125,6 +128,7 @@ class _Loader:
             profile=profile,
             catalog=whole,
             secrets=read_secrets(environment),
+            hours=read_hours(self._table("hours")) if "hours" in self.raw else Hours(),
             public=read_public(self.file.name, dict(self.raw)),
             no_show_calls=hall.number("no_show_calls", CALLS_BEFORE_NO_SHOW, 1, 9),
         )

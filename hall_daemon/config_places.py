@@ -90,9 +90,14 @@ def read_queue(key: str, table: Table, zones: Mapping[str, Zone]) -> Queue:
     if not re.fullmatch(r"[A-HJ-NPR-UWZ]", key):
         raise ConfigError(f"{table.file}: [queue.{key}]: a queue's letter is A to Z without I, O, Q, V, X and Y")
     zone = table.reference("zone", zones, "zone")
+    items, item_caps = table.texts("items", []), table.numbers("item_caps", 1, 9999)
+    for item in item_caps:
+        table.check_known("item_caps", item, items, "item of this queue")
     return Queue(
-        code=key, name=table.name_pair(), zone=zone, items=table.texts("items", []), after=table.texts("after", [])
-    )
+        code=key, name=table.name_pair(), zone=zone, items=items, after=table.texts("after", []),
+        daily_cap=table.number("daily_cap", 0, 0, 9999), person_cap=table.number("person_cap", 0, 0, 99),
+        item_caps=item_caps,
+    )  # fmt: skip
 
 
 def read_window(

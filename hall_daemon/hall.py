@@ -15,6 +15,7 @@ from sqlmodel import Session
 from hall_daemon import lookups
 from hall_daemon.clock import Clock
 from hall_daemon.config import HallConfig
+from hall_daemon.estimates import Estimate
 from hall_daemon.events import SlipPrinted
 from hall_daemon.hall_cases import CaseVerbs
 from hall_daemon.hall_core import Bell
@@ -30,9 +31,10 @@ from hall_daemon.tickets import (
     IssueOrder,
     NotFound,
     TicketInfo,
+    TooLate,
 )  # fmt: skip
 from hall_daemon.waits import Waits
-from hall_daemon.words import PrintReason, PrintResult, SlipState
+from hall_daemon.words import Channel, PrintReason, PrintResult, SlipState
 
 __all__ = ["Bell", "Hall"]
 
@@ -62,6 +64,7 @@ class Hall(SessionVerbs, DeskVerbs, VisitVerbs, LineVerbs, CaseVerbs):
         """
         item = self._check(order)
         wait = await self.waits.expect(item.queue)
+        self._refuse_too_late(order, wait)
         order = replace(order, expected_s=round(wait.middle_s) if wait else None)
         issued = await self.store.write(lambda tx: self._issue(tx, order))
         if not issued.repeated:
@@ -71,6 +74,14 @@ class Hall(SessionVerbs, DeskVerbs, VisitVerbs, LineVerbs, CaseVerbs):
             )  # fmt: skip
             self.waits.said(issued.ticket_id, wait)
         return replace(issued, wait=wait)
+
+    def _refuse_too_late(self, order: IssueOrder, wait: Estimate | None) -> None:
+        """Who would not be called before the hall closes is told so, before a number is spent (cut-off)."""
+        closes_ms, now_ms = self.day.planned_close_ms, self.clock.now_ms()
+        if wait is None or closes_ms is None or order.channel is Channel.COUNTER:
+            return
+        if now_ms + wait.middle_s * 1000 > closes_ms:
+            raise TooLate(opens=self.day.next_opening(now_ms, self.profile.calendar))
 
     async def record_print(
         self, ticket_id: str, device_id: str, result: PrintResult, reason: PrintReason | None = None,

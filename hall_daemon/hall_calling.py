@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hall_daemon import lookups, queueing
+from hall_daemon.clock import hour_minute
 from hall_daemon.events import CallRule, EventData, NoShow, TicketCalled, TicketRequeued
 from hall_daemon.hall_core import acted_on, stand_of
 from hall_daemon.hall_undo import Undoable, UndoVerbs
@@ -15,6 +16,7 @@ from hall_daemon.store import Tx
 from hall_daemon.tables import TicketRow
 from hall_daemon.tables_clerks import PauseRow
 from hall_daemon.tickets import (
+    Halted,
     IllegalStep,
     MustDecideCall,
     NothingWaiting,
@@ -116,6 +118,8 @@ class CallingVerbs(UndoVerbs):
         decision: dict[str, Any],
     ) -> Undoable:  # fmt: skip
         """Call a ticket to a window for one of its legs."""
+        if self.day.halted_until_ms is not None:
+            raise Halted(until=hour_minute(self.day.halted_until_ms))
         before, open_ms = self._before(row), self._passed(tx)
         self._step(tx, row, Verb.CALL)
         row.window, row.clerk, row.call_no, row.called_ms = window, clerk, 1, tx.now_ms

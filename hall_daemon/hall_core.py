@@ -16,6 +16,7 @@ from hall_daemon import carts, case_lookups, issuing, lookups, queueing
 from hall_daemon.access import Role, Staff
 from hall_daemon.clock import Clock, rfc3339
 from hall_daemon.config import HallConfig
+from hall_daemon.day_life import DayLife
 from hall_daemon.events import Event, EventData, MaterialScanned, OperatorActed, TicketFinished, TicketTransferred
 from hall_daemon.profile import HallProfile
 from hall_daemon.queueing import Moment, Place, Verb
@@ -68,7 +69,7 @@ class HallCore:
         self.clock = clock
         self.staff = {c.code: Staff(number=c.code, name=c.name, role=Role(c.role)) for c in config.clerks.values()}
         """Who works here, by staff number; kept up to date by accounts."""
-        self.day_open = False
+        self.day = DayLife(hours=config.hours)
         self.changed = Bell()
         """Rings after each commit that changed something."""
         self._hear: list[Callable[[Event], None]] = []
@@ -104,6 +105,15 @@ class HallCore:
     def open_time_ms(self) -> int:
         """How long the day has been open; order in the queues is measured by it, never by the wall clock."""
         return self._open_base_ms + int((self.clock.monotonic_s() - self._open_base_s) * 1000)
+
+    @property
+    def day_open(self) -> bool:
+        """Whether a service day is open, though perhaps no number is given now."""
+        return self.day.open
+
+    def day_refusal(self) -> HallError | None:
+        """Why no number is given now; None: one is."""
+        return self.day.refusal(self.clock.now_ms(), self.profile.calendar)
 
     def use_profile(self, profile: HallProfile) -> None:
         """Another catalogue, or other suspensions, from now on: between two verbs, on the writer's thread."""

@@ -18,12 +18,12 @@ from hall_daemon.clock import rfc3339
 from hall_daemon.events import CallRule, ServingStarted, TicketCalled, TicketFinished, TicketIssued
 from hall_daemon.hall_calling import CallingVerbs
 from hall_daemon.hall_core import still_busy
+from hall_daemon.opening import DayState
 from hall_daemon.profile import Item
 from hall_daemon.queueing import Leg, Verb
 from hall_daemon.store import Tx
 from hall_daemon.tables import TicketRow
 from hall_daemon.tickets import (
-    HallClosed,
     Issued,
     IssueOrder,
     ItemSuspended,
@@ -67,8 +67,11 @@ class DeskVerbs(CallingVerbs):
                 raise ItemSuspended()
             if not self.profile.windows_for(item.queue):
                 raise NoWindow()
-        if not self.day_open:
-            raise HallClosed()
+        if order.channel is Channel.COUNTER and self.day.state in (DayState.OPEN, DayState.DRAINING):
+            return self.profile.items[order.item]  # staff see who stands there, also when the kiosks are closed
+        refusal = self.day_refusal()
+        if refusal is not None:
+            raise refusal
         return self.profile.items[order.item]
 
     def _issue(self, tx: Tx, order: IssueOrder) -> Issued:

@@ -5,7 +5,7 @@ Of the person only masks and keyed hashes are kept in the clear; the facts thems
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -14,15 +14,15 @@ from sqlalchemy import text as sql
 from sqlmodel import col, select
 
 from drivers.base import CardDoubt
-from hall_daemon import carts, lanes, lookups, privacy, queueing
+from hall_daemon import carts, lanes, limits, lookups, privacy, queueing
 from hall_daemon.clock import Clock, hour_minute
 from hall_daemon.config import Secrets
 from hall_daemon.events import AppointmentCheckedIn, OperatorActed, Sealed, TicketIssued
 from hall_daemon.profile import HallProfile, Item
 from hall_daemon.store import Tx
-from hall_daemon.tables import TicketRow
+from hall_daemon.tables import CarriedRow, TicketRow
 from hall_daemon.tickets import AlreadyWaiting, HallClosed, Issued, IssueOrder, NoMoreNumbers, Slot, TooEarly
-from hall_daemon.words import OPEN_STATES, IdentityMode, Priority, SlipState, TicketState
+from hall_daemon.words import OPEN_STATES, Channel, IdentityMode, Priority, SlipState, TicketState
 
 # Run for every number that is taken; the ORM costs ten times the SQL.
 _SAME = sql("SELECT id FROM ticket WHERE request_id = :request_id")
@@ -69,6 +69,11 @@ def issue(
     person = _person(order, secrets.match)
     if not order.again_reason:
         _refuse_second_number(tx, profile, [leg["queue"] for leg in legs], person)
+    if order.channel is not Channel.COUNTER:
+        limits.check(tx, profile, (order.item, *order.more_items), person.id_hmac or person.phone_hmac)
+    carried = _carried(tx, item.queue, person)
+    if carried is not None and order.priority is Priority.NORMAL:
+        order = replace(order, priority=Priority.GREEN)
     priority, slot = _priority(tx, order)
     ahead = lookups.count_waiting(tx.session, tx.bizdate, item.queue)
     stand = _stand(tx, priority, slot, arrive(tx, open_time_ms))
@@ -76,10 +81,26 @@ def issue(
     if len(legs) > 1 or "more" in first:
         row.legs = legs
     tx.session.connection().execute(_NEW_TICKET, row.model_dump())
+    if carried is not None:
+        carried.used_by = row.id
+        tx.session.add(carried)
     event = _tell(tx, row, order, _codes(profile, order), ahead, secrets, clock, person)
     if order.slot is not None:
         _tell_check_in(tx, row, order.slot)
     return _issued(profile, row, event=event, ahead=ahead, repeated=False, late=order.slot is not None and slot is None)
+
+
+def _carried(tx: Tx, queue: str, person: Person) -> CarriedRow | None:
+    """The number that an emergency ended for this person in this queue, not honoured yet (fault G08)."""
+    known = [value for value in (person.id_hmac, person.phone_hmac) if value]
+    if not known:
+        return None
+    return tx.session.exec(
+        select(CarriedRow).where(
+            CarriedRow.queue == queue, col(CarriedRow.used_by).is_(None),
+            col(CarriedRow.id_hmac).in_(known) | col(CarriedRow.phone_hmac).in_(known),
+        )
+    ).first()  # fmt: skip
 
 
 def _tell(

@@ -129,7 +129,7 @@ class Core:
         """The page that stands while nobody is there."""
         if self.upkeep.maintained(self.kiosk.code):
             return KioskScreen.MAINTENANCE
-        if not self.hall.day_open:
+        if self.hall.day_refusal() is not None:
             return KioskScreen.CLOSED
         if not self.desk.readers_serve():
             return KioskScreen.READER

@@ -295,7 +295,7 @@ class Outbox:
             time=rfc3339(now_ms),
             boot_id=self._boot_id,
             bizdate=snapshot.bizdate or self._clock.today().isoformat(),
-            day_state="open" if snapshot.day_open else "closed",
+            day_state=self._hall.day.state.value,
             backlog_events=self.events.backlog,
             backlog_blobs=self.files.pending,
             oldest_unacked_s=max(0, now_ms - oldest_ms) // 1000 if oldest_ms is not None else 0,

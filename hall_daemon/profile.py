@@ -36,6 +36,12 @@ class Queue:
     items: tuple[str, ...]
     after: tuple[str, ...] = ()
     """Queues that must be done with first, where one number is for several."""
+    daily_cap: int = 0
+    """Numbers in a day; 0: as many as come."""
+    person_cap: int = 0
+    """Numbers in a day for one person, served ones included; 0: as many as they like, one at a time."""
+    item_caps: Mapping[str, int] = field(default_factory=dict)
+    """Item → numbers in a day."""
 
 
 @dataclass(frozen=True, kw_only=True)

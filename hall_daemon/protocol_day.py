@@ -78,3 +78,44 @@ class ResumeItem(Frozen):
     """Give numbers for it again."""
 
     by: ClerkId = TECHNICIAN
+
+
+class DayView(Frozen):
+    """The service day as it stands."""
+
+    bizdate: str
+    state: Literal["closed", "opening", "open", "draining", "halted"]
+    state_text: Text
+    planned_close: str
+    """Empty: nobody has planned one."""
+    next_opening: Text
+    halted_until: str
+    waiting: int
+    called: int
+    parked: int
+    no_show: int
+    question: Text | None = None
+    """What a person must decide before the day can go on."""
+    checks: tuple[Text, ...] = ()
+    """What the self-test at opening found."""
+
+
+class ByStaff(Frozen):
+    """A step of the day that a person takes."""
+
+    by: ClerkId = TECHNICIAN
+
+
+class CloseDay(ByStaff):
+    """Close the day; the counts are those that the person has seen."""
+
+    waiting: int | None = Field(default=None, ge=0)
+    called: int = Field(default=0, ge=0)
+    parked: int = Field(default=0, ge=0)
+
+
+class EmergencyClose(ByStaff):
+    """紧急闭厅."""
+
+    reason: str = Field(min_length=1, max_length=200)
+    tickets: Literal["valid_2h", "priority_next_day"] = "valid_2h"

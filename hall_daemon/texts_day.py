@@ -50,5 +50,57 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "catalogue.unplaced_line": ("{n} 个事项没有窗口：{items}", "{n} items without a window: {items}"),
     "catalogue.more_findings": ("另有 {n} 处", "and {n} more"),
+    # why no number is given
+    "hall.not_now": ("现在不办公，{opens}开始取号。", "The hall is closed now; numbers are given from {opens}."),
+    "hall.draining": (
+        "今日停止取号，已取号的群众继续办理。{opens}开始取号，也可以网上预约。",
+        "No more numbers today; those who have one are served. Numbers are given from {opens}; you may also book.",
+    ),
+    "hall.halted": (
+        "大厅紧急闭厅，已取的号码保留到 {until}。",
+        "The hall is closed for an emergency. Numbers that are out stay valid until {until}.",
+    ),
+    "hall.too_late": (
+        "排队人数较多，闭厅前预计办不到您。{opens}开始取号，也可以网上预约。",
+        "Too many are waiting to serve you before closing. Numbers are given from {opens}; you may also book.",
+    ),
+    "hall.cap_reached": (
+        "“{what}”今日号已取完，请改日再来或网上预约。",
+        "No more numbers today for {what_en}. Please come another day, or book.",
+    ),
+    "hall.person_cap_reached": (
+        "这项业务每人每天最多取 {n} 个号，请到导办台。",
+        "At most {n} numbers a day for one person here. Please ask at the desk.",
+    ),
+    "hall.confirm_close": (
+        "还有 {waiting} 人等候、{parked} 人挂起、{called} 人叫号中，请核对后确认闭厅。",
+        "{waiting} are waiting, {parked} parked, {called} being called: check, then confirm the closing.",
+    ),
+    # the service day
+    "day.still_serving": (
+        "昨天还没有闭厅：{number} 仍在办理，请先办结或挂起。",
+        "Yesterday is still open: {number} is being served; finish or park it first.",
+    ),
+    "day.check.device": ("{device}：{state}", "{device}: {state}"),
+    "day.check.disk": ("磁盘只剩 {percent}%，请清理或更换。", "Only {percent}% of the disk is free."),
+    "day.check.store": ("数据库不能写入，请立即报修。", "The database cannot be written. Call for repair."),
+    "day.check.unplaced": (
+        "{n} 个事项没有窗口：用 hall-daemon catalogue status 查看。",
+        "{n} items have no window: see hall-daemon catalogue status.",
+    ),
+    "day.state.closed": ("已闭厅", "closed"),
+    "day.state.opening": ("准备开厅", "opening"),
+    "day.state.open": ("开厅", "open"),
+    "day.state.draining": ("停止取号，继续办理", "draining: no more numbers"),
+    "day.state.halted": ("紧急闭厅", "emergency"),
+    "day.status": ("{bizdate} {state}", "{bizdate} {state}"),
+    "day.people": (
+        "等候 {waiting}，叫号中 {called}，挂起 {parked}，过号 {no_show}",
+        "waiting {waiting}, being called {called}, parked {parked}, not come {no_show}",
+    ),
+    "day.until": ("到 {until}，下次取号 {opens}", "until {until}; numbers again from {opens}"),
+    "day.today": ("今天", "today"),
+    "day.opens_at": ("{day} {time}", "{day} {time}"),
+    "day.opens_unknown": ("公告的时间", "an hour that a notice will tell"),
     "hall.not_held": ("版本 {version} 现在没有待批准。", "Version {version} is not held for approval."),
 }

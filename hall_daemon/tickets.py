@@ -17,7 +17,7 @@ from hall_daemon.estimates import Estimate
 from hall_daemon.profile import Item, Zone
 from hall_daemon.protocol import Text
 from hall_daemon.queueing import Leg, Moment, Place, Waiting, in_order, may_call
-from hall_daemon.texts import text
+from hall_daemon.texts import say, text
 from hall_daemon.words import Channel, Hold, Lane, Outcome, ParkReason, PauseReason, Priority, SlipState, TicketState
 
 
@@ -33,7 +33,7 @@ class HallError(Exception):
     @property
     def sentence(self) -> Text:
         """What a person reads."""
-        return text(f"hall.{self.code}", **self.facts)
+        return say(f"hall.{self.code}", **self.facts)
 
 
 class IllegalStep(HallError):
@@ -116,6 +116,48 @@ class NotHeld(HallError):
     """That catalogue waits for nobody's approval."""
 
     code = "not_held"
+
+
+class NotNow(HallClosed):
+    """The day is open, but no numbers are given at this hour."""
+
+    code = "not_now"
+
+
+class Draining(HallClosed):
+    """No more numbers today: those who wait are still served."""
+
+    code = "draining"
+
+
+class Halted(HallClosed):
+    """An emergency: nobody is called and no numbers are given; the numbers that are out stay valid for a while."""
+
+    code = "halted"
+
+
+class TooLate(HallError):
+    """Who came now would not be served before the hall closes."""
+
+    code = "too_late"
+
+
+class CapReached(HallError):
+    """Today's numbers for an item or a queue are all given."""
+
+    code = "cap_reached"
+
+
+class PersonCapReached(HallError):
+    """This person has had as many numbers of the queue as one may have in a day."""
+
+    code = "person_cap_reached"
+
+
+class ConfirmClose(HallError):
+    """People are still there: closing needs a person who has seen how many."""
+
+    code = "confirm_close"
 
 
 class NoMoreNumbers(HallError):
