@@ -32,9 +32,9 @@ def check(tx: Tx, profile: HallProfile, items: Iterable[str], person: str | None
         queue = profile.queues[item.queue]
         cap = queue.item_caps.get(code, 0)
         if cap and _count(tx, _OF_ITEM, code) >= cap:
-            raise CapReached(what=item.name.zh, what_en=item.name.en or item.name.zh)
+            raise CapReached(what=item.name)
         if queue.daily_cap and _count(tx, _IN_QUEUE, queue.code) >= queue.daily_cap:
-            raise CapReached(what=queue.name.zh, what_en=queue.name.en or queue.name.zh)
+            raise CapReached(what=queue.name)
         if queue.person_cap and person and _count(tx, _OF_PERSON, queue.code, person) >= queue.person_cap:
             raise PersonCapReached(n=queue.person_cap)
 

@@ -66,7 +66,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "hall.cap_reached": (
         "“{what}”今日号已取完，请改日再来或网上预约。",
-        "No more numbers today for {what_en}. Please come another day, or book.",
+        "No more numbers today for {what}. Please come another day, or book.",
     ),
     "hall.person_cap_reached": (
         "这项业务每人每天最多取 {n} 个号，请到导办台。",

@@ -186,7 +186,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "a table like nothing": (
         "[clerk.c003]", "[xyz]",
         "devices.toml: unknown table [xyz]; "
-        "there is: board, clerk, device, hall, kiosk, phone, province, queue, voice, window, zone",
+        "there is: board, clerk, device, hall, hours, kiosk, phone, province, queue, voice, window, zone",
     ),
     "a key in the air": (
         "[zone.A]\n", "[zone]\nA = 5\n[zone.B]\n", "devices.toml: [zone] has no key 'A'; write a table [zone.NAME]",
