@@ -121,6 +121,18 @@ class ScriptedHelper(CameraHelper):
         self._left = b""
 
 
+@pytest.fixture(autouse=True)
+def _opencv_has_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long OpenCV takes to load says something about this machine only; a hall asks again later."""
+
+    def loaded() -> CameraHelper:
+        helper = CameraHelper()
+        until(lambda: "cv2" in Path(f"/proc/{helper.pid}/maps").read_text(encoding="utf-8"), what="OpenCV is there")
+        return helper
+
+    monkeypatch.setattr("drivers.transport_camera.CameraHelper", loaded)
+
+
 class TestUvcCamera(DriverContract):
     driver_module = "camera_uvc"
     twin_module = "camera_uvc"

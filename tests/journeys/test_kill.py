@@ -86,7 +86,7 @@ def _grown(measure: Callable[[], int], stop_at_s: float) -> bool:
     return False
 
 
-WAIT_S, FILING_WAIT_S = 5.0, 20.0
+WAIT_S, FILING_WAIT_S = 5.0, 10.0
 """For a moment to come; after that the kill strikes whatever is going on. A page takes longer to come and to be filed
 than a number, and after each start the image process has to load first."""
 
