@@ -163,7 +163,9 @@ def _problems(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def other(_request: Request, exc: HTTPException) -> Response:
         if exc.status_code in (404, 405):
-            return _problem(exc.status_code, "request.unknown_path", str(exc.detail), text("request.unknown_path"))
+            answer = _problem(exc.status_code, "request.unknown_path", str(exc.detail), text("request.unknown_path"))
+            answer.headers.update(exc.headers or {})  # Allow, which RFC 9110 wants beside a 405
+            return answer
         return _malformed(exc.status_code, "body", str(exc.detail))
 
     @app.exception_handler(DBAPIError)

@@ -253,8 +253,11 @@ class DaemonProcess:
             connection.close()
 
     def starved_s(self) -> float:
-        """How long its first thread has been ready to run while others had the processors (schedstat)."""
-        return int(Path(f"/proc/{self.pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+        """How long its first thread has been ready to run while others had the processors (schedstat), if known."""
+        try:
+            return int(Path(f"/proc/{self.pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+        except OSError:
+            return 0.0  # a kernel that does not count it
 
     @property
     def pid(self) -> int:

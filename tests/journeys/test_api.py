@@ -1,11 +1,12 @@
 """The HTTP face over a running daemon: figures, map, events without a gap, views that follow, roles by token."""
 
 import json
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,20 @@ def test_health_tells_that_it_lives_and_can_write(standing: Hall) -> None:
     assert (health["alive"], health["store_writable"], health["day_open"]) == (True, True, True)
     assert health["stream"] == database.streams[-1]["streamid"]
     assert 0 < health["last_event"] <= len(database.events)
+
+
+def test_health_says_503_while_nothing_can_be_written(standing: Hall) -> None:
+    with closing(sqlite3.connect(standing.bench.database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        answer = standing.http.get("/healthz", timeout=60)
+        other.execute("ROLLBACK")
+    assert (answer.status_code, answer.json()["alive"], answer.json()["store_writable"]) == (503, True, False)
+    assert standing.get("/healthz")["store_writable"] is True
+
+
+def test_a_verb_that_a_path_does_not_have_is_told_which_it_has(standing: Hall) -> None:
+    answer = standing.http.delete("/tickets")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
 def test_figures_are_those_of_the_hall(hall: Hall) -> None:
