@@ -73,7 +73,7 @@ class CounterApp(App[Text]):
     .dialog-line { height: auto; }
     .field { height: 1; margin-top: 1; }
     .field-name { width: 6; }
-    .field Input { width: 1fr; background: $panel; }
+    .field-value { width: 1fr; background: $panel; }
     .half { width: 1fr; }
     #typed { background: $panel; margin-bottom: 1; }
     #matches { height: auto; max-height: 12; background: $surface; }

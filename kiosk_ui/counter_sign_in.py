@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from textual import events, on
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Input, Label, Static
+from textual.widgets import Label, Static
 
 from hall_daemon.protocol import ClerkName
 from kiosk_ui.counter_view import say
@@ -44,6 +44,8 @@ class SignInDialog(ModalScreen[SignInOrder | None]):
         self._clerks = clerks
         self._pen = pen
         self._typed = typed
+        self._pin = ""
+        self._at_pin = False
         self._there = there
         self._note = note
 
@@ -55,11 +57,11 @@ class SignInDialog(ModalScreen[SignInOrder | None]):
                 yield Static(self._pen.text(say("sign_in.there", clerk=self._there), ACCENT), classes="dialog-line")
             with Horizontal(classes="field"):
                 yield Label(say("sign_in.number"), classes="field-name")
-                yield Input(self._typed, id="number", compact=True, select_on_focus=False)
+                yield Static(id="number", classes="field-value")
             yield Static(id="sign-in-name", classes="dialog-line")
             with Horizontal(classes="field"):
                 yield Label("PIN", classes="field-name")
-                yield Input(id="pin", password=True, compact=True, max_length=12, select_on_focus=False)
+                yield Static(id="pin", classes="field-value")
             yield Static(self._pen.text(self._note, f"bold {BAD}"), id="sign-in-trouble", classes="dialog-line")
             keys = self._pen.key("Enter", say("key.sign_in")).append("   ")
             if self._there:
@@ -68,12 +70,12 @@ class SignInDialog(ModalScreen[SignInOrder | None]):
 
     def on_mount(self) -> None:
         """Begin where something is missing."""
-        self._show_name()
-        self.set_focus(self.query_one("#pin" if self.clerk() else "#number", Input))
+        self._at_pin = bool(self.clerk())
+        self._draw()
 
     def clerk(self) -> str:
         """The staff number that is meant: as it stands, or by its digits alone, leading zeros or not."""
-        typed = self.query_one("#number", Input).value.strip()
+        typed = self._typed.strip()
         known = [c.clerk for c in self._clerks]
         if typed in known or not typed.isdigit():
             return typed
@@ -81,33 +83,41 @@ class SignInDialog(ModalScreen[SignInOrder | None]):
         meant = [c for c in known if re.sub(r"^\D*0*", "", c) == digits]
         return meant[0] if meant else typed
 
-    @on(Input.Changed, "#number")
-    def _show_name(self) -> None:
+    def _draw(self) -> None:
         clerk = self.clerk()
         name = next((c.name for c in self._clerks if c.clerk == clerk), "")
+        here = piece("_", ACCENT)
+        number, dots = self._pen.text(self._typed), piece("*" * len(self._pin))
+        self.query_one("#number", Static).update(number if self._at_pin else number.append_text(here))
+        self.query_one("#pin", Static).update(dots.append_text(here) if self._at_pin else dots)
         self.query_one("#sign-in-name", Static).update(piece(f"{clerk}  {name}" if name else " ", OFF))
 
     def on_key(self, event: events.Key) -> None:
-        """Enter goes to the PIN, then signs in; up and down change the field."""
-        number, pin = self.query_one("#number", Input), self.query_one("#pin", Input)
-        if event.key == "enter":
-            if self.focused is number or not pin.value:
-                self.set_focus(pin if self.clerk() else number)
-            else:
-                self._go(take_over=False)
-        elif event.key in ("up", "down", "tab", "shift+tab"):
-            self.set_focus(pin if self.focused is number else number)
-        elif event.is_printable and event.character and self.focused is None:
-            number.insert_text_at_cursor(event.character)
+        """Every key comes here in its order, however fast: a PIN must not run into the number."""
+        if event.key == "enter" and self._at_pin and self._pin:
+            self._go(take_over=False)
+        elif event.key in ("enter", "down", "tab"):
+            self._at_pin = bool(self.clerk())
+        elif event.key in ("up", "shift+tab"):
+            self._at_pin = False
+        elif event.key == "backspace":
+            self._typed, self._pin = (self._typed, self._pin[:-1]) if self._at_pin else (self._typed[:-1], self._pin)
+        elif event.is_printable and event.character and event.character.isascii():
+            self._write(event.character)
         else:
             return
         event.stop()
-        event.prevent_default()
+        self._draw()
+
+    def _write(self, character: str) -> None:
+        if not self._at_pin:
+            self._typed = (self._typed + character)[:32]
+        elif character.isdigit():
+            self._pin = (self._pin + character)[:12]
 
     def _go(self, *, take_over: bool) -> None:
-        pin = self.query_one("#pin", Input).value
-        if self.clerk() and pin:
-            self.dismiss(SignInOrder(clerk=self.clerk(), pin=pin, take_over=take_over))
+        if self.clerk() and self._pin:
+            self.dismiss(SignInOrder(clerk=self.clerk(), pin=self._pin, take_over=take_over))
 
     def action_take_over(self) -> None:
         """From whoever did not sign out."""

@@ -24,9 +24,9 @@ def order(clerk: str, *, take_over: bool = False) -> dict[str, object]:
 async def test_nobody_signed_in_is_asked_who_it_is() -> None:
     async with counter(window_view(clerk=None, clerk_name=""), size=(80, 24)) as room:
         await room.sees("3 号窗口 上岗", "工号", "PIN", "未上岗")
-        await room.press("1", "8", "enter")
+        await room.press("1", "8")
         await room.sees("c018  样例员工乙")
-        await room.press(*"135792", "enter")
+        await room.press("enter", *"135792", "enter")
         await room.asks(("sign-in", order("c018")))
         assert not room.shows("135792")
 
