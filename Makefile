@@ -1,7 +1,7 @@
 # Two commands do everything: `make demo` (a hall in a box) and `make check` (format, lint, types, imports, tests).
 # Both set up what they need first: Debian packages and a virtual environment from the lock file.
 
-.PHONY: demo check setup setup-dev format soak bench fuzz docs screens lock clean
+.PHONY: demo check setup setup-dev format soak bench fuzz docs screens voice lock clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -33,6 +33,12 @@ bench: $(VENV)/.dev
 # Pictures of every screen for the README, into docs/screens.
 screens: $(VENV)/.dev
 	$(PY) -m tests.take_screens
+
+# Clips of a hall's voice with the neural voice: `make voice HALL_FILE=/etc/hall/devices.toml`.
+HALL_FILE ?= devices.toml
+voice: $(VENV)/.demo
+	@sh .ci/voice $(VENV)
+	$(PY) -m hall_daemon voice build --config $(HALL_FILE)
 
 # `make fuzz INPUTS=100000`: all decoders, drivers and twins, guided by coverage; atheris is installed on demand.
 fuzz: $(VENV)/.dev

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from drivers.transport import ByteStream, Traffic
 from hall_daemon import devices_port as device_room
 from hall_daemon import service_day
 from hall_daemon import signage as signage_room
@@ -211,10 +212,36 @@ async def test_a_narrow_display_keeps_no_number_that_is_over(tmp_path: Path) -> 
         assert hall.notices("2") == []
 
 
+class Silences:
+    """How long a line was silent before each frame for a display, by the clock of who keeps the silence.
+
+    The twin cannot tell: on a busy machine it reads at once what was sent apart, and calls that a collision.
+    """
+
+    def __init__(self, devices: Devices, display: str) -> None:
+        worker = devices._workers[devices.configs[display].port]
+        link = worker._link
+        assert isinstance(link, ByteStream)
+        told, self.before_s = link.tap, list[float]()
+        busy_until = link.last_traffic
+
+        def tap(traffic: Traffic) -> None:
+            nonlocal busy_until
+            if traffic.direction == ">" and worker._spoken_with == display:
+                self.before_s.append(link.last_traffic - busy_until)
+            wire_s = len(traffic.data) * 10 / 9600 if traffic.direction == ">" else 0.0
+            busy_until = link.last_traffic + wire_s
+            if told is not None:
+                told(traffic)
+
+        link.tap = tap
+
+
 async def test_displays_of_three_protocols_on_one_line_each_show_what_they_can(tmp_path: Path) -> None:
     for folder, beside, in_english in (("strip", STRIP, False), ("two", TWO_COLOUR, False), ("alpha", ALPHA, True)):
         async with rooms(tmp_path / folder, displays=(WIDE, {**beside, "gap_s": 0.1})) as hall:
             await hall.shows("1号 未开放", "Window 2 closed" if in_english else "2号 未开放")
+            silences = Silences(hall.devices, "DSP-02")
             await hall.room.sign_in(w1="c001", w2="c002")
             await hall.shows("1号窗口", "Window 2" if in_english else "2号窗口")
             await hall.room.numbers(1, "queue:D")
@@ -225,6 +252,10 @@ async def test_displays_of_three_protocols_on_one_line_each_show_what_they_can(t
             await hall.shows("1号窗口", "D001 serving" if in_english else "D001 办理中")
             assert not hall.screens[1].shown[-1].attention
             assert hall.notices("2") == []
+            assert hall.screens[1].complaints == []
+            assert len(silences.before_s) >= 3
+            # An answer that came ends the wire's time early: the frame before it had left by then.
+            assert min(silences.before_s) > 0.099, silences.before_s
 
 
 @pytest.mark.parametrize("dialect", ["cd5220", "dm_d"])
