@@ -6,7 +6,7 @@ import asyncio
 
 from fastapi import FastAPI
 
-from hall_daemon import service_day
+from hall_daemon import checking_in, service_day
 from hall_daemon.board import Emergency
 from hall_daemon.cataloguing import Cataloguing, Kept
 from hall_daemon.clock import rfc3339
@@ -18,6 +18,7 @@ from hall_daemon.protocol_day import (
     CatalogueEntry,
     CatalogueFinding,
     CatalogueView,
+    CheckInByCode,
     CloseDay,
     DayView,
     DecideCatalogue,
@@ -28,6 +29,8 @@ from hall_daemon.protocol_day import (
 )  # fmt: skip
 from hall_daemon.service_day import Leftovers
 from hall_daemon.texts import text
+from hall_daemon.tickets import IssueOrder, NotFound
+from hall_daemon.words import Channel
 
 MOST_FINDINGS = 50
 
@@ -36,6 +39,7 @@ def add_routes(app: FastAPI, hall: Hall, cataloguing: Cataloguing, emergency: Em
     """Everything below /catalogue and /day."""
     _steps(app, hall)
     _emergency(app, hall, emergency)
+    _check_in(app, hall)
 
     @app.get("/catalogue")
     async def catalogue() -> CatalogueView:
@@ -78,6 +82,27 @@ def _steps(app: FastAPI, hall: Hall) -> None:
             seen = Leftovers(waiting=order.waiting, called=order.called, parked=order.parked)
         by = TECHNICIAN if order is None else order.by
         return Done(event=await service_day.close_confirmed(hall, by, seen))
+
+
+def _check_in(app: FastAPI, hall: Hall) -> None:
+    @app.post("/tickets/check-in")
+    async def check_in(order: CheckInByCode) -> Done:
+        wanted = IssueOrder(
+            item=order.item, request_id=order.request_id, channel=Channel.APPOINTMENT, device_id=COUNTER_DEVICE,
+            printed_required=False, clerk=order.by,
+        )  # fmt: skip
+        booked = await checking_in.by_code(hall, order.code6)
+        if booked:
+            issued = await checking_in.take(hall, booked[0], wanted)
+        elif order.item:
+            issued = await checking_in.take_unlisted(hall, order.code6, wanted, order.by)
+        else:
+            raise NotFound(what=order.code6)
+        return Done(event=issued.event, number=issued.number)
+
+
+COUNTER_DEVICE = "CTR-01"
+"""Device of a number that was issued at a counter, as the contract wants one."""
 
 
 def _emergency(app: FastAPI, hall: Hall, emergency: Emergency) -> None:

@@ -12,6 +12,7 @@ from hall_daemon.protocol_day import (
     ByStaff,
     CatalogueEntry,
     CatalogueView,
+    CheckInByCode,
     CloseDay,
     DayView,
     DecideCatalogue,
@@ -65,6 +66,10 @@ class DayClient(HallClient):
     async def reopen_day(self, by: str) -> Done:
         """Take back draining or an emergency."""
         return await self._order(Done, "/day/reopen", ByStaff(by=by))
+
+    async def check_in(self, order: CheckInByCode) -> Done:
+        """A number for an appointment, by its code."""
+        return await self._order(Done, "/tickets/check-in", order)
 
     async def _order(self, shape: type[Shape], path: str, request: BaseModel) -> Shape:
         return self.parse(shape, await self._ask("POST", path, request), maybe_done=True)

@@ -119,3 +119,13 @@ class EmergencyClose(ByStaff):
 
     reason: str = Field(min_length=1, max_length=200)
     tickets: Literal["valid_2h", "priority_next_day"] = "valid_2h"
+
+
+class CheckInByCode(Frozen):
+    """A clerk checks in somebody who shows the code of a text message."""
+
+    code6: str = Field(pattern=r"^[0-9A-Za-z]{4,16}$")
+    request_id: str = Field(min_length=8, max_length=64)
+    item: str = ""
+    """Wanted where the list of this hall does not have the code: what the resident says it is for."""
+    by: ClerkId = TECHNICIAN
