@@ -166,7 +166,10 @@ class Desk:
 
     def next_opening(self) -> Text | None:
         """When the hall opens again, where that is known."""
-        return None
+        if not self.hall.day.hours.known:
+            return None
+        opens = self.hall.day.next_opening(self.clock.now_ms(), self.hall.profile.calendar)
+        return say("day.opens_again", opens=opens)
 
     async def unprinted(self) -> list[TakenTicket]:
         """Numbers taken here lately of which no good slip is known."""

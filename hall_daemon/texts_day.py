@@ -99,6 +99,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "waiting {waiting}, being called {called}, parked {parked}, not come {no_show}",
     ),
     "day.until": ("到 {until}，下次取号 {opens}", "until {until}; numbers again from {opens}"),
+    "day.opens_again": ("{opens}开始取号", "Numbers are given from {opens}"),
     "day.today": ("今天", "today"),
     "day.opens_at": ("{day} {time}", "{day} {time}"),
     "day.opens_unknown": ("公告的时间", "an hour that a notice will tell"),
