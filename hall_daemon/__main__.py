@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hall_daemon.config import HallConfig
 
 _WRONG_CONFIGURATION, _COULD_NOT_RUN = 2, 3
+SHOWN_DIFFERENCES = 20
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         ("voice", _voice, "Build the clips of the hall's voice, or tell which are missing."),
         ("account", _account, "Who works here: add, list, lock, unlock, pin. A PIN is asked for, never an argument."),
         ("verify", _verify, "Recompute the hashes of the event log and name the first difference."),
+        ("why", _why, "Why others were called before a number, from what was kept with each call."),
     ):
         sub = commands.add_parser(name, help=sentence, description=sentence)
         sub.add_argument("--config", type=Path, default=Path("devices.toml"), help="configuration (devices.toml)")
@@ -71,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         sub.set_defaults(command=command)
         _more(sub, name)
+        _more_of_the_log(sub, name)
     return parser
 
 
@@ -103,6 +106,14 @@ def _more(sub: argparse.ArgumentParser, name: str) -> None:
         sub.add_argument("--brief", action="store_true", help="checks only, no archive")
         sub.add_argument("--to", type=Path, default=Path(), metavar="DIR", help="folder for the archive (this one)")
         sub.add_argument("--log-file", type=Path, metavar="FILE", help="log to take along while no daemon runs")
+
+
+def _more_of_the_log(sub: argparse.ArgumentParser, name: str) -> None:
+    if name == "verify":
+        sub.add_argument("--replay", action="store_true", help="rebuild all tables from the log as well, and compare")
+    if name == "why":
+        sub.add_argument("number", help="the number that had to wait, as on the slip (of the latest day)")
+        sub.add_argument("other", nargs="?", default="", help="only why this number was called before it")
 
 
 def _say(sentence: str, code: int) -> int:
@@ -190,16 +201,43 @@ def _account(config: HallConfig, options: argparse.Namespace) -> int:
     return commands_account.account(config, options)
 
 
-def _verify(config: HallConfig, _options: argparse.Namespace) -> int:
+def _verify(config: HallConfig, options: argparse.Namespace) -> int:
+    from hall_daemon import store  # noqa: PLC0415 - as in main
+
+    difference = store.verify(_database(config))
+    if difference is not None:
+        return _say(f"{config.database}: {difference}", 1)
+    print(f"{config.database}: every leaf and the whole chain are as they were written")  # noqa: T201 - this is the command line
+    return _replay(config) if options.replay else 0
+
+
+def _replay(config: HallConfig) -> int:
+    from hall_daemon import store  # noqa: PLC0415 - as in main
+
+    found = store.replay_differences(config.database)
+    for difference in found[:SHOWN_DIFFERENCES]:
+        _say(f"{config.database}: {difference}", 1)
+    if found:
+        return _say(f"{config.database}: {len(found)} differences from the event log", 1)
+    print(f"{config.database}: the tables rebuilt from the event log are the same")  # noqa: T201 - as above
+    return 0
+
+
+def _why(config: HallConfig, options: argparse.Namespace) -> int:
+    from hall_daemon import store, why  # noqa: PLC0415 - as in main
+
+    sentences = store.ask(_database(config), lambda session: why.answer(session, options.number, options.other))
+    for sentence in sentences:
+        print(f"{sentence.zh}\n    {sentence.en}")  # noqa: T201 - this is the command line
+    return 0 if sentences else _say(f"{options.number}: 今天没有这个号。 There is no such number on this day.", 1)
+
+
+def _database(config: HallConfig) -> Path:
     from hall_daemon import store  # noqa: PLC0415 - as in main
 
     if not config.database.exists():
         raise store.StoreError(f"{config.database} does not exist; run the hall first, or correct [hall] database")
-    difference = store.verify(config.database)
-    if difference is not None:
-        return _say(f"{config.database}: {difference}", 1)
-    print(f"{config.database}: every leaf and the whole chain are as they were written")  # noqa: T201
-    return 0
+    return config.database
 
 
 if __name__ == "__main__":

@@ -122,6 +122,8 @@ class CallingVerbs(UndoVerbs):
             raise Halted(until=hour_minute(self.day.halted_until_ms))
         before, open_ms = self._before(row), self._passed(tx)
         self._step(tx, row, Verb.CALL)
+        if row.pin_reason:
+            decision = {"reason": row.pin_reason} | decision
         row.window, row.clerk, row.call_no, row.called_ms = window, clerk, 1, tx.now_ms
         row.counted_calls, row.counted_ms, row.pinned_ms, row.pin_reason = 1, open_ms, None, None
         if leg.queue != row.queue:

@@ -148,7 +148,7 @@ class DeskVerbs(CallingVerbs):
             serial=serial, number=number, item=item.code, zone=item.zone, channel=Channel.PAPER_EMERGENCY.value,
             priority=Priority.NORMAL.value, kiosk="", device=COUNTER_DEVICE, identity_mode=IdentityMode.NONE.value,
             state=TicketState.WAITING.value, since_ms=tx.now_ms, issued_ms=at_ms, lane=Lane.EMERGENCY.value,
-            arrived_ms=came_ms, arrival_ms=came_ms, slip=SlipState.NONE.value,
+            arrived_ms=came_ms, arrival_ms=came_ms, catver=tx.catver, slip=SlipState.NONE.value,
         )  # fmt: skip
 
     def _tell_pad(self, tx: Tx, row: TicketRow) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -31,7 +31,7 @@ from hall_daemon.protocol import DeviceView, Text
 from hall_daemon.province import LONGEST_BACKOFF_S, Backoff, Pace, Province, daemon_version
 from hall_daemon.province_replies import ProvinceError, Rejected, Remedy, Unreachable
 from hall_daemon.province_shapes import Heartbeat, HeartbeatDevice, Hello, HelloAnswer
-from hall_daemon.store import Store
+from hall_daemon.store import Store, Tx
 
 _log = logging.getLogger("outbox")
 
@@ -213,7 +213,7 @@ class Outbox:
 
         lifts = await self._store.read(behind)
         if lifts:
-            await self._store.write(lambda tx: serials.lift(tx.session, lifts))
+            await self._store.write(lambda tx: _lift(tx, lifts))
             _log.warning("serials raised: %s", " ".join(f"{day}/{name}>{to}" for (day, name), to in lifts.items()))
 
     async def _watch_progress(self) -> None:
@@ -316,3 +316,8 @@ class Outbox:
 def _ms(time: str) -> int:
     """Milliseconds since 1970 of an event's time."""
     return int(datetime.fromisoformat(time).timestamp() * 1000)
+
+
+def _lift(tx: Tx, lifts: Mapping[tuple[str, str], int]) -> None:
+    serials.lift(tx.session, lifts)
+    tx.keep_counters((day, name, last) for (day, name), last in lifts.items())

@@ -43,6 +43,12 @@ def _lift_cases(session: Session, bizdate: str) -> None:
         session.add(counter)
 
 
+def counted(session: Session, bizdates: Iterable[str]) -> list[tuple[str, str, int]]:
+    """Every series of these days as it stands: day, series, last."""
+    rows = session.exec(select(CounterRow).where(col(CounterRow.bizdate).in_(set(bizdates))))
+    return [(row.bizdate, row.series, row.last) for row in rows]
+
+
 def behind(session: Session, bizdate: str, known: Mapping[str, Mapping[str, int]]) -> dict[tuple[str, str], int]:
     """Series of this day and later ones in which the province knows higher serials than this hall: (day, series) → to.
 

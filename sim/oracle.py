@@ -216,10 +216,17 @@ def _tickets_as_told(hall: Hall, told: dict[str, list[tuple[str, dict[str, Any]]
         if not steps or steps[0][0] != "issued":
             yield f"N3: ticket {ticket['number']} has no issued event"
             continue
-        states = [_STATE_AFTER[verb] for verb, _ in steps if verb in _STATE_AFTER]
+        states = [state for verb, data in steps if (state := _state_after(verb, data)) is not None]
         if states[-1] != ticket["state"]:
             yield f"N3: ticket {ticket['number']} is {ticket['state']}, its events say {states[-1]}"
         yield from _slip_as_told(ticket, steps)
+
+
+def _state_after(verb: str, data: dict[str, Any]) -> str | None:
+    """State that an event leads to; a correction says which holds instead of what was told before."""
+    if verb == "corrected":
+        return str(data["fields"]["state"]) if "state" in data["fields"] else None
+    return _STATE_AFTER.get(verb)
 
 
 def _slip_as_told(ticket: sqlite3.Row, steps: list[tuple[str, dict[str, Any]]]) -> Iterator[str]:
