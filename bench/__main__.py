@@ -21,6 +21,7 @@ import httpx
 from bench.client import take_numbers
 from bench.devices import devices
 from bench.displays import displays
+from bench.pressed import pressed
 from bench.waits import waits
 from hall_daemon.clock import Clock
 from hall_daemon.events import OperatorActed
@@ -219,6 +220,7 @@ _PARTS: dict[str, Callable[[], None]] = {
     "displays": displays,
     "codes": codes,
     "waits": waits,
+    "pressed": pressed,
 }
 
 if __name__ == "__main__":
