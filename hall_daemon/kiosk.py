@@ -196,7 +196,11 @@ class KioskFlow:
         """Check in what can be checked in; before anybody is known: type the ID number."""
         if not self.core.bookings:
             self.core.go(S.ID)
-        elif any(booking.may == "now" for booking in self.core.bookings):
+            return
+        ready = next((booking for booking in self.core.bookings if booking.may == "now"), None)
+        if ready is not None:
+            visit = self.core.visit
+            visit.cart, visit.booked, visit.request_id = (ready.item,), ready.appointment_id, self.core.clock.new_id()
             self._taking.take()
 
     def _came_back(self) -> None:

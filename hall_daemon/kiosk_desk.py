@@ -14,7 +14,7 @@ from typing import Any
 from sqlmodel import Session
 
 from drivers.base import Condition, Refused, Slip
-from hall_daemon import kiosk_common, lookups, privacy, slip_facts, slips
+from hall_daemon import checking_in, kiosk_common, lookups, privacy, slip_facts, slips
 from hall_daemon.clock import Clock, hour_minute, rfc3339
 from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
 from hall_daemon.following import slip_address
@@ -22,11 +22,12 @@ from hall_daemon.hall import Hall
 from hall_daemon.kiosk_pages_choose import place_of
 from hall_daemon.kiosk_scene import Booking, Notice
 from hall_daemon.kiosk_visit import KioskTimes, TakenTicket, Visit, age_on, born, print_reason
+from hall_daemon.lanes import EARLY_MS, CheckIn
 from hall_daemon.profile import Item, Kiosk
 from hall_daemon.protocol import Text
 from hall_daemon.protocol_cases import ComeBack
 from hall_daemon.texts import say, text
-from hall_daemon.tickets import HallError, IssueOrder, NotFound, TicketInfo
+from hall_daemon.tickets import HallError, Issued, IssueOrder, NotFound, TicketInfo
 from hall_daemon.upkeep import Upkeep
 from hall_daemon.words import CancelReason, Channel, PrintReason, PrintResult, Priority, RequeuedBy, TicketState
 
@@ -55,7 +56,8 @@ class Desk:
     async def take(self, visit: Visit) -> TakenTicket:
         """Issue the number that the visit asked for. Raises HallError. The same request gives the same number."""
         assert visit.item is not None
-        issued = await self.hall.issue(
+        issued = await self._issue(
+            visit,
             IssueOrder(
                 item=visit.item.code,
                 request_id=visit.request_id,
@@ -67,7 +69,7 @@ class Desk:
                 phone=visit.phone,
                 printed_required=bool(self.kiosk.printer),
                 priority=Priority.GREEN if visit.back else self.priority(visit),
-            )
+            ),
         )
         if visit.back:
             await self.hall.came_back(visit.back, issued.ticket_id)
@@ -78,7 +80,7 @@ class Desk:
             windows=issued.windows,
             waiting_ahead=issued.waiting_ahead,
             taken=_minute(self.clock.now_ms()),
-            priority=Priority.GREEN if visit.back else self.priority(visit),
+            priority=Priority.APPOINTMENT if visit.booked else Priority.GREEN if visit.back else self.priority(visit),
         )
 
     def priority(self, visit: Visit) -> Priority:
@@ -113,9 +115,19 @@ class Desk:
         found = [_taken(info) for info in await self.hall.store.read(question)]
         return sorted(found, key=lambda ticket: ticket.state is not TicketState.NO_SHOW)
 
-    async def bookings(self, _visit: Visit) -> tuple[Booking, ...]:
+    async def bookings(self, visit: Visit) -> tuple[Booking, ...]:
         """What this person has booked for today."""
-        return ()
+        found = await checking_in.by_person(self.hall, *document_of(visit))
+        return tuple(_booking(self.hall.profile.items[booked.items[0]], booked) for booked in found if booked.items)
+
+    async def _issue(self, visit: Visit, order: IssueOrder) -> Issued:
+        if not visit.booked:
+            return await self.hall.issue(order)
+        found = await checking_in.by_person(self.hall, *document_of(visit))
+        booked = next((each for each in found if each.appointment_id == visit.booked), None)
+        if booked is None:
+            raise NotFound(what=visit.booked)
+        return await checking_in.take(self.hall, booked, order)
 
     async def came_back(self, visit: Visit) -> Notice | None:
         """A notice with which this person comes back, by the card; the oldest."""
@@ -319,3 +331,11 @@ def document_of(visit: Visit) -> tuple[str, str]:
     if visit.card is not None:
         return visit.card.id_type, visit.card.id_no
     return ("414", visit.passport) if visit.passport else ("111", visit.typed_id)
+
+
+def _booking(item: Item, booked: checking_in.Booked) -> Booking:
+    may = {CheckIn.EARLY: "early", CheckIn.ON_TIME: "now", CheckIn.LATE: "late"}[booked.standing]
+    return Booking(
+        appointment_id=booked.appointment_id, item=item, start=hour_minute(booked.slot.start_ms),
+        end=hour_minute(booked.slot.end_ms), may=may, opens=hour_minute(booked.slot.start_ms - EARLY_MS),
+    )  # fmt: skip

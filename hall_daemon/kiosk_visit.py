@@ -105,6 +105,8 @@ class Visit:
     """Number of a one-time notice being typed."""
     back: str = ""
     """Number of the notice that is answered with the number to be taken: into the green lane."""
+    booked: str = ""
+    """Appointment that is checked in with the number to be taken."""
     with_card: bool = False
     """A card was used, and must not be left behind; stays when the card's data is forgotten."""
     consult: bool = False

@@ -12,8 +12,10 @@ from drivers.base import Key
 from hall_daemon import service_day
 from hall_daemon.kiosk_desk import Desk
 from hall_daemon.kiosk_visit import KioskTimes, Visit
+from hall_daemon.privacy import id_hmac
 from hall_daemon.profile import Kiosk
 from hall_daemon.protocol_kiosk import KioskScreen
+from hall_daemon.tables import AppointmentRow
 from sim.bench import Bench
 from tests.journeys.kiosk_room import KioskRoom, kiosk_room, running, write_hall
 from tests.waiting import until_async
@@ -602,3 +604,25 @@ async def test_a_storage_fault_ends_in_a_page_that_says_where_to_go(tmp_path: Pa
         room.lay("li", reader="IDR-02")
         await until_async(lambda: "IDR-02" in room.flow.core.lying)
         assert room.view.screen is S.MAINTENANCE
+
+
+async def test_an_appointment_is_checked_in_by_the_card_in_one_step(tmp_path: Path) -> None:
+    async with kiosk_room(tmp_path) as room:
+        hall, now_ms = room.hall, room.hall.clock.now_ms()
+        item = next(offered for offered in hall.profile.items_at("k1") if offered.codes and not offered.suspended)
+        key = hall.config.secrets.match
+        assert key is not None, "the hall of this room has a match key"
+        row = AppointmentRow(
+            id="ap-1", code6="111111", item_codes=[item.code], bizdate=(await hall.snapshot()).bizdate,
+            slot_start_ms=now_ms, slot_end_ms=now_ms + 1_800_000, id_type="111",
+            id_hmac=id_hmac(key, "111", "990000199909090053"), name_masked="张**", phone_tail4="5678", state="booked",
+            rev=1,
+        )  # fmt: skip
+        await hall.store.write(lambda tx: tx.session.add(row))
+        room.lay("zhang")
+        await room.shows(KioskScreen.APPOINTMENT)
+        room.touch("1")
+        await room.shows(KioskScreen.DONE)
+
+        assert [ticket.number[0] for ticket in await room.tickets()] == ["Y"]
+        assert (await room.events("hall.appointment.checked_in.v1"))[0]["appointment_id"] == "ap-1"

@@ -424,3 +424,19 @@ async def test_a_power_cut_in_the_swap_leaves_the_old_one_whole(tmp_path: Path, 
         monkeypatch.undo()
         await service_day.open_day(room.hall)
         assert room.hall.profile.catalog_version == 42
+
+
+@pytest.mark.parametrize("hall", ["small", "big"])
+def test_catalogues_of_the_model_halls_are_without_a_finding_in_their_halls(hall: str) -> None:
+    config = load(HALLS / hall / "devices.toml", {})
+    assert config.catalog is not None
+
+    assert check(config.catalog, config.catalog.read(), config.profile) == ()
+    assert config.catalog.said_sm3 == config.catalog.content_sm3
+    if hall == "big":
+        general = [w for w in config.profile.windows.values() if w.counter_kind.value == "general"]
+        departments = {
+            config.profile.items[code].dept for q in general[0].queues for code in config.profile.queues[q].items
+        }
+        assert (len(config.profile.windows), len(config.profile.departments)) == (90, 53)
+        assert len(departments) > 1
