@@ -35,7 +35,6 @@ from sim.input_line import InputLine
 from sim.pcsc import available as pcsc_unavailable
 from sim.province import TEST_KEYS, ProvinceTwin
 from sim.sane import unavailable as sane_unavailable
-from sim.stopwatch import Stopwatch
 
 _WHY_NOT: dict[str, Callable[[], str | None]] = {
     "card": pcsc_unavailable, "sane": sane_unavailable, "sound": sound_unavailable,
@@ -310,12 +309,13 @@ class Watcher:
         self, condition: Any, limit_s: float = 20.0, what: str = "", unless: Any = lambda _view: False
     ) -> dict[str, Any]:
         """Wait for a view that satisfies; `unless` gives up early. Any: functions of a view. Raises TimeoutError."""
-        watch = Stopwatch()
+        deadline = time.monotonic() + limit_s
         with self._news:
             while not (self.view and condition(self.view)):
-                if watch.is_over(limit_s) or (self.view and unless(self.view)):
+                left = deadline - time.monotonic()
+                if left <= 0 or (self.view and unless(self.view)):
                     raise TimeoutError(f"not within {limit_s} s: {what or condition}; last view {self._brief()}")
-                self._news.wait(min(max(limit_s - watch.s, 0.01), 0.5))
+                self._news.wait(min(left, 0.5))
             return self.view
 
     def close(self) -> None:
