@@ -74,7 +74,8 @@ $(VENV)/.dev: requirements-dev.lock requirements.lock pyproject.toml .ci/package
 	@sh .ci/venv $(VENV) requirements-dev.lock
 	@sh .ci/emupos
 	@sh .ci/receiptline
+	@sh .ci/axe
 	@touch $@ $(VENV)/.demo
 
 clean:
-	rm -rf $(VENV) .venv-emupos tests/receiptline/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache artefacts build *.egg-info
+	rm -rf $(VENV) .venv-emupos tests/receiptline/node_modules tests/axe/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache artefacts build *.egg-info

@@ -6,6 +6,7 @@ Every refusal is a `Problem` with a code for programs and sentences for people.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -39,6 +40,7 @@ from hall_daemon.following import Following
 from hall_daemon.hall import Bell, Hall
 from hall_daemon.hall_desk import COUNTER_DEVICE
 from hall_daemon.kiosk import KioskFlow
+from hall_daemon.kiosk_voice import heard
 from hall_daemon.metrics import Metrics
 from hall_daemon.protocol import (
     AboutCurrent,
@@ -75,7 +77,8 @@ from hall_daemon.support import Support
 from hall_daemon.tables import EventRow
 from hall_daemon.texts import text
 from hall_daemon.tickets import HallError, IssueOrder, NotFound
-from hall_daemon.voice import Voice
+from hall_daemon.voice import NoSound, Voice
+from hall_daemon.voice_clips import Language
 from hall_daemon.words import Channel, RequeuedBy
 
 _log = logging.getLogger("api")
@@ -222,6 +225,8 @@ def _kiosks(app: FastAPI, services: Services) -> None:
             raise NotFound(what=kiosk)
         return services.kiosks[kiosk]
 
+    _kiosk_voice(app, services, flow)
+
     @app.get("/kiosk/{kiosk}", response_class=FileResponse)
     async def kiosk_page(kiosk: str) -> FileResponse:
         flow(kiosk)
@@ -239,6 +244,22 @@ def _kiosks(app: FastAPI, services: Services) -> None:
     @app.post("/kiosks/{kiosk}/keys", status_code=202)
     async def key(kiosk: str, pressed: KeyPressed) -> None:
         flow(kiosk).touch(pressed.key, pressed.revision)
+
+
+def _kiosk_voice(app: FastAPI, services: Services, flow: Callable[[str], KioskFlow]) -> None:
+    @app.get("/kiosks/{kiosk}/voice/{revision}.wav", response_class=Response)
+    async def spoken(kiosk: str, revision: int) -> Response:
+        """What the page of this revision says; its words stand in no address."""
+        view = flow(kiosk).view
+        if view.revision == revision:
+            language = Language.EN if view.language == "en" else Language.ZH
+            for code, facts in heard(view):
+                try:
+                    sound = await asyncio.to_thread(services.voice.sentence, code, facts, language)
+                except NoSound:
+                    continue
+                return Response(sound, media_type="audio/wav", headers={"Cache-Control": "no-store"})
+        raise NotFound(what=f"voice of page {revision}")
 
 
 def _windows(app: FastAPI, services: Services) -> None:

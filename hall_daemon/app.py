@@ -39,12 +39,14 @@ from hall_daemon.inbox import Inbox
 from hall_daemon.kiosk import KioskFlow
 from hall_daemon.metrics import Metrics
 from hall_daemon.outbox import Outbox
+from hall_daemon.profile import Kiosk
 from hall_daemon.protocol import DeviceView
 from hall_daemon.scanning import Scanning
 from hall_daemon.screens import Screens
 from hall_daemon.signage import Signage
 from hall_daemon.store import Store
 from hall_daemon.support import Support
+from hall_daemon.texts import text
 from hall_daemon.upkeep import Upkeep
 from hall_daemon.voice import Voice
 from hall_daemon.words import DeviceCondition
@@ -95,7 +97,7 @@ class Daemon:
             evaluating=self.evaluating, scanning=self.scanning, outbox=self.outbox, desk=self.desk,
         )  # fmt: skip
         self.kiosks = {
-            code: KioskFlow(kiosk, self.hall, self.devices, self.clock, upkeep=self.upkeep)
+            code: KioskFlow(kiosk, self.hall, self.devices, self.clock, call_staff=self._call_staff, upkeep=self.upkeep)
             for code, kiosk in config.profile.kiosks.items()
         }
         self.metrics = Metrics(self.hall, self.store, self.devices, self.outbox)
@@ -181,6 +183,10 @@ class Daemon:
                 f"{self.config.file.name}: [hall] listen: {self.config.host}:{self.config.port} cannot be used "
                 f"({os.strerror(exc.errno or 0)}); stop the program that has it, or choose another port"
             ) from exc
+
+    async def _call_staff(self, kiosk: Kiosk) -> None:
+        """Somebody at a ticket machine asks for help: every window reads it, and the first takes it."""
+        await self.desk.send(kiosk.code, None, text("kiosk.help.wanted", kiosk=kiosk.name.zh).zh)
 
     def _server(self) -> uvicorn.Server:
         services = api.Services(

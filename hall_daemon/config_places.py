@@ -137,6 +137,7 @@ def read_kiosk(key: str, table: Table, queues: Mapping[str, Queue], devices: Map
         keypad=_device_for(table, "keypad", devices, Keypad),
         printer=_device_for(table, "printer", devices, SlipPrinter),
         queues=table.references("queues", queues, "queue"),
+        screen=table.reference("screen", ("yes", "no"), "answer", "yes") == "yes",
     )
 
 

@@ -267,8 +267,13 @@ def _person(order: IssueOrder, match: privacy.Key | None) -> Person:
         id_type, id_no, name = card.id_type, card.id_no, card.name or card.name_en
         mode = IdentityMode.ID_CARD
     elif order.typed_id:
-        id_type, id_no, mode = "111", order.typed_id, IdentityMode.MANUAL
+        id_type, id_no, mode = order.typed_type, order.typed_id, IdentityMode.MANUAL
     facts = {"name": name, "id_type": id_type if id_no else "", "id_no": id_no, "phone": order.phone}
+    if order.behalf:
+        # Whom the number is for is known by a typed number only; the card's owner is the agent (province.md §4).
+        agent = {"agent_name": name, "agent_id_type": id_type, "agent_id_no": id_no}
+        id_type, id_no, name, mode = "111", order.behalf, "", IdentityMode.MANUAL
+        facts = {**agent, "id_type": id_type, "id_no": id_no, "phone": order.phone}
     return Person(
         mode=mode,
         id_type=id_type or None,

@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
-from drivers.base import Key
+from drivers.base import Key, Refused
 from hall_daemon.clock import Clock
-from hall_daemon.devices import Devices, Input
+from hall_daemon.devices import Devices, DeviceUnavailable, Input, OutcomeUnknown
 from hall_daemon.hall import Bell, Hall
 from hall_daemon.kiosk_choosing import Choosing
 from hall_daemon.kiosk_core import Core
 from hall_daemon.kiosk_identifying import LETTERED, TYPING, Identifying
+from hall_daemon.kiosk_lines import lines
 from hall_daemon.kiosk_stage import FIRST, NO_VISITS
 from hall_daemon.kiosk_taking import Taking
 from hall_daemon.kiosk_visit import KioskTimes
@@ -50,7 +51,7 @@ class KioskFlow:
         devices: Devices,
         clock: Clock,
         times: KioskTimes = USUAL_TIMES,
-        call_staff: Callable[[Kiosk], None] | None = None,
+        call_staff: Callable[[Kiosk], Awaitable[None]] | None = None,
         upkeep: Upkeep | None = None,
     ) -> None:
         self.kiosk = kiosk
@@ -244,6 +245,8 @@ class KioskFlow:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._follow_hall())
                 group.create_task(self._tick())
+                if not self.kiosk.screen and self.kiosk.keypad:
+                    group.create_task(self._show_lines())
                 self.core.unprinted = await self.core.desk.unprinted()
                 self.core.common = await self.core.desk.common()
                 self._running = True
@@ -263,6 +266,7 @@ class KioskFlow:
             heard = await self.core.hall.changed.wait(heard)
             self.core.loads = await self.core.hall.zone_loads()
             self.core.open_windows = await self.core.desk.open_windows()
+            self.core.waits = await self.core.desk.waits()
             visit = self.core.visit
             if visit.item is not None:
                 visit.ahead = await self.core.hall.waiting_ahead(visit.item.code)
@@ -274,6 +278,21 @@ class KioskFlow:
         while True:
             await asyncio.sleep(self.core.times.tick_s)
             self.core.look_again()
+
+    async def _show_lines(self) -> None:
+        """Keep the two lines of the keypad's display like the page; a display that is gone is shown all when back."""
+        heard, shown = -1, ("", "")
+        while True:
+            heard = await self.changed.wait(heard)
+            wanted = lines(self.view)
+            if wanted == shown or not self.core.desk.devices.can_serve(self.kiosk.keypad):
+                shown = shown if self.core.desk.devices.can_serve(self.kiosk.keypad) else ("", "")
+                continue
+            try:
+                await self.core.desk.show_lines(*wanted)
+                shown = wanted
+            except (Refused, DeviceUnavailable, OutcomeUnknown) as exc:
+                self._log.info("display of %s not written: %s", self.kiosk.keypad, type(exc).__name__)
 
     def _devices_changed(self) -> None:
         self.core.lying = {reader for reader in self.core.lying if self.core.desk.devices.can_serve(reader)}
@@ -392,8 +411,9 @@ class KioskFlow:
             self.core.stage.cover(S.HELP)
 
     def _call(self) -> None:
-        if self.core.call_staff is not None and not self.core.staff_called:
-            self.core.call_staff(self.kiosk)
+        call = self.core.call_staff
+        if call is not None and self.core.can_call_staff and not self.core.staff_called:
+            self.core.do(lambda: call(self.kiosk))
             self._log.info("staff called")
             self.core.staff_called = True
             self.core.go(S.HELP)

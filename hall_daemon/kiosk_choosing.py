@@ -233,9 +233,9 @@ class Choosing:
         self._core.do(ask)
 
     def _refused(self, item: Item) -> Text | None:
-        """Why an item cannot go with those in the cart: one number stands in one queue."""
+        """Why an item cannot go with those in the cart: only items of the catalogue share a number."""
         cart = self._core.visit.cart
-        if cart and (item.queue != cart[0].queue or not item.codes):
+        if cart and not item.codes:
             return text("kiosk.cart.other_queue")
         return text("kiosk.cart.full") if len(cart) >= MOST_IN_CART and item not in cart else None
 
@@ -244,7 +244,7 @@ class Choosing:
         visit = self._core.visit
         if visit.item is not None and visit.item.codes and len(visit.cart) < MOST_IN_CART:
             visit.page, visit.zone, visit.dept = 1, "", ""
-            self._core.stage.open(S.SERVICE, text("kiosk.cart.same_queue"))
+            self._core.stage.open(S.SERVICE, text("kiosk.cart.more"))
 
     def back_from_check(self) -> None:
         """Another item after all; of several, the last goes."""

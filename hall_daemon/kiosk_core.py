@@ -35,7 +35,7 @@ class Core:
         devices: Devices,
         clock: Clock,
         times: KioskTimes,
-        call_staff: Callable[[Kiosk], None] | None,
+        call_staff: Callable[[Kiosk], Awaitable[None]] | None,
         upkeep: Upkeep,
         on_silence: Callable[[], None],
     ) -> None:
@@ -113,13 +113,18 @@ class Core:
             paper_neighbour=desk.paper_neighbour(),
             reader_neighbour=desk.reader_neighbour(),
             staff_called=self.staff_called,
-            can_call_staff=self.call_staff is not None,
+            can_call_staff=self.can_call_staff,
             notice=notice,
             printer_notices=desk.printer_notices(),
             keypad_notices=desk.keypad_notices(),
             reprint=self.reprint,
             print_waits_for=self.print_waits_for,
         )
+
+    @property
+    def can_call_staff(self) -> bool:
+        """Whether somebody at a window would hear it; help that nobody hears is not promised."""
+        return self.call_staff is not None and bool(self.open_windows)
 
     def go(self, screen: KioskScreen) -> None:
         """Open a page."""

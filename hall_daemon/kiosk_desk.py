@@ -14,13 +14,13 @@ from typing import Any
 from sqlmodel import Session
 
 from drivers.base import Condition, Refused, Slip
-from hall_daemon import checking_in, kiosk_common, lookups, privacy, slip_facts, slips
+from hall_daemon import checking_in, estimates, kiosk_common, lookups, privacy, slip_facts, slips
 from hall_daemon.clock import Clock, hour_minute, rfc3339
 from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
 from hall_daemon.following import slip_address
 from hall_daemon.hall import Hall
 from hall_daemon.kiosk_pages_choose import place_of
-from hall_daemon.kiosk_scene import Booking, Notice
+from hall_daemon.kiosk_scene import Booking, Notice, Wait
 from hall_daemon.kiosk_visit import KioskTimes, TakenTicket, Visit, age_on, born, print_reason
 from hall_daemon.lanes import EARLY_MS, CheckIn
 from hall_daemon.profile import Item, Kiosk
@@ -33,6 +33,7 @@ from hall_daemon.words import CancelReason, Channel, PrintReason, PrintResult, P
 
 USUAL_COLUMNS = 48
 LARGE_FROM_AGE, PRIORITY_FROM_AGE = 60, 70
+SHOW_LIMIT_S = 2.0
 _MAY_PASS = frozenset({Condition.COVER_OPEN, Condition.HEAD_HOT})
 """What keeps a printer from printing and is often over in a moment."""
 
@@ -65,10 +66,13 @@ class Desk:
                 device_id=self.kiosk.device_id,
                 kiosk=self.kiosk.code,
                 card=visit.card,
-                typed_id=visit.typed_id,
+                typed_id=visit.passport or visit.typed_id,
+                typed_type=document_of(visit)[0] if visit.card is None else "111",
+                behalf=visit.behalf,
                 phone=visit.phone,
                 printed_required=bool(self.kiosk.printer),
                 priority=Priority.GREEN if visit.back else self.priority(visit),
+                more_items=tuple(item.code for item in visit.cart[1:]),
             ),
         )
         if visit.back:
@@ -151,6 +155,15 @@ class Desk:
             return None
         missing = tuple(paper.zh for paper in back.bring)
         return Notice(number=back.notice_no, item=item, window=back.window, missing=missing)
+
+    async def waits(self) -> dict[str, Wait]:
+        """Queue → what somebody who comes now is told to expect."""
+        outlook = await self.hall.waits.outlook()
+        read = {queue: estimates.shown(estimate) for queue, estimate in outlook.queues.items()}
+        return {
+            queue: Wait(low_min=told.low_min, high_min=told.high_min, about_min=told.about_min)
+            for queue, told in read.items()
+        }
 
     async def rejoin(self, number: str) -> TakenTicket:
         """Put a missed number back into line. Raises HallError."""
@@ -247,6 +260,10 @@ class Desk:
             back=ticket.priority is Priority.GREEN,
             large=large,
         )
+
+    async def show_lines(self, upper: str, lower: str) -> None:
+        """Write the keypad's display. Raises Refused, DeviceUnavailable, OutcomeUnknown."""
+        await self.devices.call(self.kiosk.keypad, lambda pad: pad.show_lines(upper, lower), SHOW_LIMIT_S)
 
     # --- what works ---------------------------------------------------------------------------------------------------
 

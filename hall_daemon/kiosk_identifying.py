@@ -48,7 +48,7 @@ _LENGTHS = {
 }
 """Page → the field of the visit that is typed there, and its greatest length."""
 TYPING = frozenset(_LENGTHS)
-LETTERED = frozenset({S.PASSPORT, S.NUMBER, S.NOTICE})
+LETTERED = frozenset({S.PASSPORT, S.NUMBER})
 
 
 class Identifying:

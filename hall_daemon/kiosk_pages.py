@@ -7,6 +7,7 @@ of choosing are in kiosk_pages_choose, pages about a number in kiosk_pages_ticke
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from drivers.base import Condition
 from hall_daemon import kiosk_pages_choose as choosing
@@ -39,6 +40,8 @@ READ_TROUBLES = frozenset(
     }
 )
 """Troubles with a card for which there is a page."""
+SHORTEST_NUMBER = 4
+"""Characters of a ticket number or of a notice."""
 _NO_KEY_NEEDED = frozenset({KioskScreen.DONE, KioskScreen.CLOSED})
 """Whoever reads these pages is through, or cannot begin."""
 _WITHOUT_BAR = frozenset({KioskScreen.MAINTENANCE, KioskScreen.PRINTING, KioskScreen.READING, KioskScreen.CARDLEFT})
@@ -297,16 +300,17 @@ def _hello(visit: Visit) -> tuple[tuple[Text, Text], ...]:
 
 def ticket_number(scene: Scene) -> Page:
     """Typing a ticket number, to see where it stands or to come back into line."""
-    return _lettered(scene.visit.number, "kiosk.number", TICKET_LENGTH, 4)
+    return _lettered(scene.visit.number, "kiosk.number", TICKET_LENGTH)
 
 
 def notice_number(scene: Scene) -> Page:
     """Typing the number of a one-time notice; the ID card does as well."""
-    return _lettered(scene.visit.notice, "kiosk.notice_no", NOTICE_LENGTH, 4)
+    page = _lettered(scene.visit.notice, "kiosk.notice_no", NOTICE_LENGTH)
+    return replace(page, choices=(), letters=False)
 
 
-def _lettered(typed: str, words: str, length: int, least: int) -> Page:
-    ready = {"ok": "next"} if len(typed) >= least else {}
+def _lettered(typed: str, words: str, length: int) -> Page:
+    ready = {"ok": "next"} if len(typed) >= SHORTEST_NUMBER else {}
     return Page(
         title=text(f"{words}.title"),
         line=text(f"{words}.line"),

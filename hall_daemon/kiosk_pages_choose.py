@@ -267,12 +267,18 @@ def guide(scene: Scene) -> Page:
 
 def published_facts(profile: HallProfile, item: Item) -> tuple[tuple[Text, Text], ...]:
     """Label and value of what has to be public about an item (domain.md §1), materials apart."""
+    published = item.published
     rows: list[tuple[str, Text]] = [
         ("organ", profile.dept_name(item.dept) if item.dept else NO_TEXT),
         ("content", item.name),
+        ("basis", Text(zh="；".join(published.basis))),
         ("procedure", text(f"kiosk.guide.procedure.{item.kind}")),
-        ("limit", _limit(item)),
+        ("limit", _both_limits(item)),
+        ("fee", Text(zh=published.fee) if published.fee else text("kiosk.guide.fee.none")),
+        ("responsible", Text(zh=" ".join(filter(None, (published.responsible, published.phone))))),
+        ("complaint", Text(zh=published.complaint_phone)),
         ("place", _place_and_windows(profile, item)),
+        ("number", Text(zh=number_of(item))),
     ]
     return tuple((text(f"kiosk.guide.{name}"), value) for name, value in rows if value.zh)
 
@@ -280,6 +286,19 @@ def published_facts(profile: HallProfile, item: Item) -> tuple[tuple[Text, Text]
 def _limit(item: Item) -> Text:
     days = item.promise_days
     return text("kiosk.confirm.promise_days", n=days) if days else text("kiosk.confirm.promise_now")
+
+
+def _both_limits(item: Item) -> Text:
+    """What is promised, and what the law allows."""
+    unit = "workdays" if item.day_unit == "workday" else "days"
+
+    def days(n: int) -> Text:
+        return text(f"kiosk.guide.{unit}", n=n) if n else text("kiosk.guide.now")
+
+    legal = item.published.legal_days
+    if not legal:
+        return days(item.promise_days)
+    return say("kiosk.guide.limit.both", promise=days(item.promise_days), legal=days(legal))
 
 
 def _place_and_windows(profile: HallProfile, item: Item) -> Text:

@@ -21,6 +21,7 @@ def taken(scene: Scene) -> KioskTicket | None:
         zone=place_of(scene.profile, scene.ticket.item),
         windows=window_range(scene.ticket.windows),
         waiting_ahead=scene.ticket.waiting_ahead,
+        zone_code=scene.ticket.item.zone,
         expected=scene.ticket.expected,
     )
 

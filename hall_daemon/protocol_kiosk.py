@@ -101,6 +101,7 @@ class KioskTicket(Frozen):
     zone: Text
     windows: str
     waiting_ahead: int
+    zone_code: str = ""
     expected: Text = Text(zh="")
     """Range of the expected wait; empty where nobody can say."""
 

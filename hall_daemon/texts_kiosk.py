@@ -112,13 +112,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "kiosk.wait.range": ("{low}–{high} 分钟", "{low}–{high} min"),
     "kiosk.wait.unknown": ("暂无估计", "Not known yet"),
     "kiosk.cart.has": ("同一个号还办：{names}", "With the same ticket: {names}"),
-    "kiosk.cart.same_queue": (
-        "请选同一类的另一件事，一个号一起办",
-        "Choose another service of the same kind for the same ticket",
-    ),
+    "kiosk.cart.more": ("请选另一件事，用同一个号办", "Choose another service for the same ticket"),
     "kiosk.cart.other_queue": (
-        "这件事在别的窗口办，请先取这个号，再另取一个号",
-        "This is done at other windows: take this ticket first, then another one",
+        "这件事要单独取号，请先取这个号",
+        "This needs a ticket of its own: take this one first",
     ),
     "kiosk.cart.full": ("一个号最多办 4 件事", "One ticket is for 4 services at most"),
     # guide
@@ -286,6 +283,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "kiosk.timeout.any": ("按任意键也可以继续", "Any key continues"),
     "kiosk.timeout.end": ("不用了", "No, end"),
     "kiosk.help.title": ("需要什么帮助？", "How can we help?"),
+    "kiosk.help.wanted": ("{kiosk}有人求助，请过去看一下。", "Somebody at {kiosk} asks for help."),
     "kiosk.help.call": ("叫工作人员过来", "Call a member of staff"),
     "kiosk.help.large": ("字大一点", "Larger text"),
     "kiosk.help.contrast": ("黑底黄字", "High contrast"),
@@ -351,6 +349,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Your number is {number}. There is no paper ticket: please note the number",
     ),
     "kiosk.voice.timeout": ("还需要时间吗？按任意键继续", "Do you need more time? Any key continues"),
+    "voice.page": ("{said}", "{said}"),
     # words of the frame
     "kiosk.word.step1": ("刷证", "ID card"),
     "kiosk.word.step2": ("手机号", "Phone"),

@@ -259,6 +259,10 @@ class IssueOrder:
     kiosk: str = ""
     card: IdCard | None = None
     typed_id: str = ""
+    typed_type: str = "111"
+    """Kind of the document whose number was typed (GA/T 2000.156)."""
+    behalf: str = ""
+    """ID number of the person for whom the one with the card has come; the number is theirs."""
     phone: str = ""
     printed_required: bool = True
     priority: Priority = Priority.NORMAL

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -148,7 +148,7 @@ def write_hall(folder: Path, items_a: int = 12, items_h: int = 3, *, suspend_fir
 class KioskRoom:
     """One running hall; `flow` is kiosk k1."""
 
-    def __init__(self, bench: Bench, times: KioskTimes, call_staff: Callable[[Kiosk], None] | None) -> None:
+    def __init__(self, bench: Bench, times: KioskTimes, call_staff: Callable[[Kiosk], Awaitable[None]] | None) -> None:
         self.bench = bench
         self.clock = Clock()
         self.config = load(bench.config, KEY_ENVIRONMENT)
@@ -275,7 +275,7 @@ class KioskRoom:
 async def kiosk_room(
     folder: Path,
     times: KioskTimes = QUICK,
-    call_staff: Callable[[Kiosk], None] | None = None,
+    call_staff: Callable[[Kiosk], Awaitable[None]] | None = None,
     **items: int,
 ) -> AsyncIterator[KioskRoom]:
     """A hall that runs until the block ends."""
@@ -287,7 +287,7 @@ async def kiosk_room(
 
 @asynccontextmanager
 async def running(
-    bench: Bench, times: KioskTimes = QUICK, call_staff: Callable[[Kiosk], None] | None = None
+    bench: Bench, times: KioskTimes = QUICK, call_staff: Callable[[Kiosk], Awaitable[None]] | None = None
 ) -> AsyncIterator[KioskRoom]:
     """The daemon's rooms on a bench; twice in a row is a restart."""
     room = KioskRoom(bench, times, call_staff)

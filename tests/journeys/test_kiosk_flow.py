@@ -528,13 +528,14 @@ async def test_a_number_whose_slip_was_lost_in_a_restart_is_offered_again(tmp_pa
 async def test_help_keeps_the_visit_and_english_lasts_until_its_end(tmp_path: Path) -> None:
     called: list[str] = []
 
-    def call_staff(kiosk: Kiosk) -> None:
+    async def call_staff(kiosk: Kiosk) -> None:
         called.append(kiosk.code)
 
     async with kiosk_room(tmp_path, call_staff=call_staff) as room:
+        await room.hall.sign_in("1", "c01")
         await room.identify()
         room.touch("help", "1", "1")
-        assert called == ["k1"]
+        await until_async(lambda: called == ["k1"])
         assert "已叫" in room.view.title.zh
         room.touch("ok")
         assert room.view.screen is S.ZONES

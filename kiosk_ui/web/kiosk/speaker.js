@@ -15,9 +15,8 @@ export class Speaker {
     this.stop();
     this.said = text;
     const turn = ++this.turn;
-    const query = new URLSearchParams({ text, language: view.language });
     try {
-      const answer = await fetch(`/voice?${query}`, { headers: credentials(), cache: "no-store" });
+      const answer = await fetch(`/kiosks/${encodeURIComponent(view.kiosk)}/voice/${view.revision}.wav`, { headers: credentials(), cache: "no-store" });
       if (!answer.ok || turn !== this.turn) return;
       const audio = new Audio(URL.createObjectURL(await answer.blob()));
       if (turn !== this.turn) return URL.revokeObjectURL(audio.src);
