@@ -11,6 +11,7 @@ from pathlib import Path
 from drivers.base import Key
 from hall_daemon import service_day
 from hall_daemon.kiosk_desk import Desk
+from hall_daemon.kiosk_pages_choose import common
 from hall_daemon.kiosk_visit import KioskTimes, Visit
 from hall_daemon.privacy import id_hmac
 from hall_daemon.profile import Kiosk
@@ -627,3 +628,84 @@ async def test_an_appointment_is_checked_in_by_the_card_in_one_step(tmp_path: Pa
 
         assert [ticket.number[0] for ticket in await room.tickets()] == ["Y"]
         assert (await room.events("hall.appointment.checked_in.v1"))[0]["appointment_id"] == "ap-1"
+
+
+async def test_a_known_resident_needs_at_most_four_presses_for_each_of_the_ten_most_common_items(
+    tmp_path: Path,
+) -> None:
+    async with kiosk_room(tmp_path, items_a=12, items_h=3) as room:
+        presses: list[int] = []
+        for wanted in range(10):
+            await room.shows(S.IDLE)
+            room.lay("zhang")
+            await room.shows(S.PHONE)
+            keys = ["*", *(["#"] if wanted >= 6 else []), str(wanted % 6 + 1)]
+            for key in keys:
+                room.touch(key)
+            view = await room.shows(S.CONFIRM)
+            assert view.facts[0][0].zh == list(common(room.flow.core.scene(None)))[wanted].name.zh
+            presses.append(len(keys) + 1)  # and Confirm
+            room.lift()
+            await until_async(lambda: not room.flow.core.lying)
+            room.touch("cancel")
+        assert presses == [3] * 6 + [4] * 4
+
+
+async def test_a_missed_number_comes_back_into_line_by_card_and_by_number(tmp_path: Path) -> None:
+    async with kiosk_room(tmp_path) as room:
+        number = await room.visit("zhang")
+        room.hall.config = replace(room.hall.config, no_show_calls=1)
+        await room.hall.sign_in("1", "c01")
+        await room.hall.call_next("1", None)
+        await room.hall.no_show("1", number)
+        room.lay("zhang")
+        view = await room.shows(S.MISSED)
+        assert number in view.title.zh
+        room.touch("1")
+        await until_async(lambda: "重新排队" in room.view.title.zh)
+        assert [t.state for t in await room.tickets()] == ["waiting"]
+        room.lift()
+        room.touch("ok")
+        await room.shows(S.IDLE)
+        await room.hall.call_next("1", None)
+        await room.hall.no_show("1", number)
+        room.touch("5", "2", "*", *number[1:])
+        assert room.view.field is not None
+        assert room.view.field.shown == number
+        room.touch("ok")
+        await room.shows(S.MISSED)
+        room.touch("1")
+        await until_async(lambda: "重新排队" in room.view.title.zh)
+
+
+async def test_several_items_stand_on_one_number_and_the_guide_leads_to_one(tmp_path: Path) -> None:
+    async with kiosk_room(tmp_path) as room:
+        await room.shows(S.IDLE)
+        room.touch("3", "2")
+        await room.shows(S.GUIDE)
+        assert room.view.facts
+        room.touch("2")
+        await room.shows(S.NOCARD)
+        room.lay("zhang")
+        await room.shows(S.PHONE)
+        room.touch("*")
+        await room.shows(S.CONFIRM)
+        room.touch("2", "3")
+        await until_async(lambda: room.view.screen is S.CONFIRM and "＋" in room.view.facts[0][0].zh)
+        room.touch("ok")
+        await room.shows(S.DONE)
+        (issued,) = await room.events("hall.ticket.issued.v1")
+        assert len(issued["item_codes"]) == 2
+
+
+async def test_somebody_who_comes_for_another_person_is_the_agent_of_that_number(tmp_path: Path) -> None:
+    async with kiosk_room(tmp_path) as room:
+        await room.identify("zhang")
+        await room.choose()
+        room.touch("3", *"99000019900909004", "*", "ok")
+        await room.shows(S.CONFIRM)
+        room.touch("ok")
+        await room.shows(S.DONE)
+        (issued,) = await room.events("hall.ticket.issued.v1")
+        assert (issued["identity_mode"], issued["id_masked"]) == ("manual", "**************004X")
+        assert issued.get("name_masked") is None
