@@ -92,7 +92,6 @@ class VisitVerbs(UndoVerbs):
         def verb(tx: Tx, row: TicketRow, clerk: str) -> tuple[EventData, dict[str, Any]]:
             self._step(tx, row, Verb.TRANSFER)
             to_queue = self._transfer_target(tx, to)
-            stop_clock(row, self._passed(tx))
             if to.come_back and row.back_queue is None:
                 row.back_queue, row.back_window = row.queue, window
             row.for_window, row.window = to.to_window, None
@@ -102,6 +101,7 @@ class VisitVerbs(UndoVerbs):
                 row.zone = self.profile.windows[to.to_window].zone
             if not to.keep_position:
                 row.arrival_ms = row.arrived_ms = issuing.arrive(tx, self.open_time_ms())
+            stop_clock(row, self._passed(tx))  # by the open time that is kept with the event
             transferred = TicketTransferred(
                 ticket_id=row.id, from_window=window, to_window=to.to_window, to_queue=to_queue,
                 keep_position=to.keep_position, reason_code=to.reason, clerk_id=clerk,
