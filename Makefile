@@ -1,7 +1,7 @@
 # Two commands do everything: `make demo` (a hall in a box) and `make check` (format, lint, types, imports, tests).
 # Both set up what they need first: Debian packages and a virtual environment from the lock file.
 
-.PHONY: demo check setup setup-dev format soak bench fuzz docs screens voice lock clean
+.PHONY: day demo check setup setup-dev format soak bench fuzz docs screens voice lock clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -29,6 +29,12 @@ soak: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(PY) -m bench $(ARGS)
+
+# A day of the big hall through HTTP in compressed time, some ten minutes; the report goes to docs/day-in-the-hall.md.
+day: $(VENV)/.dev
+	rm -rf artefacts/day
+	$(PY) -m bench.day --run artefacts/day --picture docs/screens/overview.png $(ARGS)
+	$(PY) -m bench.day_report artefacts/day
 
 # Pictures of every screen for the README, into docs/screens.
 screens: $(VENV)/.dev

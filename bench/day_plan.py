@@ -86,7 +86,7 @@ class DayPlan:
     appointments: float = 0.06
 
 
-QUIET = DayPlan(name="quiet", residents=5200, pace=0.35, seed=11)
+QUIET = DayPlan(name="quiet", residents=5600, pace=0.35, seed=11)
 CROWDED = DayPlan(name="crowded", residents=7000, pace=0.31, seed=12)
 CLOSING = DayPlan(
     name="windows closing",

@@ -149,7 +149,13 @@ class _Hall:
             self.learnt_s = now_s
             self.paces = learn(self.diary, self.minutes, self.queue_of)
         desks = [
-            Desk(window=s.window, queues=s.queues, busy_with=at[0] if at else None, busy_s=now_s - at[1] if at else 0.0)
+            Desk(
+                window=s.window,
+                queues=s.queues,
+                busy_with=at[0] if at else None,
+                busy_s=now_s - at[1] if at else 0.0,
+                ended_s=now_s - self.first_free[s.window] if s.window in self.first_free else None,
+            )
             for s in self.shifts.values()
             if self.works(s.window, now_s)
             for at in (self.busy.get(s.window),)

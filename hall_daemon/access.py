@@ -65,6 +65,8 @@ _MAY: tuple[tuple[str, frozenset[Role]], ...] = (
     ("/kiosks/", frozenset({Role.KIOSK, Role.TECHNICIAN})),
     ("/windows/", AT_WINDOWS | {Role.COUNTER}),
     ("/tickets", _STAFF | {Role.COUNTER}),
+    ("/overview/", frozenset({Role.MANAGER})),
+    ("/overview", frozenset(Role)),
     ("/messages", frozenset({Role.GUIDE, Role.MANAGER, Role.TECHNICIAN})),
     ("/accounts", frozenset({Role.MANAGER, Role.TECHNICIAN})),
     ("/hall", _STAFF | {Role.COUNTER, Role.TECHNICIAN}),
@@ -84,7 +86,7 @@ _OPEN = ("/healthz", "/openapi.json", "/ui/", "/kiosk/", "/board", "/voice/", "/
 
 def is_open(path: str) -> bool:
     """Whether a path needs no token at all."""
-    return path.startswith(_OPEN)
+    return path.startswith(_OPEN) or path == "/overview"
 
 
 def screen_of(authorization: str, tokens: Mapping[str, str]) -> Role | None:

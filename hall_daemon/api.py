@@ -25,7 +25,7 @@ from sqlmodel import Session, col, select
 from starlette.exceptions import HTTPException
 
 import kiosk_ui
-from hall_daemon import access, api_board, api_cases, api_clerks, api_day, api_technician, api_window
+from hall_daemon import access, api_board, api_cases, api_clerks, api_day, api_manager, api_technician, api_window
 from hall_daemon.accounts import Accounts
 from hall_daemon.api_clerks import Gate
 from hall_daemon.api_follow import add_routes as add_follow
@@ -42,6 +42,7 @@ from hall_daemon.hall_desk import COUNTER_DEVICE
 from hall_daemon.kiosk import KioskFlow
 from hall_daemon.kiosk_voice import heard
 from hall_daemon.metrics import Metrics
+from hall_daemon.overview import Overview
 from hall_daemon.protocol import (
     AboutCurrent,
     AboutTicket,
@@ -99,6 +100,7 @@ class Services:
     scanning: Scanning
     kiosks: dict[str, KioskFlow]
     metrics: Metrics
+    overview: Overview
     diagnostics: Diagnostics
     support: Support
     cataloguing: Cataloguing
@@ -383,6 +385,7 @@ def _technician(app: FastAPI, services: Services) -> None:
     _map(app, services.hall)
     api_technician.add_routes(app, services.devices, services.diagnostics, services.support, services.stopping)
     api_day.add_routes(app, services.hall, services.cataloguing, services.emergency)
+    api_manager.add_routes(app, services.hall, services.overview, _WEB, services.stopping)
     _monitoring(app, services)
 
 

@@ -39,6 +39,7 @@ from hall_daemon.inbox import Inbox
 from hall_daemon.kiosk import KioskFlow
 from hall_daemon.metrics import Metrics
 from hall_daemon.outbox import Outbox
+from hall_daemon.overview import Overview
 from hall_daemon.profile import Kiosk
 from hall_daemon.protocol import DeviceView
 from hall_daemon.scanning import Scanning
@@ -100,6 +101,7 @@ class Daemon:
             code: KioskFlow(kiosk, self.hall, self.devices, self.clock, call_staff=self._call_staff, upkeep=self.upkeep)
             for code, kiosk in config.profile.kiosks.items()
         }
+        self.overview = Overview(self.hall, self.devices, self.outbox, self.clock)
         self.metrics = Metrics(self.hall, self.store, self.devices, self.outbox)
         self.diagnostics = Diagnostics(
             self.hall, self.devices, self.kiosks, self.upkeep, self.outbox, self.clock, self.signage.show_again
@@ -192,7 +194,7 @@ class Daemon:
         services = api.Services(
             hall=self.hall, store=self.store, devices=self.devices, screens=self.screens, scanning=self.scanning,
             kiosks=self.kiosks, metrics=self.metrics, diagnostics=self.diagnostics, support=self.support,
-            cataloguing=self.cataloguing, following=Following(self.hall, self.clock),
+            overview=self.overview, cataloguing=self.cataloguing, following=Following(self.hall, self.clock),
             voice=self.voice, board=self.board, emergency=self.emergency, accounts=self.accounts, desk=self.desk,
             calls=lambda: list(self.signage.calls), stopping=self._stopping,
         )  # fmt: skip

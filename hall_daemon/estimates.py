@@ -173,7 +173,8 @@ def _middle(values: Iterable[float], usual: float) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Desk:
-    """An open window. `busy_with` is the item at it, `busy_s` how long since it was called."""
+    """An open window. `busy_with` is the item at it, `busy_s` how long since it was called; `ended_s` how long since
+    its last visit ended, where nobody is at it."""
 
     window: str
     queues: tuple[str, ...]
@@ -181,11 +182,16 @@ class Desk:
     busy_s: float = 0.0
     weights: Mapping[str, int] = field(default_factory=dict)
     skills: frozenset[str] = frozenset()
+    ended_s: float | None = None
 
     @property
     def place(self) -> Place:
         """The same as the choice sees it."""
         return Place(window=self.window, queues=self.queues, weights=self.weights, skills=self.skills)
+
+    def rests_s(self, between_s: float) -> float:
+        """How long yet until somebody is called after a visit that has just ended."""
+        return 0.0 if self.ended_s is None else max(0.0, between_s - self.ended_s)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,7 +274,7 @@ def _parts(line: Sequence[InLine], desks: Sequence[Desk]) -> list[tuple[list[InL
 
 def _order(line: Sequence[InLine], desks: Sequence[Desk], paces: Paces) -> list[InLine]:
     """In which order they will be called, by the hall's own rule and mean times; without those whom nobody calls."""
-    crowd = _Crowd(line)
+    crowd = _Crowd(line, skilled=any(desk.skills for desk in desks))
     free = [(_left_s(desk, paces), place) for place, desk in enumerate(desks)]
     heapq.heapify(free)
     order: list[InLine] = []
@@ -285,7 +291,7 @@ def _order(line: Sequence[InLine], desks: Sequence[Desk], paces: Paces) -> list[
 
 def _left_s(desk: Desk, paces: Paces) -> float:
     if desk.busy_with is None:
-        return 0.0
+        return desk.rests_s(paces.between_s)
     mean_s = paces.of(desk.busy_with)
     return max(mean_s - desk.busy_s, mean_s / 4) + paces.between_s
 
@@ -303,10 +309,10 @@ class _Crowd:
     Of such a group the rule can only take the first, so that it is asked about the first of each and not about all.
     """
 
-    def __init__(self, line: Iterable[InLine]) -> None:
+    def __init__(self, line: Iterable[InLine], *, skilled: bool) -> None:
         groups: dict[Waiting, list[InLine]] = defaultdict(list)
         for person in line:
-            groups[_alike(person.ticket)].append(person)
+            groups[_alike(person.ticket, skilled=skilled)].append(person)
         self._groups = [
             deque(sorted(group, key=lambda p: (p.ticket.arrival_ms, p.ticket.ticket_id))) for group in groups.values()
         ]
@@ -325,11 +331,11 @@ class _Crowd:
         return heads[pick.ticket_id].popleft()
 
 
-def _alike(ticket: Waiting) -> Waiting:
-    """What two tickets have in common if the earlier one always goes first."""
+def _alike(ticket: Waiting, *, skilled: bool) -> Waiting:
+    """What two tickets have in common if the earlier one always goes first; the item counts where skills do."""
     return Waiting(
         ticket_id="", queue=ticket.queue, arrival_ms=0, waited_s=0, for_window=ticket.for_window,
-        deserted=ticket.deserted, item=ticket.item, also=ticket.also, pinned_ms=ticket.pinned_ms,
+        deserted=ticket.deserted, item=ticket.item if skilled else "", also=ticket.also, pinned_ms=ticket.pinned_ms,
     )  # fmt: skip
 
 
@@ -342,8 +348,9 @@ def _play(order: Sequence[InLine], desks: Sequence[Desk], paces: Paces) -> Float
     runs = np.arange(RUNS)
     waits = np.empty((len(order), RUNS))
     may: dict[Waiting, NDArray[np.intp]] = {}
+    skilled = any(desk.skills for desk in desks)
     for row, person in enumerate(order):
-        key = _alike(person.ticket)
+        key = _alike(person.ticket, skilled=skilled)
         if key not in may:
             able = [i for i, d in enumerate(desks) if leg_at(person.ticket, d.place) is not None]
             # Where nobody there has the skill, somebody with it will have to come to one of the windows.
@@ -368,7 +375,8 @@ def _free_s(desks: Sequence[Desk], paces: Paces, chance: np.random.Generator) ->
     # Beyond all experience something else keeps the window: half a usual visit longer.
     beyond = mean_s / 2 * chance.exponential(1.0, (RUNS, len(desks)))
     left = np.where(whole > busy_s, whole - busy_s, beyond) + paces.between_s
-    return np.where(idle, 0.0, left)
+    rests_s = np.array([desk.rests_s(paces.between_s) for desk in desks])
+    return np.where(idle, rests_s, left)
 
 
 def _share_ended(busy_s: float, mean_s: float, spread: float) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
@@ -100,17 +101,22 @@ class Waits:
 
     # --- answers ------------------------------------------------------------------------------------------------------
 
-    async def expect(self, queue: str) -> Estimate | None:
-        """The wait of somebody who comes to this queue now; None if nobody can say."""
+    async def expect(self, queue: str, more: Sequence[str] = ()) -> Estimate | None:
+        """The wait of somebody who comes to this queue now; None if nobody can say. `more`: if these windows opened."""
         snapshot, now_s = await self._hall.snapshot(), self._hall.clock.monotonic_s()
-        if self._outlook is not None and self._still_good(self._outlook, snapshot, now_s):
+        if not more and self._outlook is not None and self._still_good(self._outlook, snapshot, now_s):
             return self._outlook[2].queues.get(queue)
-        found = foresee([*self._line(snapshot), newcomer(queue)], self._desks(snapshot), self.paces(now_s), queue)
+        line, desks = [*self._line(snapshot), newcomer(queue)], self._desks(snapshot, more)
+        found = foresee(line, desks, self.paces(now_s), queue)
         return calibrated(found.queues[queue], self.record) if queue in found.queues else None
 
     async def outlook(self) -> Outlook:
         """Estimates for all who wait and for a new one in each queue."""
-        snapshot, now_s = await self._hall.snapshot(), self._hall.clock.monotonic_s()
+        return self.outlook_of(await self._hall.snapshot())
+
+    def outlook_of(self, snapshot: Snapshot) -> Outlook:
+        """The same for a snapshot that somebody has."""
+        now_s = self._hall.clock.monotonic_s()
         if self._outlook is not None and self._still_good(self._outlook, snapshot, now_s):
             return self._outlook[2]
         new = [newcomer(queue) for queue in self._hall.profile.queues]
@@ -144,11 +150,12 @@ class Waits:
     def _line(self, snapshot: Snapshot) -> list[InLine]:
         return [InLine(ticket=t, item=i.item.code) for t, i in zip(snapshot.line(), snapshot.waiting(), strict=True)]
 
-    def _desks(self, snapshot: Snapshot) -> list[Desk]:
-        now_ms = self._hall.clock.now_ms()
+    def _desks(self, snapshot: Snapshot, more: Sequence[str] = ()) -> list[Desk]:
+        now_ms, now_s = self._hall.clock.now_ms(), self._hall.clock.monotonic_s()
         desks = []
         for window in self._hall.profile.windows.values():
-            if window.code in snapshot.sessions:
+            is_open = window.code in snapshot.sessions and window.code not in snapshot.pauses
+            if is_open or window.code in more:
                 current = snapshot.at_window(window.code)
                 place = self._hall.place(window.code, snapshot.sessions[window.code])
                 desks.append(
@@ -156,6 +163,7 @@ class Waits:
                         window=window.code, queues=window.queues, weights=place.weights, skills=place.skills,
                         busy_with=current.item.code if current else None,
                         busy_s=_since_call_s(current, now_ms) if current else 0.0,
+                        ended_s=now_s - self._left[window.code][0] if window.code in self._left else None,
                     )
                 )  # fmt: skip
         return desks
