@@ -39,7 +39,7 @@ USUAL_SPREAD = 0.55
 """Standard deviation of the logarithm of handling times, before a hall has shown its own."""
 USUAL_BETWEEN_S, USUAL_NO_SHOW_S, USUAL_NO_SHOW_SHARE = 20.0, 80.0, 0.05
 RUNS = 96
-UNSURE_OF_PACE = 0.13
+UNSURE_OF_PACE = 0.17
 """How far all handling times together may be wrong, as a standard deviation of their logarithm."""
 SOFT_S = 20.0
 """Errors are measured on log(wait + this): forty seconds instead of ten are no error that doubles a range."""
