@@ -398,7 +398,7 @@ def _lognormal(normal: Floats, mean: Floats, spread: float) -> Floats:
 # --- how good were we? ------------------------------------------------------------------------------------------------
 
 
-STEP = 0.08
+STEP = 0.03
 """How much one miss moves a reach, on its logarithm."""
 MISSES = 0.1
 """Share of waits that may lie beyond each end."""
