@@ -17,7 +17,6 @@ from drivers.base import Condition, Refused, Slip
 from hall_daemon import checking_in, estimates, kiosk_common, lookups, privacy, slip_facts, slips
 from hall_daemon.clock import Clock, hour_minute, rfc3339
 from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
-from hall_daemon.estimates import Estimate, shown
 from hall_daemon.following import slip_address
 from hall_daemon.hall import Hall
 from hall_daemon.kiosk_pages_choose import place_of
@@ -30,7 +29,6 @@ from hall_daemon.protocol_cases import ComeBack
 from hall_daemon.texts import say, text
 from hall_daemon.tickets import HallError, Issued, IssueOrder, NotFound, TicketInfo
 from hall_daemon.upkeep import Upkeep
-from hall_daemon.waits import range_text
 from hall_daemon.words import CancelReason, Channel, PrintReason, PrintResult, Priority, RequeuedBy, TicketState
 
 USUAL_COLUMNS = 48
@@ -87,7 +85,6 @@ class Desk:
             waiting_ahead=issued.waiting_ahead,
             taken=_minute(self.clock.now_ms()),
             priority=Priority.APPOINTMENT if visit.booked else Priority.GREEN if visit.back else self.priority(visit),
-            expected=range_text(issued.wait) if issued.wait is not None else Text(zh=""),
         )
 
     def priority(self, visit: Visit) -> Priority:
@@ -176,11 +173,6 @@ class Desk:
     async def give_up(self, number: str) -> None:
         """A number that nobody wants any more. Raises HallError."""
         await self.hall.cancel(number, CancelReason.RESIDENT_LEFT, None)
-
-    async def waits(self) -> dict[str, Wait]:
-        """Queue → what somebody who comes now reads; without those of which nobody can say."""
-        outlook = await self.hall.waits.outlook()
-        return {queue: _wait(estimate) for queue, estimate in outlook.queues.items()}
 
     async def open_windows(self) -> dict[str, int]:
         """Queue → windows at which somebody is signed in."""
@@ -364,8 +356,3 @@ def _booking(item: Item, booked: checking_in.Booked) -> Booking:
         appointment_id=booked.appointment_id, item=item, start=hour_minute(booked.slot.start_ms),
         end=hour_minute(booked.slot.end_ms), may=may, opens=hour_minute(booked.slot.start_ms - EARLY_MS),
     )  # fmt: skip
-
-
-def _wait(estimate: Estimate) -> Wait:
-    read = shown(estimate)
-    return Wait(low_min=read.low_min, high_min=read.high_min, about_min=read.about_min)

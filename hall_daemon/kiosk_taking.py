@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 
 from hall_daemon.kiosk_core import Core
+from hall_daemon.kiosk_scene import ranged
 from hall_daemon.kiosk_visit import TakenTicket, Visit
 from hall_daemon.protocol_kiosk import KioskScreen as S
 from hall_daemon.texts import text
@@ -75,6 +77,9 @@ class Taking:
             core.refusal, visit.cart = (exc.code, exc.sentence), ()
             core.go(S.LIMIT)
             return
+        wait = core.waits.get(ticket.item.queue)
+        if wait is not None:
+            ticket = replace(ticket, expected=ranged(wait))
         core.keep_only_ticket(ticket)
         core.stage.refresh()
         await self._print(ticket, reprint=False)
