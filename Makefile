@@ -39,6 +39,7 @@ day: $(VENV)/.dev
 # Pictures of every screen for the README, into docs/screens.
 screens: $(VENV)/.dev
 	$(PY) -m tests.take_screens
+	$(PY) -m tests.take_board_screens
 
 # Clips of a hall's voice with the neural voice: `make voice HALL_FILE=/etc/hall/devices.toml`.
 HALL_FILE ?= devices.toml

@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 
+from bench.board import board
 from bench.client import take_numbers
 from bench.devices import devices
 from bench.displays import displays
@@ -221,6 +222,7 @@ _PARTS: dict[str, Callable[[], None]] = {
     "codes": codes,
     "waits": waits,
     "pressed": pressed,
+    "board": board,
 }
 
 if __name__ == "__main__":
