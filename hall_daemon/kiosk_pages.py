@@ -226,12 +226,12 @@ def nocard(scene: Scene) -> Page:
 
 def id_number(scene: Scene) -> Page:
     """Typing an ID number."""
-    return _typed_id(scene.visit.typed_id, "kiosk.id", 1)
+    return _typed_id(scene.visit.typed_id, "id", 1)
 
 
 def behalf(scene: Scene) -> Page:
     """Typing the ID number of the person for whom somebody has come."""
-    return _typed_id(scene.visit.behalf, "kiosk.behalf", 4)
+    return _typed_id(scene.visit.behalf, "behalf", 4)
 
 
 def _typed_id(typed: str, words: str, step: int) -> Page:
@@ -242,7 +242,7 @@ def _typed_id(typed: str, words: str, step: int) -> Page:
     ready = {} if missing or problem else {"ok": "next"}
     return Page(
         step=step,
-        title=text(f"{words}.title"),
+        title=text(f"kiosk.{words}.title"),
         line=text("kiosk.id.line"),
         notices=problem,
         field=KioskField(shown=grouped_id(typed), typed=len(typed), length=ID_LENGTH),
@@ -300,20 +300,20 @@ def _hello(visit: Visit) -> tuple[tuple[Text, Text], ...]:
 
 def ticket_number(scene: Scene) -> Page:
     """Typing a ticket number, to see where it stands or to come back into line."""
-    return _lettered(scene.visit.number, "kiosk.number", TICKET_LENGTH)
+    return _lettered(scene.visit.number, "number", TICKET_LENGTH)
 
 
 def notice_number(scene: Scene) -> Page:
     """Typing the number of a one-time notice; the ID card does as well."""
-    page = _lettered(scene.visit.notice, "kiosk.notice_no", NOTICE_LENGTH)
+    page = _lettered(scene.visit.notice, "notice_no", NOTICE_LENGTH)
     return replace(page, choices=(), letters=False)
 
 
 def _lettered(typed: str, words: str, length: int) -> Page:
     ready = {"ok": "next"} if len(typed) >= SHORTEST_NUMBER else {}
     return Page(
-        title=text(f"{words}.title"),
-        line=text(f"{words}.line"),
+        title=text(f"kiosk.{words}.title"),
+        line=text(f"kiosk.{words}.line"),
         choices=(choice("*", "kiosk.letters.next"),) if typed else (),
         field=KioskField(shown=typed, typed=len(typed), length=length),
         keys=keys(cancel="cancel", correct="correct" if typed else "back", **ready),

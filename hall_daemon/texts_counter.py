@@ -354,7 +354,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "counter.replace.add": ("另加这些页", "Add these pages"),
     "counter.replace.bad": ("替换：上次没扫好", "Replace: the last scan was bad"),
     "counter.file.none_kept": ("没有选中的页", "No page is kept"),
-    "counter.ask.sign_out": ("{window} 号窗口 下岗？", "Sign out of window {window}?"),
     "counter.choice.sign_out": ("下岗", "Sign out"),
     "counter.choice.sign_out_hint": ("队列分给其他窗口", "other windows take the queues"),
     "counter.dialog.back": ("Esc 返回", "Esc goes back"),

@@ -24,8 +24,8 @@ _PAUSES = {
     PauseReason.TRAINING: 60,
 }  # fmt: skip
 _LENGTHS = (5, 10, 15, 30, 60)
-_CHOSEN = ("frail", "stamp", "waited", "manager")
-_EARLY = ("left", "gave_up", "wrong")
+_CHOSEN = ("chosen.frail", "chosen.stamp", "chosen.waited", "chosen.manager")
+_EARLY = ("early.left", "early.gave_up", "early.wrong")
 # The daemon is told that somebody is there at most so often.
 HERE_S = 60.0
 
@@ -166,15 +166,11 @@ class MoreKeys(WindowScreen):
         def go(reason: str) -> None:
             self._send(self._steps.pin(number, reason) if deed == "pin" else self._steps.select(number, seen, reason))
 
-        self._ask_reason("ask.why_first", "chosen", _CHOSEN, go, number=number)
+        self._ask_reason("ask.why_first", _CHOSEN, go, number=number)
 
-    def _ask_reason(
-        self, code: str, kind: str, reasons: tuple[str, ...], then: Callable[[str], None], **facts: str
-    ) -> None:
+    def _ask_reason(self, code: str, reasons: tuple[str, ...], then: Callable[[str], None], **facts: str) -> None:
         """One of the usual reasons on a digit, or words of one's own."""
-        answers = [
-            Answer(key=str(n), label=(words := say(f"{kind}.{r}")), value=words) for n, r in enumerate(reasons, 1)
-        ]
+        answers = [Answer(key=str(n), label=(words := say(r)), value=words) for n, r in enumerate(reasons, 1)]
         other = Answer(key=str(len(answers) + 1), label=say("reason_other"), value="")
 
         def heard(reason: str) -> None:
@@ -190,7 +186,7 @@ class MoreKeys(WindowScreen):
         number = message.step.number if message.step else ""
         answers = _EARLY
         self._ask_reason(
-            "ask.early", "early", answers, lambda reason: self._send(self._steps.no_show(number, reason)), number=number
+            "ask.early", answers, lambda reason: self._send(self._steps.no_show(number, reason)), number=number
         )
 
     def action_call_for(self) -> None:

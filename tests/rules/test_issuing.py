@@ -49,7 +49,7 @@ async def test_an_issued_ticket_waits_and_its_event_has_what_the_contract_asks(r
     assert event["data"] == {
         "ticket_id": issued.ticket_id, "display_no": "VH001", "queue_code": "H", "serial": 1, "channel": "kiosk",
         "priority": "elder", "identity_mode": "none", "item_codes": [PENSION], "zone_code": "D", "waiting_ahead": 0,
-        "device_id": "PRN-01", "printed_required": True,
+        "device_id": "PRN-01", "printed_required": True, "est_wait_s": 0,
     }  # fmt: skip
 
 
