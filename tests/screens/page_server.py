@@ -33,6 +33,9 @@ class PageServer:
         self.sounds: list[str] = []
         """Paths of the sounds that were asked for, in order."""
         self.sound = b""
+        self.may_sound = threading.Event()
+        """Cleared: whoever asks for a sound waits for it."""
+        self.may_sound.set()
         self.pulses = 0
         """How often a page was told that the line is alive."""
         self.streams: list[queue.SimpleQueue[bytes | None]] = []
@@ -79,6 +82,7 @@ class PageServer:
 
     def close(self) -> None:
         self.hang_up(refuse=True)
+        self.may_sound.set()
         self._http.shutdown()
         self._http.server_close()
         self._thread.join(5)
@@ -115,6 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _sound(self) -> None:
         self.page_server.sounds.append(self.path)
+        self.page_server.may_sound.wait()
         if not self.page_server.sound:
             self.send_error(HTTPStatus.NOT_FOUND)
             return
