@@ -7,6 +7,7 @@ from typing import ClassVar, TypeVar
 from textual.binding import Binding, BindingType
 from textual.widgets import OptionList
 
+from hall_daemon.client import Link
 from hall_daemon.protocol import CurrentTicket, FilePages, WindowView
 from hall_daemon.words import CancelReason, Hold, Outcome, ParkReason
 from kiosk_ui import counter_steps
@@ -62,6 +63,9 @@ class CounterScreen(MoreKeys):
         ),
     ]
 
+    # The daemon takes a moment over a PIN; who presses + meanwhile need not press it again.
+    _signing_in = _next_wanted = False
+
     def greet(self, view: WindowView) -> None:
         """A screen that was started again goes on with its session; else ask who it is."""
         if self._client.session and view.clerk:
@@ -72,17 +76,29 @@ class CounterScreen(MoreKeys):
 
     def refused(self, message: StepFailed) -> None:
         """Ask again who it is, with what was wrong; or why somebody is no longer waited for."""
+        self._signing_in = self._next_wanted = False
         if message.code == "recall_first":
             self.ask_early(message)
         elif message.code == "session_over" or (message.step and message.step.verb == "sign_in"):
             self._ask_clerk(message.sentence)
+
+    def settled(self) -> None:
+        """Signed in and drawn: make the call that was asked for meanwhile, unless somebody is at the window."""
+        if self._link.link is not Link.ONLINE:
+            self._signing_in = self._next_wanted = False
+        elif self._signing_in and (stage := self._stage()) is not Stage.SIGNED_OUT:
+            wanted, self._signing_in, self._next_wanted = self._next_wanted, False, False
+            if wanted and stage is Stage.IDLE:
+                self.action_call_next()
 
     # ---- keys: the ticket at the window
 
     def action_call_next(self) -> None:
         """Call the next; while somebody is here, ask what becomes of them first."""
         stage = self._stage()
-        if stage is Stage.SIGNED_OUT:
+        if stage is Stage.SIGNED_OUT and self._signing_in:
+            self._next_wanted = True
+        elif stage is Stage.SIGNED_OUT:
             self._hint("none.clerk")
         elif self._view is None or self._view.current is None:
             self._send(self._steps.call_next(None))
@@ -321,6 +337,7 @@ class CounterScreen(MoreKeys):
     def _sign_in(self, order: SignInOrder) -> None:
         if counter_steps.is_clerk(order.clerk):
             self._clerk = order.clerk
+            self._signing_in = self._link.link is Link.ONLINE
             self._send(self._steps.sign_in(order.clerk, order.pin, take_over=order.take_over))
         else:
             self._ask_clerk(say("bad_clerk", clerk=order.clerk))

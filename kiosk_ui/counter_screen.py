@@ -273,6 +273,7 @@ class WindowScreen(Screen[None]):
             self._say_scan(now)
         self._draw()
         self._greet_once()
+        self.settled()
 
     def _say_scan(self, scan: ScanJobView) -> None:
         """The scanner has come to an end."""
@@ -336,6 +337,7 @@ class WindowScreen(Screen[None]):
             self._say("")
             return
         self._say(say(f"done.{message.step.verb}", number=number))
+        self.settled()
 
     @on(StepFailed)
     def step_failed(self, message: StepFailed) -> None:
@@ -346,6 +348,9 @@ class WindowScreen(Screen[None]):
             self._kept.write("")
             self._draw()
         self.refused(message)
+
+    def settled(self) -> None:
+        """A picture came or a step was done; what waited for it may go on."""
 
     def refused(self, message: StepFailed) -> None:
         """The daemon said no to this step."""

@@ -84,6 +84,30 @@ async def test_sign_out_asks_once_and_waits_for_the_ticket() -> None:
         await room.sees("未上岗", "按 Enter 上岗")
 
 
+async def test_call_pressed_while_the_pin_is_looked_at_is_made_after_it() -> None:
+    async with counter(window_view(clerk=None, clerk_name=""), clerk="c017") as room:
+        await room.sees("c017  样例员工甲")
+        room.hall.answers["sign-in"] = lambda _body: (200, {"event": 7, "session": "new"})
+        await room.press(*"135792", "enter", "plus")
+        await room.asks(("sign-in", order("c017")))
+        room.hall.show(window_view())
+        await room.asks(("sign-in", order("c017")), ("next", {"seen": None}))
+
+
+async def test_call_pressed_before_a_refused_pin_is_not_kept() -> None:
+    async with counter(window_view(clerk=None, clerk_name=""), clerk="c017") as room:
+        room.hall.answers["sign-in"] = lambda _body: refusal("window_taken", window="3")
+        await room.sees("c017  样例员工甲")
+        await room.press(*"135792", "enter", "plus")
+        await room.sees("3 号窗口已有人上岗。")
+        room.hall.answers["sign-in"] = lambda _body: (200, {"event": 7, "session": "new"})
+        await room.press(*"135792", "enter")
+        await room.sees("已上岗")
+        room.hall.show(window_view())
+        await room.sees("空闲")
+        await room.asks(*[("sign-in", order("c017"))] * 2)
+
+
 async def test_signed_out_window_calls_nobody() -> None:
     async with counter(window_view(clerk=None, clerk_name="")) as room:
         await room.sees("3 号窗口 上岗")
