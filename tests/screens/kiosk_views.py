@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from drivers.base import CardKind, Condition, IdCard
@@ -12,6 +13,7 @@ from hall_daemon.config import load
 from hall_daemon.kiosk_scene import Booking, Notice, Scene, Wait
 from hall_daemon.kiosk_search import SearchIndex
 from hall_daemon.kiosk_visit import TakenTicket, Visit
+from hall_daemon.profile import HallProfile
 from hall_daemon.protocol import Text, ZoneLoad
 from hall_daemon.protocol_kiosk import KioskModes, KioskScreen, KioskView
 from hall_daemon.texts import say, text
@@ -24,9 +26,15 @@ LONG_ITEM = "11990000990000260P4992026003000"
 """社会保障卡申领补换: a long name in both languages."""
 
 
+@cache
+def small_hall() -> HallProfile:
+    """Read once: every page is made from it, and reading it takes longer than drawing a page."""
+    return load(SMALL_HALL / "devices.toml", {}).profile
+
+
 def scene(**changes: object) -> Scene:
     """Kiosk k1 of the small hall with people waiting."""
-    profile = load(SMALL_HALL / "devices.toml", {}).profile
+    profile = small_hall()
     item = profile.items[LONG_ITEM]
     basis = Scene(
         kiosk=profile.kiosks["k1"],
