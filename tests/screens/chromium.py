@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ARTEFACTS = Path(__file__).parents[2] / "artefacts"
 PROGRAM = shutil.which("chromium")
@@ -18,6 +18,7 @@ QUIET = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 """A browser that talks to nobody but the page under test."""
+expect.set_options(timeout=20_000)  # a page of a daemon that starts anew on a busy machine takes more than five seconds
 
 
 @dataclass(frozen=True, kw_only=True)
