@@ -291,9 +291,6 @@ class Help(ModalScreen[None]):
         ("/", "park"),
         (".", "resume"),
         ("Enter", "main"),
-        ("1-9", "tick"),
-        ("0", "tick_all"),
-        ("Bksp", "undo"),
         ("Tab", "lists"),
         ("Del", "cancel"),
     )
@@ -306,13 +303,8 @@ class Help(ModalScreen[None]):
         ("Shift+F5", "resume"),
         ("F6", "transfer"),
         ("Shift+F6", "cancel"),
-        ("Shift+F7", "colleague"),
         ("F7", "scan"),
-        ("F8", "notice"),
-        ("Shift+F8", "note"),
-        ("F9", "call_for"),
-        ("Shift+F2", "messages"),
-        ("F12", "pause"),
+        ("F12", "sign_out"),
         ("Ctrl+Q", "quit"),
     )
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from drivers.base import Condition, DeviceError, Slip, SlipFeed, SlipText
-from drivers.drawn import Align
+from drivers.base import Align, Condition, DeviceError, Slip, SlipFeed, SlipText
 from drivers.printer_escpos import DRIVER
 from sim.carriers import TcpLine
 from sim.printer_escpos import TWIN

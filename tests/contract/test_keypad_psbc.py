@@ -25,7 +25,6 @@ from drivers.keypad_psbc import (
     PsbcOptions,
     PsbcPad,
 )
-from sim.stopwatch import Stopwatch
 from tests.contract.contract import DriverContract, Rig, ScriptedStream, until
 
 PHONE = "13900000000"
@@ -219,10 +218,10 @@ class TestPsbcPad(DriverContract):
 
         driver = DRIVER("TST-01", Dribble([]), PsbcOptions())
         for question in (driver.hello, driver.conditions):
-            watch = Stopwatch()
+            began = time.monotonic()
             with pytest.raises(BadReply, match="bytes as its serial number"):
                 question()
-            assert watch.s < QUESTION_LIMIT_S
+            assert time.monotonic() - began < QUESTION_LIMIT_S
 
     # Keys
 
@@ -317,10 +316,9 @@ class TestPsbcPad(DriverContract):
         driver = rig.open()
         driver.hello()
         asked(driver, rig)
-        watch = Stopwatch()
+        began = time.monotonic()
         assert driver.poll_grade(0.3) is None
-        assert watch.wall_s > 0.25
-        assert watch.s < 3.0  # it waits as long as it was told, and ends
+        assert 0.25 < time.monotonic() - began < 3.0  # it waits as long as it was told, and ends
         driver.stop_asking()
         assert driver.poll_grade(0.0) is None
 

@@ -20,7 +20,6 @@ from drivers.keypad_serial import (
     key_table,
 )
 from sim.keypad_serial import SerialKeypadTwin
-from sim.stopwatch import Stopwatch
 from tests.contract.contract import DriverContract, Rig, ScriptedStream, until
 
 PHONE = "13900000000"
@@ -197,13 +196,13 @@ class TestSerialKeypad(DriverContract):
                 return b"3"
 
         driver = DRIVER("TST-01", Dribble([]), SerialKeypadOptions())
-        watch = Stopwatch()
+        began = time.monotonic()
         with pytest.raises(NoReply):
             driver.conditions()
-        assert watch.s < QUESTION_LIMIT_S
-        watch = Stopwatch()
+        assert time.monotonic() - began < QUESTION_LIMIT_S
+        began = time.monotonic()
         driver.poll_key(0.2)
-        assert watch.s < 3.0  # proves that it ends: the line itself never does
+        assert time.monotonic() - began < 3.0  # proves that it ends: the line itself never does
 
     def test_mute_pad_gives_silence_not_an_error_to_a_poll(self, rig: Rig) -> None:
         driver = rig.open()

@@ -10,13 +10,12 @@ export function credentials() {
   return token ? { Authorization: `Bearer ${token}` } : {};
 }
 
-/** Follow a stream: `hear(object)` for each line, `pulse()` whenever anything came, `broke()` when the line ended,
- * `answered(headers)` when it is made anew. */
-export async function follow(path, { hear, pulse = () => {}, broke = () => {}, answered = () => {} }) {
+/** Follow a stream: `hear(object)` for each line, `pulse()` whenever anything came, `broke()` when the line ended. */
+export async function follow(path, { hear, pulse = () => {}, broke = () => {} }) {
   let waitMs = FIRST_WAIT_MS;
   for (;;) {
     try {
-      await listen(path, hear, answered, () => {
+      await listen(path, hear, () => {
         waitMs = FIRST_WAIT_MS;
         pulse();
       });
@@ -29,7 +28,7 @@ export async function follow(path, { hear, pulse = () => {}, broke = () => {}, a
   }
 }
 
-async function listen(path, hear, answered, pulse) {
+async function listen(path, hear, pulse) {
   const abort = new AbortController();
   let watchdog = 0;
   const alive = () => {
@@ -40,7 +39,6 @@ async function listen(path, hear, answered, pulse) {
   try {
     const answer = await fetch(path, { headers: credentials(), signal: abort.signal, cache: "no-store" });
     if (!answer.ok) throw new Error(`answered ${answer.status}`);
-    answered(answer.headers);
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     let rest = "";
     for (;;) {
