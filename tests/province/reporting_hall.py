@@ -119,6 +119,10 @@ class ReportingHall:
     async def stop_sending(self) -> None:
         """As by kill -9: whatever is under way is broken off."""
         tasks, self._tasks = self._tasks, []
+        if self.config.secrets.sign is None:  # without a key there is nothing to do: they say so and end
+            for task in [t for t in tasks if t.done()]:
+                tasks.remove(task)
+                task.result()
         await end(tasks)
 
     # --- work -----------------------------------------------------------------------------------------------------
