@@ -1,7 +1,7 @@
 # Two commands do everything: `make demo` (a hall in a box) and `make check` (format, lint, types, imports, tests).
 # Both set up what they need first: Debian packages and a virtual environment from the lock file.
 
-.PHONY: demo check setup setup-dev format soak bench fuzz docs screens lock clean
+.PHONY: day demo check setup setup-dev format soak bench fuzz docs screens voice lock clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -30,9 +30,22 @@ soak: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(PY) -m bench $(ARGS)
 
+# A day of the big hall through HTTP in compressed time, some ten minutes; the report goes to docs/day-in-the-hall.md.
+day: $(VENV)/.dev
+	rm -rf artefacts/day
+	$(PY) -m bench.day --run artefacts/day --picture docs/screens/overview.png $(ARGS)
+	$(PY) -m bench.day_report artefacts/day
+
 # Pictures of every screen for the README, into docs/screens.
 screens: $(VENV)/.dev
 	$(PY) -m tests.take_screens
+	$(PY) -m tests.take_board_screens
+
+# Clips of a hall's voice with the neural voice: `make voice HALL_FILE=/etc/hall/devices.toml`.
+HALL_FILE ?= devices.toml
+voice: $(VENV)/.demo
+	@sh .ci/voice $(VENV)
+	$(PY) -m hall_daemon voice build --config $(HALL_FILE)
 
 # `make fuzz INPUTS=100000`: all decoders, drivers and twins, guided by coverage; atheris is installed on demand.
 fuzz: $(VENV)/.dev
@@ -68,7 +81,8 @@ $(VENV)/.dev: requirements-dev.lock requirements.lock pyproject.toml .ci/package
 	@sh .ci/venv $(VENV) requirements-dev.lock
 	@sh .ci/emupos
 	@sh .ci/receiptline
+	@sh .ci/axe
 	@touch $@ $(VENV)/.demo
 
 clean:
-	rm -rf $(VENV) .venv-emupos tests/receiptline/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache artefacts build *.egg-info
+	rm -rf $(VENV) .venv-emupos tests/receiptline/node_modules tests/axe/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache artefacts build *.egg-info

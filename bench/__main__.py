@@ -18,9 +18,12 @@ from typing import Any
 
 import httpx
 
+from bench.board import board
 from bench.client import take_numbers
 from bench.devices import devices
 from bench.displays import displays
+from bench.pressed import pressed
+from bench.waits import waits
 from hall_daemon.clock import Clock
 from hall_daemon.events import OperatorActed
 from hall_daemon.store import Store
@@ -103,7 +106,7 @@ def _confirm_to_printer(bench: Bench) -> list[float]:
         screen.until(lambda v: v["screen"] == "idle")
         press("1")
         leave("idle")
-        press("2")  # no document: the help desk's queue
+        press("3")  # no document: the help desk's queue
         view = screen.until(lambda v: v["screen"] in ("confirm", "list", "phone"))
         if view["screen"] == "phone":
             press("*")
@@ -217,6 +220,9 @@ _PARTS: dict[str, Callable[[], None]] = {
     "devices": devices,
     "displays": displays,
     "codes": codes,
+    "waits": waits,
+    "pressed": pressed,
+    "board": board,
 }
 
 if __name__ == "__main__":

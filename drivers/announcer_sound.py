@@ -76,9 +76,9 @@ class SoundAnnouncer(Announcer[SoundCard, SoundOptions]):
         return decode_mixer(self.link.mixer(self.options.card, self.options.mixer))
 
     def speak(self, announcement: Announcement) -> None:
-        """Make the speech and play it. Raises Refused(TEXT_UNSUITABLE), Unconfirmed, LinkError."""
+        """Play its sound, or make the speech. Raises Refused(TEXT_UNSUITABLE), Unconfirmed, LinkError."""
         try:
-            sound = speech.speech(announcement.text, announcement.text_en)
+            sound = announcement.sound or speech.speech(announcement.text, announcement.text_en)
         except speech.SpeechError as exc:
             raise Refused(Condition.TEXT_UNSUITABLE, f"{self.device}: {exc}") from exc
         try:

@@ -21,6 +21,8 @@ from datetime import date
 from enum import Enum, IntEnum, StrEnum
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
+from drivers.drawn import Align, DrawnPart
+
 if TYPE_CHECKING:
     from drivers.transport import Link
 
@@ -390,20 +392,14 @@ class CodeReader(Driver[LinkT, OptionsT]):
         """Wait at most limit_s for the next code; the same code again within 2 s is the same reading."""
 
 
-class Align(StrEnum):
-    """Where a line stands on the slip."""
-
-    LEFT = "left"
-    CENTRE = "centre"
-    RIGHT = "right"
-
-
 @dataclass(frozen=True, kw_only=True)
 class SlipText:
     """One line of text; `scale` 1 to 8 multiplies the normal cell (12 by 24 dots for a half-width character)."""
 
     text: str
     scale: int = 1
+    tall: int = 0
+    """Multiplies its height instead, where that is not `scale`."""
     bold: bool = False
     align: Align = Align.LEFT
 
@@ -443,6 +439,8 @@ class Slip:
     """What is to stand on one piece of paper; it is cut off afterwards."""
 
     parts: tuple[SlipPart, ...]
+    drawn: tuple[DrawnPart, ...] = ()
+    """The same as one picture, for printers on fast lines; empty: there is no such picture of it."""
 
 
 class SlipPrinter(Driver[LinkT, OptionsT]):
@@ -484,6 +482,8 @@ class Announcement:
 
     text: str
     text_en: str = ""
+    sound: bytes = b""
+    """The same as a WAV file, where the hall has clips of it; a device with a voice of its own says the text."""
 
 
 class Announcer(Driver[LinkT, OptionsT]):

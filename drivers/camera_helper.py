@@ -40,7 +40,10 @@ _ENVIRONMENT = {
 
 def decode_line(line: bytes) -> dict[str, Any]:
     """One line of the helper; with a state it is complete, its numbers possible. Any: JSON. Raises ValueError."""
-    answer = json.loads(line)
+    try:
+        answer = json.loads(line)
+    except RecursionError as exc:
+        raise ValueError("a line that is nested too deeply") from exc
     if not isinstance(answer, dict):
         raise ValueError("a line that is no object")  # noqa: TRY004 - what arrived is wrong, not how it was passed
     if "state" not in answer:

@@ -19,7 +19,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
-from drivers.base import Align, Slip, SlipBarcode, SlipPart, SlipQr, SlipRule, SlipText
+from drivers.base import Slip, SlipBarcode, SlipPart, SlipQr, SlipRule, SlipText
+from drivers.drawn import Align
+from drivers.escpos_picture import open_type, paint, qr_matrix, strips
 from drivers.escpos_profiles import LEFT_SLIPS, EscposOptions
 from drivers.escpos_text import (
     CELL_HEIGHT,
@@ -57,6 +59,7 @@ class _Style:
     align: Align = Align.LEFT
     chinese: bool = False
     scale: int = 1
+    tall: int = 1
     bold: bool = False
 
 
@@ -108,20 +111,21 @@ class _Composer:
         return EncodedSlip(data=bytes(self.out), length_mm=dots / self.options.paper.dots_per_mm)
 
     def _text(self, part: SlipText) -> None:
-        if not 1 <= part.scale <= 8:
-            raise ValueError(f"scale {part.scale} of a line is not 1 to 8")
+        if not (1 <= part.scale <= 8 and 0 <= part.tall <= 8):
+            raise ValueError(f"scale {part.scale} of a line is not 1 to 8, or its height {part.tall} is not")
         text, font = printable(part.text), None
         if encode_text(text, self.options.charset) is None:
             font = open_font(self.options.font)
             text = replace_unknown(text, self.options.charset, font)
         for row in wrap(text, self.options.columns // part.scale):
             self._row(row, part, font)
-            self.dots += max(ROW_DOTS, CELL_HEIGHT * part.scale)
+            self.dots += max(ROW_DOTS, CELL_HEIGHT * (part.tall or part.scale))
 
     def _row(self, row: str, part: SlipText, font: RowFont | None) -> None:
         code = encode_text(row, self.options.charset)
         if code is not None:
-            self._switch(_Style(align=part.align, chinese=True, scale=part.scale, bold=part.bold))
+            tall = part.tall or part.scale
+            self._switch(_Style(align=part.align, chinese=True, scale=part.scale, tall=tall, bold=part.bold))
             self.out += code + b"\n"
         elif font is not None:
             self._plain()
@@ -176,17 +180,34 @@ class _Composer:
             self.out += b"\x1ba" + bytes([_ALIGN[to.align]])
         if to.chinese and not now.chinese:
             self.out += CHINESE_ON
-        if now.scale != to.scale:
-            self.out += b"\x1d!" + bytes([(to.scale - 1) * 0x11])
+        if (now.scale, now.tall) != (to.scale, to.tall):
+            self.out += b"\x1d!" + bytes([(to.scale - 1) << 4 | (to.tall - 1)])
         if now.bold != to.bold:
             self.out += b"\x1bE" + bytes([to.bold])
 
+    def draw(self, slip: Slip) -> bool:
+        """Add the slip as one picture; False if there is none, or no type to draw it with."""
+        types = open_type(self.options.font) if slip.drawn else None
+        if types is None:
+            return False
+        for strip in strips(paint(slip.drawn, self.options.paper.dots, types)):
+            if isinstance(strip, int):
+                self._feed(strip)
+            else:
+                self.out += encode_raster(strip)
+                self.dots += strip.rows
+        return True
 
-def encode_slip(slip: Slip, options: EscposOptions) -> EncodedSlip:
-    """Everything from reset to cut. Raises ValueError for a part that cannot be printed."""
+
+def encode_slip(slip: Slip, options: EscposOptions, *, drawn: bool = False) -> EncodedSlip:
+    """Everything from reset to cut, as text or, if it is to be `drawn` and can be, as one picture.
+
+    Raises ValueError for a part that cannot be printed.
+    """
     composer = _Composer(options)
-    for part in slip.parts:
-        composer.add(part)
+    if not (drawn and composer.draw(slip)):
+        for part in slip.parts:
+            composer.add(part)
     return composer.finish()
 
 
@@ -258,11 +279,7 @@ def encode_qr(part: SlipQr) -> bytes:
 
 def paint_qr(part: SlipQr, width: int) -> Raster:
     """The same code as dots, for a printer that cannot compose one."""
-    qrcode = importlib.import_module("qrcode")
-    code = qrcode.QRCode(error_correction=qrcode.constants.ERROR_CORRECT_M, border=0)
-    code.add_data(part.data, optimize=0)
-    code.make(fit=True)
-    return paint_modules(code.get_matrix(), across=part.module_dots, down=part.module_dots, width=width)
+    return paint_modules(qr_matrix(part.data), across=part.module_dots, down=part.module_dots, width=width)
 
 
 @functools.lru_cache(maxsize=1)

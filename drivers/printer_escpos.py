@@ -41,8 +41,10 @@ one.
 A presenter (profile kiosk-custom) holds the slip in its mouth; the next one is not begun before the mouth is free.
 Near end: from the sensor, or predicted from millimetres printed (`escpos_paper`, option `roll_m`).
 
-Limits: a slip must be sent and printed within 11 s, about 7 KB at 9600 baud. Rows whose characters the printer lacks
-are sent as raster; there is no rendering of a whole slip as one picture. Not implemented: the drawer.
+A slip has two renderings: text, in which only the rows go as raster whose characters the printer lacks, and one picture
+(`escpos_picture`) where the line is fast; option `rendering`.
+
+Limits: a slip must be sent and printed within 11 s, about 7 KB at 9600 baud. Not implemented: the drawer.
 """
 
 from __future__ import annotations
@@ -66,6 +68,7 @@ from drivers.base import (
     Unconfirmed,
 )
 from drivers.escpos_paper import PaperLowSource, PaperMeter
+from drivers.escpos_picture import open_type
 from drivers.escpos_profiles import FENCES, EscposOptions
 from drivers.escpos_slip import PANEL_OFF, RESET, encode_slip, load_composer, separate
 from drivers.escpos_status import (
@@ -129,6 +132,8 @@ class EscposPrinter(SlipPrinter[ByteStream, EscposOptions]):
     def hello(self) -> Identity:
         """Ask for status, and for names where the printer is expected to answer; clones often lie in those."""
         load_composer()
+        if self._draws():
+            open_type(self.options.font)  # half a second that the first slip need not wait
         if self.options.flow == "rtscts":
             self.link.heed_cts()
         if self.options.confirm == "none":
@@ -179,7 +184,7 @@ class EscposPrinter(SlipPrinter[ByteStream, EscposOptions]):
         return int(digits[1])
 
     def print_slip(self, slip: Slip) -> None:
-        encoded = encode_slip(slip, self.options)
+        encoded = encode_slip(slip, self.options, drawn=self._draws())
         began = time.monotonic()
         if self.options.confirm != "none":
             self._make_ready()
@@ -198,6 +203,14 @@ class EscposPrinter(SlipPrinter[ByteStream, EscposOptions]):
         except (LinkError, NoReply, BadReply) as exc:
             raise Unconfirmed(f"{self.device}: a slip of {len(data)} bytes was being printed, then: {exc}") from exc
         self._half_slip = False
+
+    def _draws(self) -> bool:
+        """Whether slips go out as pictures here: as told, else where they take no time."""
+        if self.options.rendering:
+            return self.options.rendering == "picture"
+        # A serial server on TCP looks like a fast line and is none; a printer's own raw port is known by its number.
+        serial = self.link.has_speed or (self.link.port.startswith("socket:") and not self.link.port.endswith(":9100"))
+        return self.options.can.pictures and not serial
 
     def _make_ready(self) -> None:
         """See that a slip can be printed. Raises Refused: nothing was sent."""

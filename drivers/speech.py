@@ -83,6 +83,12 @@ def speech(text: str, text_en: str = "") -> bytes:
     return wav(samples)
 
 
+def sentence(text: str, *, english: bool = False) -> bytes:
+    """A WAV file of one sentence without a chime. Raises SpeechError."""
+    said = [(ENGLISH, text)] if english else parts(text)
+    return wav(_voice(voice, words) for voice, words in said)
+
+
 def chime() -> bytes:
     """Two falling tones, 0.6 s, as samples."""
     tones = ((660.0, 0.25), (528.0, 0.35))

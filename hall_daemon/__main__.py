@@ -1,8 +1,10 @@
-"""Command line of the daemon: run, check, devices, test, trace, diagnose, verify.
+"""Command line of the daemon: run, check, devices, test, trace, diagnose, voice, account, verify.
 
 Every failure is one sentence on standard error. Exit codes: 0 well, 1 something is wrong with what was asked about,
 2 the configuration or the command is wrong, 3 the database cannot be used. `diagnose` has its own: 0 all well,
 1 attention, 2 fault, 3 could not run.
+
+Rooms are loaded by the command that needs them: the imaging process, which the daemon spawns, loads this file as well.
 """
 
 from __future__ import annotations
@@ -13,12 +15,13 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hall_daemon import ports, store
-from hall_daemon.client import ClientError
-from hall_daemon.config import ConfigError, HallConfig, load
+if TYPE_CHECKING:
+    from hall_daemon.config import HallConfig
 
 _WRONG_CONFIGURATION, _COULD_NOT_RUN = 2, 3
+SHOWN_DIFFERENCES = 20
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,11 +33,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     for talkative in ("httpx", "httpcore", "uvicorn.error", "asyncio"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
+    from hall_daemon.client import ClientError  # noqa: PLC0415 - not for the imaging process
+    from hall_daemon.config import ConfigError, load  # noqa: PLC0415 - as above
+    from hall_daemon.store import StoreError  # noqa: PLC0415 - as above
+
     try:
         return int(options.command(load(options.config), options))
     except ConfigError as exc:
         return _say(str(exc), _COULD_NOT_RUN if options.command is _diagnose else _WRONG_CONFIGURATION)
-    except store.StoreError as exc:
+    except StoreError as exc:
         return _say(str(exc), _COULD_NOT_RUN)
     except ClientError as exc:
         return _say(f"{exc.text.zh}\n{exc.text.en}", _COULD_NOT_RUN)
@@ -52,7 +59,12 @@ def _parser() -> argparse.ArgumentParser:
         ("test", _test, "Self-test of one device: what can be seen, heard and counted. Prints no ticket."),
         ("trace", _trace, "Record what passes between one device and its driver, without anything personal."),
         ("diagnose", _diagnose, "Check everything, say what to do, and make one archive without anything personal."),
+        ("day", _day, "Show the service day; open, drain, close, emergency, reopen."),
+        ("catalogue", _catalogue, "Show the catalogue in force and what waits; approve, reject, suspend, resume."),
+        ("voice", _voice, "Build the clips of the hall's voice, or tell which are missing."),
+        ("account", _account, "Who works here: add, list, lock, unlock, pin. A PIN is asked for, never an argument."),
         ("verify", _verify, "Recompute the hashes of the event log and name the first difference."),
+        ("why", _why, "Why others were called before a number, from what was kept with each call."),
     ):
         sub = commands.add_parser(name, help=sentence, description=sentence)
         sub.add_argument("--config", type=Path, default=Path("devices.toml"), help="configuration (devices.toml)")
@@ -61,14 +73,24 @@ def _parser() -> argparse.ArgumentParser:
         )
         sub.set_defaults(command=command)
         _more(sub, name)
+        _more_of_the_log(sub, name)
     return parser
 
 
 def _more(sub: argparse.ArgumentParser, name: str) -> None:
+    if name in ("catalogue", "day"):
+        from hall_daemon import commands_day  # noqa: PLC0415 - only these commands need it
+
+        (commands_day.catalogue_arguments if name == "catalogue" else commands_day.day_arguments)(sub)
     if name in ("devices", "test", "diagnose"):
         sub.add_argument("--ascii", action="store_true", help="marks + ! X instead of shapes")
     if name in ("devices", "diagnose"):
         sub.add_argument("--json", action="store_true", help="the same for programs")
+    if name == "account":
+        sub.add_argument("deed", choices=("add", "list", "lock", "unlock", "pin"))
+        sub.add_argument("number", nargs="?", default="", help="staff number, for example c017")
+        sub.add_argument("--name", default="", help="name on the screens, for add")
+        sub.add_argument("--role", default="clerk", help="clerk, chief, guide, manager or technician, for add")
     if name == "test":
         sub.add_argument("device", help="the device, as on its sticker")
     if name == "trace":
@@ -76,10 +98,22 @@ def _more(sub: argparse.ArgumentParser, name: str) -> None:
         sub.add_argument("--to", type=Path, required=True, metavar="FILE", help="new file for the recording")
         sub.add_argument("--seconds", type=float, default=0.0, help="end after so long (until Ctrl-C)")
         sub.add_argument("--anew", action="store_true", help="make the running daemon greet the device again first")
+    if name == "voice":
+        sub.add_argument("what", choices=("build", "list"), help="build what is missing, or list what there is")
+        sub.add_argument("--anew", action="store_true", help="build every clip again; recordings are never touched")
+        sub.add_argument("--engine", choices=("best", "kokoro", "espeak"), default="best", help="which voice (best)")
     if name == "diagnose":
         sub.add_argument("--brief", action="store_true", help="checks only, no archive")
         sub.add_argument("--to", type=Path, default=Path(), metavar="DIR", help="folder for the archive (this one)")
         sub.add_argument("--log-file", type=Path, metavar="FILE", help="log to take along while no daemon runs")
+
+
+def _more_of_the_log(sub: argparse.ArgumentParser, name: str) -> None:
+    if name == "verify":
+        sub.add_argument("--replay", action="store_true", help="rebuild all tables from the log as well, and compare")
+    if name == "why":
+        sub.add_argument("number", help="the number that had to wait, as on the slip (of the latest day)")
+        sub.add_argument("other", nargs="?", default="", help="only why this number was called before it")
 
 
 def _say(sentence: str, code: int) -> int:
@@ -101,6 +135,8 @@ def _run(config: HallConfig, _options: argparse.Namespace) -> int:
 
 
 def _check(config: HallConfig, _options: argparse.Namespace) -> int:
+    from hall_daemon import ports  # noqa: PLC0415 - as in main
+
     profile = config.profile
     print(  # noqa: T201 - this is the command line
         f"{config.file}: good. {profile.hall.zh} {config.code}: {len(profile.zones)} zones, "
@@ -141,14 +177,67 @@ def _diagnose(config: HallConfig, options: argparse.Namespace) -> int:
     return commands.diagnose(config, options)
 
 
-def _verify(config: HallConfig, _options: argparse.Namespace) -> int:
-    if not config.database.exists():
-        raise store.StoreError(f"{config.database} does not exist; run the hall first, or correct [hall] database")
-    difference = store.verify(config.database)
+def _day(config: HallConfig, options: argparse.Namespace) -> int:
+    from hall_daemon import commands_day  # noqa: PLC0415 - needs the web client
+
+    return commands_day.day(config, options)
+
+
+def _catalogue(config: HallConfig, options: argparse.Namespace) -> int:
+    from hall_daemon import commands_day  # noqa: PLC0415 - needs the web client
+
+    return commands_day.catalogue(config, options)
+
+
+def _voice(config: HallConfig, options: argparse.Namespace) -> int:
+    from hall_daemon import commands_voice  # noqa: PLC0415 - needs the voice engines
+
+    return commands_voice.voice(config, options)
+
+
+def _account(config: HallConfig, options: argparse.Namespace) -> int:
+    from hall_daemon import commands_account  # noqa: PLC0415 - as above
+
+    return commands_account.account(config, options)
+
+
+def _verify(config: HallConfig, options: argparse.Namespace) -> int:
+    from hall_daemon import store  # noqa: PLC0415 - as in main
+
+    difference = store.verify(_database(config))
     if difference is not None:
         return _say(f"{config.database}: {difference}", 1)
-    print(f"{config.database}: every leaf and the whole chain are as they were written")  # noqa: T201
+    print(f"{config.database}: every leaf and the whole chain are as they were written")  # noqa: T201 - this is the command line
+    return _replay(config) if options.replay else 0
+
+
+def _replay(config: HallConfig) -> int:
+    from hall_daemon import store  # noqa: PLC0415 - as in main
+
+    found = store.replay_differences(config.database)
+    for difference in found[:SHOWN_DIFFERENCES]:
+        _say(f"{config.database}: {difference}", 1)
+    if found:
+        return _say(f"{config.database}: {len(found)} differences from the event log", 1)
+    print(f"{config.database}: the tables rebuilt from the event log are the same")  # noqa: T201 - as above
     return 0
+
+
+def _why(config: HallConfig, options: argparse.Namespace) -> int:
+    from hall_daemon import store, why  # noqa: PLC0415 - as in main
+
+    sentences = store.ask(_database(config), lambda session: why.answer(session, options.number, options.other))
+    for sentence in sentences:
+        print(f"{sentence.zh}\n    {sentence.en}")  # noqa: T201 - this is the command line
+    return 0 if sentences else _say(f"{options.number}: 今天没有这个号。 There is no such number on this day.", 1)
+
+
+def _database(config: HallConfig) -> Path:
+    from hall_daemon import store  # noqa: PLC0415 - as in main
+
+    if not config.database.exists():
+        raise store.StoreError(f"{config.database} does not exist; run the hall first, or correct [hall] database")
+    return config.database
 
 
 if __name__ == "__main__":

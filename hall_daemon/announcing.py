@@ -1,7 +1,9 @@
 """Make a call audible: one announcement after the other on each announcer, none dropped.
 
 Several zones may share an announcer; two voices at once in one room are understood by nobody, so each announcer has one
-line of calls. A call is said twice; once when many wait, and shorter when very many do. An announcer that declines or
+line of calls. A call is said twice; once when many wait, and shorter when very many do. A number that is called again
+goes first and takes the place of its waiting call; one that is finished, missed or elsewhere is not said any more. An
+announcer that declines or
 is away is tried again for a while; then the clerk is told, who calls aloud, because a call that comes minutes late
 sends people to windows where somebody else sits. The display shows the call in any case.
 """
@@ -11,14 +13,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from drivers.base import Announcement, Announcer, Condition, Refused
 from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
-from hall_daemon.events import Event, TicketCalled
+from hall_daemon.events import Event, NoShow, TicketCalled, TicketCancelled, TicketFinished, TicketTransferred
 from hall_daemon.hall import Hall
 from hall_daemon.protocol import Text
-from hall_daemon.texts import spoken_number, text
+from hall_daemon.texts import text
+from hall_daemon.voice import NoSound, Voice, call_text
 
 _log = logging.getLogger("hall.announcement")
 
@@ -31,8 +35,12 @@ SHORT_FROM = 6
 """So many are shortened (faults.md A19)."""
 
 
+_ENDS_CALL = (NoShow, TicketFinished, TicketTransferred, TicketCancelled)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Call:
+    ticket_id: str
     number: str
     window: str
     zone: str
@@ -41,8 +49,11 @@ class _Call:
 class Announcing:
     """The line of calls of each announcer."""
 
-    def __init__(self, hall: Hall, devices: Devices) -> None:
-        self._hall, self._devices = hall, devices
+    def __init__(
+        self, hall: Hall, devices: Devices, voice: Voice | None = None, silent: Callable[[], bool] = lambda: False
+    ) -> None:
+        """`silent` is asked before each call: in an emergency nobody is called to a window."""
+        self._hall, self._devices, self._voice, self._silent = hall, devices, voice, silent
         self._of_zone = {z.code: z.announcer for z in hall.profile.zones.values() if z.announcer}
         self._lines: dict[str, deque[_Call]] = {device: deque() for device in self._of_zone.values()}
         self._news: dict[str, asyncio.Event] = {device: asyncio.Event() for device in self._lines}
@@ -66,45 +77,58 @@ class Announcing:
         return ()
 
     def _heard(self, event: Event) -> None:
+        if isinstance(event.data, _ENDS_CALL):
+            self._drop(event.data.ticket_id)
         if not isinstance(event.data, TicketCalled):
             return
         window = self._hall.profile.windows.get(event.data.window_code)
         device = self._of_zone.get(window.zone) if window else None
         if window is None or device is None:
             return
-        call = _Call(number=event.data.display_no, window=window.code, zone=window.zone)
-        line = self._lines[device]
-        if call in line:
-            line.remove(call)  # called again before it was said: it is said once more, not twice
+        ticket = event.data.ticket_id
+        call = _Call(ticket_id=ticket, number=event.data.display_no, window=window.code, zone=window.zone)
+        self._drop(ticket)  # called again before it was said: it is said once more, not twice
         if event.data.call_no > 1:
-            line.appendleft(call)  # the resident has missed it once already
+            self._lines[device].appendleft(call)  # the resident has missed it once already
         else:
-            line.append(call)
+            self._lines[device].append(call)
         self._news[device].set()
+
+    def _drop(self, ticket_id: str) -> None:
+        for line in self._lines.values():
+            for call in [call for call in line if call.ticket_id == ticket_id]:
+                line.remove(call)
 
     async def _speak_all(self, device: str) -> None:
         line, news = self._lines[device], self._news[device]
         while True:
             while line:
-                waiting = len(line)
-                await self._speak(device, line.popleft(), waiting)
+                waiting, call = len(line), line.popleft()
+                if not self._silent():
+                    await self._speak(device, call, waiting)
             news.clear()
             await news.wait()
 
     async def _speak(self, device: str, call: _Call, waiting: int) -> None:
-        code = "call.announced_short" if waiting >= SHORT_FROM else "call.announced"
-        zone = self._hall.profile.zones[call.zone].name
-        where = {"zone": zone.zh, "window": call.window}
-        announcement = Announcement(
-            text=text(code, number=spoken_number(call.number), **where).zh,
-            text_en=text(code, number=" ".join(call.number), **where).en,
-        )
+        announcement = await self._announcement(call, short=waiting >= SHORT_FROM)
         give_up_at = self._loop_s() + TRY_FOR_S
         for _ in range(1 if waiting >= ONCE_FROM else 2):
             while not await self._say(device, announcement, call):
                 if self._loop_s() >= give_up_at:
                     return
                 await asyncio.sleep(TRY_AGAIN_S)
+
+    async def _announcement(self, call: _Call, *, short: bool) -> Announcement:
+        """Its words, and their sound where the hall has clips and a device that plays sounds."""
+        settings = self._hall.config.public.voice
+        spoken, english = call_text(call.number, call.window, call.zone, self._hall.profile, settings, short=short)
+        sound = b""
+        if self._voice is not None:
+            try:
+                sound = await asyncio.to_thread(self._voice.call, call.number, call.window, call.zone, short=short)
+            except NoSound as exc:
+                _log.debug("without clips number=%s: %s", call.number, exc)
+        return Announcement(text=spoken, text_en=english, sound=sound)
 
     @staticmethod
     def _loop_s() -> float:

@@ -6,9 +6,10 @@ Every refusal is a `Problem` with a code for programs and sentences for people.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,18 +25,27 @@ from sqlmodel import Session, col, select
 from starlette.exceptions import HTTPException
 
 import kiosk_ui
-from drivers.base import Key
-from hall_daemon import access, api_technician, service_day
-from hall_daemon.api_streams import DaemonEnds, Wake, follow, lines
+from hall_daemon import access, api_board, api_cases, api_clerks, api_day, api_manager, api_technician, api_window
+from hall_daemon.accounts import Accounts
+from hall_daemon.api_clerks import Gate
+from hall_daemon.api_follow import add_routes as add_follow
+from hall_daemon.api_streams import DaemonEnds, Wake, follow, follow_line, lines
+from hall_daemon.board import Board, Emergency
+from hall_daemon.case_papers import CasePapers
+from hall_daemon.cataloguing import Cataloguing
+from hall_daemon.desk import Desk
 from hall_daemon.devices import Devices
 from hall_daemon.diagnostics import Diagnostics
+from hall_daemon.following import Following
 from hall_daemon.hall import Bell, Hall
+from hall_daemon.hall_desk import COUNTER_DEVICE
 from hall_daemon.kiosk import KioskFlow
+from hall_daemon.kiosk_voice import heard
 from hall_daemon.metrics import Metrics
+from hall_daemon.overview import Overview
 from hall_daemon.protocol import (
     AboutCurrent,
     AboutTicket,
-    BoardView,
     CallNext,
     Cancel,
     ClerkName,
@@ -46,14 +56,11 @@ from hall_daemon.protocol import (
     HallMap,
     IssueAtCounter,
     ItemName,
-    KeyPressed,
     KioskPlace,
-    KioskView,
     Park,
     Problem,
     QueuePlace,
     Serve,
-    SignIn,
     StartScan,
     Text,
     TicketView,
@@ -62,6 +69,8 @@ from hall_daemon.protocol import (
     WindowView,
     ZonePlace,
 )  # fmt: skip
+from hall_daemon.protocol_board import BoardView, CalledNumber
+from hall_daemon.protocol_kiosk import KeyPressed, KioskView
 from hall_daemon.scanning import Scanning
 from hall_daemon.screens import Screens
 from hall_daemon.store import Store
@@ -69,6 +78,8 @@ from hall_daemon.support import Support
 from hall_daemon.tables import EventRow
 from hall_daemon.texts import text
 from hall_daemon.tickets import HallError, IssueOrder, NotFound
+from hall_daemon.voice import NoSound, Voice
+from hall_daemon.voice_clips import Language
 from hall_daemon.words import Channel, RequeuedBy
 
 _log = logging.getLogger("api")
@@ -89,8 +100,18 @@ class Services:
     scanning: Scanning
     kiosks: dict[str, KioskFlow]
     metrics: Metrics
+    overview: Overview
     diagnostics: Diagnostics
     support: Support
+    cataloguing: Cataloguing
+    voice: Voice
+    board: Board
+    emergency: Emergency
+    following: Following
+    calls: Callable[[], list[CalledNumber]]
+    """Calls of the day that the board may still show."""
+    accounts: Accounts
+    desk: Desk
     stopping: Bell
 
 
@@ -108,10 +129,12 @@ def build(services: Services, tokens: dict[str, str]) -> FastAPI:
     """The application."""
     app = FastAPI(title="hall-daemon", version="1", docs_url=None, redoc_url=None)
     _problems(app)
-    _guard(app, tokens)
+    app.add_middleware(Gate, accounts=services.accounts, tokens=tokens)
+    api_clerks.add_routes(app, services.hall, services.accounts, services.desk, services.stopping)
     _kiosks(app, services)
     _windows(app, services)
     _scans(app, services)
+    api_cases.add_routes(app, services.hall, CasePapers(services.hall, services.devices))
     _tickets(app, services)
     _streams(app, services)
     _technician(app, services)
@@ -145,7 +168,9 @@ def _problems(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def other(_request: Request, exc: HTTPException) -> Response:
         if exc.status_code in (404, 405):
-            return _problem(exc.status_code, "request.unknown_path", str(exc.detail), text("request.unknown_path"))
+            answer = _problem(exc.status_code, "request.unknown_path", str(exc.detail), text("request.unknown_path"))
+            answer.headers.update(exc.headers or {})  # Allow, which RFC 9110 wants beside a 405
+            return answer
         return _malformed(exc.status_code, "body", str(exc.detail))
 
     @app.exception_handler(DBAPIError)
@@ -157,17 +182,6 @@ def _problems(app: FastAPI) -> None:
     async def bug(_request: Request, exc: Exception) -> Response:
         """Answers; that it is logged with its traceback is the server's doing."""
         return _problem(500, "request.internal", type(exc).__name__, text("request.internal"))
-
-
-def _guard(app: FastAPI, tokens: dict[str, str]) -> None:
-    if not tokens:
-        return  # loopback only: config has seen to that
-
-    @app.middleware("http")
-    async def check(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-        if not access.allowed(request.url.path, request.headers.get("authorization", ""), tokens):
-            return _problem(401, "request.not_allowed", "no token, or not one for this", text("request.not_allowed"))
-        return await call(request)
 
 
 # --- streams ----------------------------------------------------------------------------------------------------------
@@ -213,6 +227,8 @@ def _kiosks(app: FastAPI, services: Services) -> None:
             raise NotFound(what=kiosk)
         return services.kiosks[kiosk]
 
+    _kiosk_voice(app, services, flow)
+
     @app.get("/kiosk/{kiosk}", response_class=FileResponse)
     async def kiosk_page(kiosk: str) -> FileResponse:
         flow(kiosk)
@@ -229,29 +245,35 @@ def _kiosks(app: FastAPI, services: Services) -> None:
 
     @app.post("/kiosks/{kiosk}/keys", status_code=202)
     async def key(kiosk: str, pressed: KeyPressed) -> None:
-        flow(kiosk).press(Key(pressed.key), pressed.revision)
+        flow(kiosk).touch(pressed.key, pressed.revision)
+
+
+def _kiosk_voice(app: FastAPI, services: Services, flow: Callable[[str], KioskFlow]) -> None:
+    @app.get("/kiosks/{kiosk}/voice/{revision}.wav", response_class=Response)
+    async def spoken(kiosk: str, revision: int) -> Response:
+        """What the page of this revision says; its words stand in no address."""
+        view = flow(kiosk).view
+        if view.revision == revision:
+            language = Language.EN if view.language == "en" else Language.ZH
+            for code, facts in heard(view):
+                try:
+                    sound = await asyncio.to_thread(services.voice.sentence, code, facts, language)
+                except NoSound:
+                    continue
+                return Response(sound, media_type="audio/wav", headers={"Cache-Control": "no-store"})
+        raise NotFound(what=f"voice of page {revision}")
 
 
 def _windows(app: FastAPI, services: Services) -> None:
     hall = services.hall
-    _sign_in(app, hall)
     _about_current(app, hall)
     _about_others(app, hall)
+    api_window.add_routes(app, hall)
 
     @app.get("/windows/{window}/views", response_model=WindowView)
     async def window_views(window: str) -> StreamingResponse:
         await services.screens.window(window)
         return lines(follow(lambda: services.screens.window(window), hall.changed, services.stopping))
-
-
-def _sign_in(app: FastAPI, hall: Hall) -> None:
-    @app.post("/windows/{window}/sign-in")
-    async def sign_in(window: str, order: SignIn) -> Done:
-        return Done(event=await hall.sign_in(window, order.clerk))
-
-    @app.post("/windows/{window}/sign-out")
-    async def sign_out(window: str) -> Done:
-        return Done(event=await hall.sign_out(window))
 
 
 def _about_current(app: FastAPI, hall: Hall) -> None:
@@ -268,13 +290,9 @@ def _about_current(app: FastAPI, hall: Hall) -> None:
     async def serve(window: str, order: Serve) -> Done:
         return Done(event=await hall.serve(window, order.seen, identity_rechecked=order.identity_rechecked))
 
-    @app.post("/windows/{window}/no-show")
-    async def no_show(window: str, order: AboutCurrent) -> Done:
-        return Done(event=await hall.no_show(window, order.seen))
-
     @app.post("/windows/{window}/park")
     async def park(window: str, order: Park) -> Done:
-        return Done(event=await hall.park(window, order.seen, order.reason, order.hold))
+        return Done(event=await hall.park(window, order.seen, order.reason, order.hold, order.stage))
 
     @app.post("/windows/{window}/finish")
     async def finish(window: str, order: Finish) -> Done:
@@ -328,7 +346,7 @@ def _tickets(app: FastAPI, services: Services) -> None:
         issued = await services.hall.issue(
             IssueOrder(
                 item=order.item, request_id=order.request_id, channel=Channel.COUNTER, device_id=COUNTER_DEVICE,
-                printed_required=False, priority=order.priority,
+                printed_required=False, priority=order.priority, more_items=order.more_items,
             )
         )  # fmt: skip
         return Done(event=issued.event, number=issued.number)
@@ -342,18 +360,18 @@ def _tickets(app: FastAPI, services: Services) -> None:
         )  # fmt: skip
 
 
-COUNTER_DEVICE = "CTR-01"
-"""Device of a number that was issued at a counter: the contract wants one, and a screen is none of ours."""
-
-
 def _streams(app: FastAPI, services: Services) -> None:
+    api_board.add_routes(app, services.voice, services.calls)
+    api_board.add_emergency(app, services.emergency)
+    add_follow(app, services.following, _WEB)
+
     @app.get("/board", response_class=FileResponse)
     async def board_page() -> FileResponse:
         return FileResponse(_WEB / "board" / "index.html")
 
     @app.get("/board/views", response_model=BoardView)
     async def board_views(zone: str = "") -> StreamingResponse:
-        return lines(follow(lambda: services.screens.board(zone), services.hall.changed, services.stopping))
+        return lines(follow_line(lambda: services.board.line(zone), services.hall.changed, services.stopping))
 
     @app.get("/events", response_model=FeedLine)
     async def events(
@@ -366,7 +384,8 @@ def _streams(app: FastAPI, services: Services) -> None:
 def _technician(app: FastAPI, services: Services) -> None:
     _map(app, services.hall)
     api_technician.add_routes(app, services.devices, services.diagnostics, services.support, services.stopping)
-    _day(app, services.hall)
+    api_day.add_routes(app, services.hall, services.cataloguing, services.emergency)
+    api_manager.add_routes(app, services.hall, services.overview, _WEB, services.stopping)
     _monitoring(app, services)
 
 
@@ -379,20 +398,10 @@ def _map(app: FastAPI, hall: Hall) -> None:
             zones=tuple(ZonePlace(code=z.code, name=z.name) for z in known.zones.values()),
             queues=tuple(QueuePlace(code=q.code, name=q.name, zone=q.zone) for q in known.queues.values()),
             windows=tuple(WindowPlace(code=w.code, zone=w.zone, queues=w.queues) for w in known.windows.values()),
-            clerks=tuple(ClerkName(clerk=c.code, name=c.name) for c in hall.config.clerks.values()),
+            clerks=tuple(ClerkName(clerk=c.number, name=c.name) for c in hall.staff.values() if access.may_take(c)),
             kiosks=tuple(KioskPlace(code=k.code, name=k.name) for k in known.kiosks.values()),
             items=tuple(ItemName(code=i.code, name=i.name, queue=i.queue) for i in known.items.values()),
         )
-
-
-def _day(app: FastAPI, hall: Hall) -> None:
-    @app.post("/day/close")
-    async def close_day() -> Done:
-        return Done(event=await service_day.close(hall))
-
-    @app.post("/day/open")
-    async def open_day() -> Done:
-        return Done(event=await service_day.open_day(hall))
 
 
 def _monitoring(app: FastAPI, services: Services) -> None:

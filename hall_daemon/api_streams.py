@@ -45,10 +45,20 @@ class DaemonEnds(Exception):
 
 async def follow(view: Callable[[], Awaitable[BaseModel]], bell: Bell, stopping: Bell) -> AsyncIterator[str]:
     """Each change of a view as a line; what is the same is not repeated."""
+
+    async def line() -> str:
+        return (await view()).model_dump_json()
+
+    async for said in follow_line(line, bell, stopping):
+        yield said
+
+
+async def follow_line(view: Callable[[], Awaitable[str]], bell: Bell, stopping: Bell) -> AsyncIterator[str]:
+    """The same for a view that is already a line, because many listen to the same one."""
     wake, last = Wake(bell, stopping), ""
     try:
         while True:
-            line = (await view()).model_dump_json()
+            line = await view()
             if line != last:
                 last = line
                 yield line + "\n"

@@ -19,27 +19,37 @@ import uvicorn
 
 from drivers.base import Condition
 from hall_daemon import api, service_day
+from hall_daemon.accounts import Accounts
 from hall_daemon.announcing import Announcing
+from hall_daemon.board import Board, Emergency
 from hall_daemon.bundle import LogTail
 from hall_daemon.callers import Callers
+from hall_daemon.cataloguing import Cataloguing
 from hall_daemon.clock import Clock
 from hall_daemon.config import ConfigError, HallConfig
+from hall_daemon.day_keeping import DayKeeper
+from hall_daemon.desk import Desk
 from hall_daemon.devices import Devices
 from hall_daemon.diagnostics import Diagnostics
 from hall_daemon.evaluating import Evaluating
 from hall_daemon.events import DeviceChanged
+from hall_daemon.following import Following
 from hall_daemon.hall import Bell, Hall
 from hall_daemon.inbox import Inbox
 from hall_daemon.kiosk import KioskFlow
 from hall_daemon.metrics import Metrics
 from hall_daemon.outbox import Outbox
+from hall_daemon.overview import Overview
+from hall_daemon.profile import Kiosk
 from hall_daemon.protocol import DeviceView
 from hall_daemon.scanning import Scanning
 from hall_daemon.screens import Screens
 from hall_daemon.signage import Signage
 from hall_daemon.store import Store
 from hall_daemon.support import Support
+from hall_daemon.texts import text
 from hall_daemon.upkeep import Upkeep
+from hall_daemon.voice import Voice
 from hall_daemon.words import DeviceCondition
 
 _log = logging.getLogger("app")
@@ -62,27 +72,36 @@ class Daemon:
         self.clock = clock or Clock()
         self.store = Store(config.database, config.code, self.clock)
         self.hall = Hall(config, self.store, self.clock)
+        self.cataloguing = Cataloguing(self.hall)
         self.devices = Devices(dict(config.devices), self.clock)
-        self.signage = Signage(self.hall, self.devices)
-        self.announcing = Announcing(self.hall, self.devices)
-        self.callers = Callers(self.hall, self.devices)
+        self.day_keeper = DayKeeper(self.hall, self.cataloguing, self.devices.views)
+        self.accounts = Accounts(self.hall)
+        self.desk = Desk(self.hall)
         self.evaluating = Evaluating(self.hall, self.devices)
+        self.signage = Signage(self.hall, self.devices, self.evaluating.asks)
+        self.evaluating.on_change(self.signage.window_changed)
+        self.voice = Voice(config.voice_folder, lambda: self.hall.profile, config.public.voice)
+        self.announcing = Announcing(self.hall, self.devices, self.voice, lambda: self.emergency.on)
+        self.callers = Callers(self.hall, self.devices)
+        self.emergency = Emergency(config.database.with_name("emergency"), self.hall.changed.ring)
+        self.board = Board(self.hall, self.signage, self.emergency, self.clock)
         self.scanning = Scanning(self.hall, self.devices)
         self.outbox = (
             Outbox(config, self.store, self.hall, self.clock, config.blobs, devices=self.devices.views)
             if config.province_url
             else None
         )
-        self.inbox = Inbox(config, self.store, self.hall, self.outbox) if self.outbox else None
+        self.inbox = Inbox(config, self.store, self.hall, self.outbox, self.cataloguing) if self.outbox else None
         self.upkeep = Upkeep()
         self.screens = Screens(
             hall=self.hall, devices=self.devices, signage=self.signage, announcing=self.announcing,
-            evaluating=self.evaluating, scanning=self.scanning, outbox=self.outbox, clock=self.clock,
+            evaluating=self.evaluating, scanning=self.scanning, outbox=self.outbox, desk=self.desk,
         )  # fmt: skip
         self.kiosks = {
-            code: KioskFlow(kiosk, self.hall, self.devices, self.clock, upkeep=self.upkeep)
+            code: KioskFlow(kiosk, self.hall, self.devices, self.clock, call_staff=self._call_staff, upkeep=self.upkeep)
             for code, kiosk in config.profile.kiosks.items()
         }
+        self.overview = Overview(self.hall, self.devices, self.outbox, self.clock)
         self.metrics = Metrics(self.hall, self.store, self.devices, self.outbox)
         self.diagnostics = Diagnostics(
             self.hall, self.devices, self.kiosks, self.upkeep, self.outbox, self.clock, self.signage.show_again
@@ -100,7 +119,10 @@ class Daemon:
             await asyncio.to_thread(self.store.open)
             self.store.start()
             try:
+                await self.accounts.take_up()
+                await self.cataloguing.start()
                 await service_day.start(self.hall)
+                await self.desk.take_up()
                 await self.upkeep.take_up(self.store)
                 # A device that was out before this start and is well now is news.
                 self._told = await self.diagnostics.take_up()
@@ -121,10 +143,12 @@ class Daemon:
             _Room(name="signage", run=self.signage.run),
             _Room(name="announcing", run=self.announcing.run),
             _Room(name="callers", run=self.callers.run),
+            _Room(name="accounts", run=self.accounts.run),
             _Room(name="evaluating", run=self.evaluating.run),
             _Room(name="scanning", run=self.scanning.run),
             _Room(name="device events", run=self._report_devices),
             _Room(name="diagnostics", run=self.diagnostics.run),
+            _Room(name="service day", run=self.day_keeper.run),
             *(_Room(name=f"kiosk {code}", run=flow.run) for code, flow in self.kiosks.items()),
         ]
         if self.outbox is not None and self.inbox is not None:
@@ -162,11 +186,17 @@ class Daemon:
                 f"({os.strerror(exc.errno or 0)}); stop the program that has it, or choose another port"
             ) from exc
 
+    async def _call_staff(self, kiosk: Kiosk) -> None:
+        """Somebody at a ticket machine asks for help: every window reads it, and the first takes it."""
+        await self.desk.send(kiosk.code, None, text("kiosk.help.wanted", kiosk=kiosk.name.zh).zh)
+
     def _server(self) -> uvicorn.Server:
         services = api.Services(
             hall=self.hall, store=self.store, devices=self.devices, screens=self.screens, scanning=self.scanning,
             kiosks=self.kiosks, metrics=self.metrics, diagnostics=self.diagnostics, support=self.support,
-            stopping=self._stopping,
+            overview=self.overview, cataloguing=self.cataloguing, following=Following(self.hall, self.clock),
+            voice=self.voice, board=self.board, emergency=self.emergency, accounts=self.accounts, desk=self.desk,
+            calls=lambda: list(self.signage.calls), stopping=self._stopping,
         )  # fmt: skip
         app = api.build(services, dict(self.config.secrets.tokens))
         return _Server(

@@ -33,7 +33,7 @@ _CLERK_TABLE = re.compile(r"^\s*\[clerk\.")
 _TABLE = re.compile(r"^\s*\[")
 _NAME = re.compile(r"^(\s*name(?:_en)?\s*=\s*)\".*\"")
 _USER_IN_URL = re.compile(r"(://)[^/@\s\"]+@")
-_SECRET = re.compile(r"(?i)^(\s*[\w-]*(?:token|secret|password|passwd|key_b64)[\w-]*\s*=\s*).*$")
+_SECRET = re.compile(r"(?i)^(\s*[\w-]*(?:token|secret|password|passwd|pin_hash|key_b64)[\w-]*\s*=\s*).*$")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from drivers.base import Caller, CallerKey, CallerPress, Refused
+from hall_daemon import access
 from hall_daemon.devices import Devices, DeviceUnavailable, Input, OutcomeUnknown
 from hall_daemon.hall import Hall
 from hall_daemon.protocol import DeviceView
@@ -84,7 +85,11 @@ class Callers:
 
     def _clerk_of(self, staff: str) -> str:
         """The clerk of a staff number as a caller sends it: digits, leading zeros lost. Raises NotFound."""
-        wanted = [c for c in self._hall.config.clerks if re.sub(r"^\D*0*", "", c) == staff.lstrip("0")]
+        wanted = [
+            c
+            for c, who in self._hall.staff.items()
+            if access.may_take(who) and re.sub(r"^\D*0*", "", c) == staff.lstrip("0")
+        ]
         if len(wanted) != 1:
             raise NotFound(what=staff)
         return wanted[0]

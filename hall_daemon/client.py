@@ -21,42 +21,38 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from types import TracebackType
 from typing import Generic, Self, TypeVar
-from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from hall_daemon.client_window import WindowVerbs, part
 from hall_daemon.protocol import (
-    AboutCurrent,
-    AboutTicket,
-    BoardView,
-    CallNext,
-    Cancel,
     DeviceView,
     Done,
     FeedLine,
-    FilePages,
-    Finish,
     HallMap,
     IssueAtCounter,
-    KeyPressed,
-    KioskView,
-    Park,
     Problem,
-    Serve,
-    SignIn,
-    StartScan,
     Text,
     TicketView,
-    Transfer,
     WindowView,
 )
+from hall_daemon.protocol_board import BoardView
+from hall_daemon.protocol_clerks import (
+    AccountView,
+    Messages,
+    NewAccount,
+    NewPin,
+    SendMessage,
+)
+from hall_daemon.protocol_kiosk import KeyPressed, KioskView
 from hall_daemon.protocol_technician import ByHand, DeviceDetail, HallState, Maintenance, TraceLine
 from hall_daemon.texts import text
 
 Shape = TypeVar("Shape", bound=BaseModel)
 _LINE_LIMIT = 4 * 1024 * 1024
 _DEVICES = TypeAdapter(tuple[DeviceView, ...])
+_ACCOUNTS = TypeAdapter(tuple[AccountView, ...])
 
 
 class ClientError(Exception):
@@ -202,12 +198,14 @@ class _Clock:
 
 
 @dataclass
-class HallClient:
+class HallClient(WindowVerbs):
     """The daemon at an address. Use as an async context manager. Raises BadAddress."""
 
     url: str
     token: str = ""
     limits: Limits = field(default_factory=Limits)
+    session: str = field(default="", repr=False)
+    """Of the clerk at the window whose verbs this client sends."""
     _clock: _Clock = field(default_factory=_Clock, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -257,7 +255,7 @@ class HallClient:
 
     async def ticket(self, number: str) -> TicketView:
         """Where a number stands."""
-        return self.parse(TicketView, await self._ask("GET", f"/tickets/{_part(number)}"))
+        return self.parse(TicketView, await self._ask("GET", f"/tickets/{part(number)}"))
 
     async def issue(self, request: IssueAtCounter) -> Done:
         """Issue a number for somebody without a kiosk."""
@@ -273,23 +271,23 @@ class HallClient:
 
     async def enable_device(self, device: str) -> None:
         """Let a device work again."""
-        await self._ask("POST", f"/devices/{_part(device)}/enable")
+        await self._ask("POST", f"/devices/{part(device)}/enable")
 
     async def disable_device(self, device: str) -> None:
         """Take a device out of use."""
-        await self._ask("POST", f"/devices/{_part(device)}/disable")
+        await self._ask("POST", f"/devices/{part(device)}/disable")
 
     async def test_device(self, device: str) -> None:
         """Begin a self-test; how it goes is in the device's views."""
-        await self._ask("POST", f"/devices/{_part(device)}/test")
+        await self._ask("POST", f"/devices/{part(device)}/test")
 
     async def confirm_repair(self, device: str, step: int) -> None:
         """A person confirms a step of the repair under way."""
-        await self._ask("POST", f"/devices/{_part(device)}/repair", ByHand(step=step))
+        await self._ask("POST", f"/devices/{part(device)}/repair", ByHand(step=step))
 
     async def maintain_kiosk(self, kiosk: str, *, on: bool) -> None:
         """Take a kiosk out of service without losing anyone, or put it back."""
-        await self._ask("POST", f"/devices/kiosks/{_part(kiosk)}/maintenance", Maintenance(on=on))
+        await self._ask("POST", f"/devices/kiosks/{part(kiosk)}/maintenance", Maintenance(on=on))
 
     async def support_archive(self) -> bytes:
         """The support archive, .tar.gz. Raises RequestRefused if something personal was found in it."""
@@ -302,6 +300,40 @@ class HallClient:
     async def close_day(self) -> Done:
         """End the service day; what is still open expires."""
         return await self._verb("/day/close", None)
+
+    # ---- people
+
+    async def accounts(self) -> tuple[AccountView, ...]:
+        """All accounts."""
+        body = await self._ask("GET", "/accounts")
+        try:
+            return _ACCOUNTS.validate_json(body, extra="ignore")
+        except ValidationError as exc:
+            raise self._misunderstood(exc) from exc
+
+    async def add_account(self, new: NewAccount) -> Done:
+        """Somebody new."""
+        return await self._verb("/accounts", new)
+
+    async def set_pin(self, number: str, pin: str) -> Done:
+        """A new PIN."""
+        return await self._verb(f"/accounts/{part(number)}/pin", NewPin(pin=pin))
+
+    async def lock_account(self, number: str, *, on: bool) -> Done:
+        """Lock an account, or unlock it."""
+        return await self._verb(f"/accounts/{part(number)}/{'lock' if on else 'unlock'}", None)
+
+    def messages(self) -> Stream[Messages]:
+        """What windows call for: now, and after each change."""
+        return Stream(self, "/messages/views", Messages)
+
+    async def send_message(self, request: SendMessage) -> Done:
+        """Words to a window, or to all."""
+        return await self._verb("/messages", request)
+
+    async def acknowledge(self, message: str) -> Done:
+        """Somebody has taken a call of a window."""
+        return await self._verb(f"/messages/{part(message)}/ack", None)
 
     async def health(self) -> str:
         """Answer of the health route as it stands. Raises RequestRefused or HallUnreachable if not well."""
@@ -319,11 +351,11 @@ class HallClient:
 
     def window_views(self, window: str) -> Stream[WindowView]:
         """A clerk's screen: now, and after each change."""
-        return Stream(self, f"/windows/{_part(window)}/views", WindowView)
+        return Stream(self, f"/windows/{part(window)}/views", WindowView)
 
     def kiosk_views(self, kiosk: str) -> Stream[KioskView]:
         """A kiosk's page: now, and after each change."""
-        return Stream(self, f"/kiosks/{_part(kiosk)}/views", KioskView)
+        return Stream(self, f"/kiosks/{part(kiosk)}/views", KioskView)
 
     def board_views(self, zone: str = "") -> Stream[BoardView]:
         """The hall board, or one zone of it."""
@@ -335,11 +367,11 @@ class HallClient:
 
     def device_details(self, device: str) -> Stream[DeviceDetail]:
         """One device, complete: now, and after each change."""
-        return Stream(self, f"/devices/{_part(device)}/views", DeviceDetail)
+        return Stream(self, f"/devices/{part(device)}/views", DeviceDetail)
 
     def trace(self, device: str, *, joined: bool = False) -> Stream[TraceLine]:
         """What passes between the daemon and a device from now on; `joined` for people."""
-        return Stream(self, f"/devices/{_part(device)}/trace", TraceLine, {"joined": "true" if joined else "false"})
+        return Stream(self, f"/devices/{part(device)}/trace", TraceLine, {"joined": "true" if joined else "false"})
 
     def events(self, after: int, *, follow: bool = True) -> Stream[FeedLine]:
         """What happened after an event number, then what happens. A lasting stream goes on where it was cut."""
@@ -350,78 +382,9 @@ class HallClient:
 
     async def press_key(self, kiosk: str, request: KeyPressed) -> None:
         """A touch or key on a kiosk page."""
-        await self._ask("POST", f"/kiosks/{_part(kiosk)}/keys", request)
-
-    # ---- windows: each verb raises RequestRefused or HallUnreachable; the answer to look at is the next view
-
-    async def sign_in(self, window: str, clerk: str) -> Done:
-        """A clerk takes the window."""
-        return await self._at(window, "sign-in", SignIn(clerk=clerk))
-
-    async def sign_out(self, window: str) -> Done:
-        """The clerk leaves the window."""
-        return await self._at(window, "sign-out", None)
-
-    async def call_next(self, window: str, seen: str | None) -> Done:
-        """Call whoever is next; `seen` is the number on the clerk's screen."""
-        return await self._at(window, "next", CallNext(seen=seen))
-
-    async def recall(self, window: str, seen: str) -> Done:
-        """Call the same number again."""
-        return await self._at(window, "recall", AboutCurrent(seen=seen))
-
-    async def serve(self, window: str, request: Serve) -> Done:
-        """The resident is at the window."""
-        return await self._at(window, "serve", request)
-
-    async def no_show(self, window: str, seen: str) -> Done:
-        """Called and did not come."""
-        return await self._at(window, "no-show", AboutCurrent(seen=seen))
-
-    async def park(self, window: str, request: Park) -> Done:
-        """Interrupt and keep."""
-        return await self._at(window, "park", request)
-
-    async def finish(self, window: str, request: Finish) -> Done:
-        """The resident leaves."""
-        return await self._at(window, "finish", request)
-
-    async def transfer(self, window: str, request: Transfer) -> Done:
-        """To another queue, zone or window, keeping the number."""
-        return await self._at(window, "transfer", request)
-
-    async def resume(self, window: str, ticket: str) -> Done:
-        """Take a parked ticket up again."""
-        return await self._at(window, "resume", AboutTicket(ticket=ticket))
-
-    async def requeue(self, window: str, ticket: str) -> Done:
-        """Put a missed ticket back in line."""
-        return await self._at(window, "requeue", AboutTicket(ticket=ticket))
-
-    async def cancel(self, window: str, request: Cancel) -> Done:
-        """Give up a number."""
-        return await self._at(window, "cancel", request)
-
-    async def start_scan(self, window: str, request: StartScan) -> Done:
-        """Begin a scan job; its pages arrive in the views."""
-        return await self._at(window, "scans", request)
-
-    async def stop_scan(self, window: str, job: str) -> Done:
-        """End a running scan after the page that it is at."""
-        return await self._at(window, f"scans/{_part(job)}/stop", None)
-
-    async def page_jpeg(self, window: str, job: str, page: int) -> bytes:
-        """Picture of a page that is not yet filed."""
-        return await self._ask("GET", f"/windows/{_part(window)}/scans/{_part(job)}/pages/{page}")
-
-    async def file_pages(self, window: str, job: str, request: FilePages) -> Done:
-        """File kept pages of a job as one material."""
-        return await self._at(window, f"scans/{_part(job)}/file", request)
+        await self._ask("POST", f"/kiosks/{part(kiosk)}/keys", request)
 
     # ---- the wire
-
-    async def _at(self, window: str, verb: str, request: BaseModel | None) -> Done:
-        return await self._verb(f"/windows/{_part(window)}/{verb}", request)
 
     async def _verb(self, path: str, request: BaseModel | None) -> Done:
         return self.parse(Done, await self._ask("POST", path, request), maybe_done=True)
@@ -429,6 +392,8 @@ class HallClient:
     async def _ask(self, method: str, path: str, request: BaseModel | None = None) -> bytes:
         body = None if request is None else request.model_dump_json().encode()
         headers = {} if body is None else {"Content-Type": "application/json"}
+        if self.session:
+            headers["X-Hall-Session"] = self.session
         try:
             answer = await self._http.request(method, path, content=body, headers=headers)
         except httpx.RequestError as exc:
@@ -487,10 +452,6 @@ class HallClient:
         if isinstance(exc, httpx.UnsupportedProtocol | httpx.DecodingError | httpx.TooManyRedirects):
             return HallUnreachable("client.not_the_hall", url=self.url, why=type(exc).__name__)
         return HallUnreachable(lost, url=self.url, maybe_done=True)
-
-
-def _part(name: str) -> str:
-    return quote(name, safe="")
 
 
 def _after(line: FeedLine) -> dict[str, str | int]:

@@ -64,6 +64,30 @@ def rfc3339(ms: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}+08:00"
 
 
+def ms_of(moment: str) -> int:
+    """Milliseconds since 1970 of a time as `rfc3339` writes it."""
+    return round(datetime.fromisoformat(moment).timestamp() * 1000)
+
+
+def moment_ms(time: str) -> int | None:
+    """Milliseconds of an RFC 3339 time with its offset; None if it is none."""
+    try:
+        moment = datetime.fromisoformat(time)
+    except ValueError:
+        return None
+    return int(moment.timestamp() * 1000) if moment.tzinfo is not None else None
+
+
+def china_date(ms: int) -> date:
+    """Calendar day in the hall."""
+    return datetime.fromtimestamp(ms / 1000, CHINA).date()
+
+
+def day_ms(bizdate: str) -> int:
+    """Milliseconds at which a day begins in the hall."""
+    return int(datetime.fromisoformat(bizdate).replace(tzinfo=CHINA).timestamp() * 1000)
+
+
 def hour_minute(ms: int) -> str:
     """`09:00`, hall time."""
     return f"{datetime.fromtimestamp(ms / 1000, CHINA):%H:%M}"

@@ -28,6 +28,8 @@ from hall_daemon.protocol import DeviceView, Text
 from hall_daemon.protocol_technician import DeviceState, Health, SelfTest
 from hall_daemon.support import basic_parts
 from hall_daemon.texts import say, text
+from hall_daemon.voice import Voice
+from hall_daemon.voice_clips import VoiceState
 
 KNOCK = Limits(connect_s=2.0, answer_s=10.0)
 SETTLE_S = 10.0
@@ -41,7 +43,8 @@ def _print(line: str = "") -> None:
     print(line)  # noqa: T201 - this is the command line
 
 
-def _client(config: HallConfig) -> HallClient:
+def client_of(config: HallConfig) -> HallClient:
+    """The daemon of this configuration, if it runs."""
     host = "127.0.0.1" if config.host in ("0.0.0.0", "::", "localhost") else config.host
     shown = f"[{host}]" if ":" in host else host
     return HallClient(f"http://{shown}:{config.port}", config.secrets.tokens.get("technician", ""), limits=KNOCK)
@@ -62,7 +65,7 @@ def devices(config: HallConfig, options: Namespace) -> int:
 
 async def _views(config: HallConfig) -> tuple[DeviceView, ...]:
     try:
-        async with _client(config) as client:
+        async with client_of(config) as client:
             return await client.devices()
     except HallUnreachable as exc:
         if exc.code != "client.unreachable":
@@ -161,7 +164,7 @@ class _Speaker:
 
 
 async def _tested(config: HallConfig, device: str, speaker: _Speaker) -> SelfTest:
-    async with _client(config) as client:
+    async with client_of(config) as client:
         try:
             await client.test_device(device)
         except HallUnreachable as exc:
@@ -218,7 +221,7 @@ def trace(config: HallConfig, options: Namespace) -> int:
 async def _recorded(config: HallConfig, options: Namespace, recorder: recording.Recorder) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(options.seconds or None):
-            async with _client(config) as client:
+            async with client_of(config) as client:
                 try:
                     await _recorded_there(client, options, recorder)
                     return
@@ -297,7 +300,7 @@ def diagnose(config: HallConfig, options: Namespace) -> int:
 
 async def _asked(config: HallConfig, log: str) -> tuple[Facts, bytes | None, Text | None]:
     """What is known, the archive, and why there is none."""
-    async with _client(config) as client:
+    async with client_of(config) as client:
         try:
             state = await anext(aiter(client.hall_states()))
         except HallUnreachable as exc:
@@ -307,7 +310,7 @@ async def _asked(config: HallConfig, log: str) -> tuple[Facts, bytes | None, Tex
         health_line = json.loads(await _health(client))
         facts = Facts(
             state=state, devices=state.devices, writable=bool(health_line.get("store_writable", False)),
-            day_open=bool(health_line.get("day_open", False)),
+            day_open=bool(health_line.get("day_open", False)), voice=_clips(config),
         )  # fmt: skip
         try:
             return facts, await client.support_archive(), None
@@ -330,13 +333,19 @@ async def _asked_here(config: HallConfig, log: str) -> tuple[Facts, bytes, Text 
     parts = basic_parts(config, "\n".join(lines))
     parts["devices.json"] = json.dumps([s.model_dump(mode="json") for s in states], ensure_ascii=False, indent=1)
     facts = Facts(
-        state=None, devices=states, log_lines=len(lines), log_leaks=bundle.count_leaks("\n".join(lines), ()),
+        state=None, devices=states, voice=_clips(config), log_lines=len(lines),
+        log_leaks=bundle.count_leaks("\n".join(lines), ()),
     )  # fmt: skip
     packed = bundle.pack(parts, frozenset())
     if packed.leaks:
         told = text("hall.bundle_leaks", n=sum(packed.leaks.values()), parts=", ".join(sorted(packed.leaks)))
         return facts, b"", told
     return facts, packed.data, None
+
+
+def _clips(config: HallConfig) -> VoiceState:
+    """Looked at here: `diagnose` runs on the hall's machine."""
+    return Voice(config.voice_folder, lambda: config.profile, config.public.voice).state()
 
 
 def _state(view: DeviceView) -> Text:

@@ -14,6 +14,7 @@ from hall_daemon.incidents import CONNECTING, troubles_of, worst_of
 from hall_daemon.protocol import Text
 from hall_daemon.protocol_technician import DeviceState, HallState, Health
 from hall_daemon.texts import TEXTS, say, text
+from hall_daemon.voice_clips import VoiceState
 
 
 class Verdict(IntEnum):
@@ -44,13 +45,15 @@ class Facts:
     devices: Sequence[DeviceState]
     writable: bool = True
     day_open: bool = True
+    voice: VoiceState | None = None
+    """None: nobody looked at the clips."""
     log_lines: int = 0
     log_leaks: int = 0
 
 
 def checks(facts: Facts) -> list[Check]:
     """Every check, in the order of their sections."""
-    return [*_service(facts), *_devices(facts.devices), *_province(facts.state), *_safety(facts)]
+    return [*_service(facts), *_devices(facts.devices), *_voice(facts.voice), *_province(facts.state), *_safety(facts)]
 
 
 def verdict(found: Sequence[Check]) -> Verdict:
@@ -127,6 +130,31 @@ def _device(section: Text, state: DeviceState, counted: str) -> Check:
 
 def _same(words: str) -> Text:
     return Text(zh=words, en=words)
+
+
+def _voice(state: VoiceState | None) -> list[Check]:
+    """Clips that are not built are no trouble: each sentence is then made when it is needed."""
+    if state is None:
+        return []
+    if not state.engine and not state.recorded and not state.broken:
+        value, health, remedy = text("doctor.voice.none"), Health.OK, None
+    else:
+        value = text(
+            "doctor.voice.is", engine=state.engine or "--", present=state.present, needed=state.needed,
+            recorded=state.recorded,
+        )  # fmt: skip
+        remedy = _voice_remedy(state)
+        health = Health.WARN if remedy else Health.OK
+    section, name = text("doctor.service"), text("doctor.voice")
+    return [Check(section=section, name=name, health=health, value=value, remedy=remedy)]
+
+
+def _voice_remedy(state: VoiceState) -> Text | None:
+    if state.broken:
+        return text("doctor.voice.broken", first=state.broken[0])
+    if state.missing:
+        return text("doctor.voice.build", missing=state.missing[0], n=len(state.missing))
+    return None
 
 
 def _province(state: HallState | None) -> list[Check]:

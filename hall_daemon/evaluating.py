@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -46,6 +47,7 @@ class Evaluating:
         self._answers: dict[str, asyncio.Queue[Grade | None]] = {window: asyncio.Queue() for window in self._at}
         """A grade, or None when the time for one is over early."""
         self._state: dict[str, str] = {}
+        self._listeners: list[Callable[[str], None]] = []
         hall.on_event(self._heard)
         for window, device in self._at.items():
             devices.on_input(device, lambda found, window=window: self._pressed(window, found))  # type: ignore[misc]
@@ -60,6 +62,14 @@ class Evaluating:
         """What the clerk may know of the last question: that it is asked, answered or not; never the grade."""
         state = self._state.get(window)
         return text(f"evaluation.{state}") if state else None
+
+    def asks(self, window: str) -> bool:
+        """Whether somebody stands there with the question before them."""
+        return self._state.get(window) == "asked"
+
+    def on_change(self, hear: Callable[[str], None]) -> None:
+        """`hear` is told the window whose question begins or ends."""
+        self._listeners.append(hear)
 
     def _heard(self, event: Event) -> None:
         data = event.data
@@ -110,6 +120,8 @@ class Evaluating:
 
     def _show(self, window: str, state: str) -> None:
         self._state[window] = state
+        for hear in self._listeners:
+            hear(window)
         self._hall.changed.ring()
 
 

@@ -271,6 +271,37 @@ class TicketFinished(_AtWindow):
     ended_at: str
 
 
+class AppointmentCheckedIn(EventData):
+    """签到取号; `slot_delta_s` from the start of the slot, negative before it."""
+
+    wire_type = "hall.appointment.checked_in.v1"
+    appointment_id: str
+    ticket_id: str
+    slot_delta_s: int
+    device_id: str
+
+    @property
+    def subject(self) -> str:
+        return f"appointment/{self.appointment_id}"
+
+
+class EventCorrected(EventData):
+    """What an earlier event said does not hold any more: a slip of the finger, taken back at once.
+
+    `fields` say what holds instead; of a ticket, its id and state.
+    """
+
+    wire_type = "hall.event.corrected.v1"
+    corrects_id: str
+    fields: dict[str, str]
+    reason_text: str
+    actor_id: ClerkId
+
+    @property
+    def subject(self) -> str:
+        return f"ticket/{self.fields['ticket_id']}" if "ticket_id" in self.fields else "hall"
+
+
 class TicketExpired(_TicketEvent):
     """当日失效."""
 
@@ -435,7 +466,7 @@ EVENT_TYPES: dict[str, type[EventData]] = {
         StreamOpened, DayOpened, DayClosed, ProfileChanged, TicketIssued, SlipPrinted, TicketCalled, ServingStarted,
         TicketParked, TicketResumed, TicketTransferred, NoShow, TicketRequeued, TicketCancelled, TicketFinished,
         TicketExpired, MaterialScanned, MaterialReplaced, MaterialDamaged, EvaluationSubmitted, DeviceChanged,
-        ClockChanged, CatalogActivated, OperatorActed, CommandResult,
+        ClockChanged, CatalogActivated, OperatorActed, CommandResult, AppointmentCheckedIn, EventCorrected,
     )
 }  # fmt: skip
 

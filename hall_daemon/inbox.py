@@ -18,9 +18,12 @@ from typing import Literal
 from pydantic import Field, ValidationError
 from sqlmodel import Session
 
+from hall_daemon.catalogue import CatalogError
+from hall_daemon.cataloguing import Cataloguing
 from hall_daemon.config import HallConfig
 from hall_daemon.events import CommandResult
 from hall_daemon.hall import Hall
+from hall_daemon.inbox_pulls import Pulls
 from hall_daemon.outbox import Outbox, State
 from hall_daemon.privacy import Key
 from hall_daemon.province import Backoff
@@ -28,6 +31,7 @@ from hall_daemon.province_replies import ProvinceError, Rejected, Remedy
 from hall_daemon.province_shapes import Answer, Command, PublishedKey, Sequence
 from hall_daemon.store import Store, Tx
 from hall_daemon.tables import MetaRow
+from hall_daemon.tickets import NotFound
 
 _log = logging.getLogger("inbox")
 
@@ -59,18 +63,28 @@ class _Resend(Answer):
     last: Sequence = Field(alias="to", ge=1)
 
 
+class _Numbered(Answer):
+    local_case_no: str = Field(pattern=r"^L[0-9]{26}$")
+    case_no: str = Field(min_length=1, max_length=50)
+
+
 class Inbox:
     """Everything that comes down."""
 
-    def __init__(self, config: HallConfig, store: Store, hall: Hall, outbox: Outbox) -> None:
+    def __init__(
+        self, config: HallConfig, store: Store, hall: Hall, outbox: Outbox, cataloguing: Cataloguing | None = None
+    ) -> None:
         self._config, self._store, self._hall, self._outbox = config, store, hall, outbox
         self._line, self._province = outbox.line, outbox.province
         self._pace = outbox.line.pace
+        self.pulls = Pulls(store, outbox, cataloguing or Cataloguing(hall))
         self._told: tuple[Notice, ...] = ()
         self._do: dict[str, Callable[[Command], Awaitable[Outcome]]] = {
+            "catalog.refresh": self._refresh_catalogue,
             "keys.refresh": self._refresh_keys,
             "resend": self._resend,
             "notice.show": self._show_notice,
+            "case.numbered": self._number_case,
         }
 
     async def run(self) -> None:
@@ -81,6 +95,7 @@ class Inbox:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._obey(), name="inbox commands")
             group.create_task(self._keep_keys(), name="inbox keys")
+            group.create_task(self.pulls.run(), name="inbox pulls")
 
     @property
     def notices(self) -> tuple[Notice, ...]:
@@ -164,9 +179,25 @@ class Inbox:
         sent = await self._outbox.days.resend(self._outbox.events.streamid, span.first, last)
         return "done", f"{sent} events"
 
+    async def _number_case(self, command: Command) -> Outcome:
+        """The province's number of a case."""
+        told = _Numbered.model_validate(command.args)
+        try:
+            await self._hall.number_case(told.local_case_no, told.case_no)
+        except NotFound:
+            return "failed", "no such case"
+        return "done", None
+
     async def _refresh_keys(self, _: Command) -> Outcome:
         await self._look_at_keys()
         return "done", f"signing with {self._province.key.kid}"
+
+    async def _refresh_catalogue(self, _: Command) -> Outcome:
+        try:
+            state = await self.pulls.pull_catalogue()
+        except CatalogError as exc:
+            return "failed", str(exc)[:200]
+        return "done", "nothing newer" if state is None else state.value
 
     # --- keys (§3.4) ------------------------------------------------------------------------------------------------
 

@@ -5,27 +5,32 @@ Of the person only masks and keyed hashes are kept in the clear; the facts thems
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
 
 from sqlalchemy import insert
 from sqlalchemy import text as sql
 from sqlmodel import col, select
 
 from drivers.base import CardDoubt
-from hall_daemon import lookups, privacy, queueing
-from hall_daemon.clock import Clock
+from hall_daemon import carts, lanes, limits, lookups, privacy, queueing
+from hall_daemon.clock import Clock, hour_minute
 from hall_daemon.config import Secrets
-from hall_daemon.events import Sealed, TicketIssued
+from hall_daemon.events import AppointmentCheckedIn, OperatorActed, Sealed, TicketIssued
 from hall_daemon.profile import HallProfile, Item
 from hall_daemon.store import Tx
-from hall_daemon.tables import TicketRow
-from hall_daemon.tickets import AlreadyWaiting, HallClosed, Issued, IssueOrder, NoMoreNumbers
-from hall_daemon.words import OPEN_STATES, IdentityMode, Lane, SlipState, TicketState
+from hall_daemon.tables import CarriedRow, TicketRow
+from hall_daemon.tickets import AlreadyWaiting, HallClosed, Issued, IssueOrder, NoMoreNumbers, Slot, TooEarly
+from hall_daemon.words import OPEN_STATES, Channel, IdentityMode, Priority, SlipState, TicketState
 
 # Run for every number that is taken; the ORM costs ten times the SQL.
 _SAME = sql("SELECT id FROM ticket WHERE request_id = :request_id")
 _ARRIVE = sql(
     "UPDATE day SET open_ms = max(open_ms + 1, :now) WHERE bizdate = :bizdate AND closed_ms IS NULL RETURNING open_ms"
+)
+_PASSED = sql(
+    "UPDATE day SET open_ms = max(open_ms, :now) WHERE bizdate = :bizdate AND closed_ms IS NULL RETURNING open_ms"
 )
 _ONE_MORE = sql(
     "INSERT INTO counter (bizdate, series, last) VALUES (:bizdate, :series, 1) "
@@ -52,21 +57,86 @@ class Person:
 def issue(
     tx: Tx, order: IssueOrder, *, profile: HallProfile, secrets: Secrets, clock: Clock, open_time_ms: int
 ) -> Issued:
-    """Create a ticket, or find the one that this very order has created. Raises HallClosed, AlreadyWaiting,
+    """Create a ticket, or find the one that this very order has created. Raises HallClosed, AlreadyWaiting, TooEarly,
     NoMoreNumbers."""
     same_id = tx.session.connection().execute(_SAME, {"request_id": order.request_id}).scalar()
     if same_id is not None:
         same = tx.session.get_one(TicketRow, same_id)
         return _issued(profile, same, event=0, ahead=lookups.ahead_of(tx.session, same), repeated=True)
-    item = profile.items[order.item]
+    legs = carts.legs_of(profile, (order.item, *order.more_items))
+    first = carts.first_ready(legs)
+    item = profile.items[first["item"]]
     person = _person(order, secrets.match)
-    _refuse_second_number(tx, item.queue, person)
+    if not order.again_reason:
+        _refuse_second_number(tx, profile, [leg["queue"] for leg in legs], person)
+    if order.channel is not Channel.COUNTER:
+        limits.check(tx, profile, (order.item, *order.more_items), person.id_hmac or person.phone_hmac)
+    carried = _carried(tx, item.queue, person)
+    if carried is not None and order.priority is Priority.NORMAL:
+        order = replace(order, priority=Priority.GREEN)
+    priority, slot = _priority(tx, order)
     ahead = lookups.count_waiting(tx.session, tx.bizdate, item.queue)
-    row = _new_row(tx, order, item, person, ticket_id=clock.new_id(), arrival_ms=arrive(tx, open_time_ms))
+    stand = _stand(tx, priority, slot, arrive(tx, open_time_ms))
+    row = _new_row(tx, order, item, person, ticket_id=clock.new_id(), stand=stand)
+    if len(legs) > 1 or "more" in first:
+        row.legs = legs
+    tx.session.connection().execute(_NEW_TICKET, row.model_dump())
+    if carried is not None:
+        carried.used_by = row.id
+        tx.session.add(carried)
+    event = _tell(tx, row, order, _codes(profile, order), ahead, secrets, clock, person)
+    if order.slot is not None:
+        _tell_check_in(tx, row, order.slot)
+    return _issued(profile, row, event=event, ahead=ahead, repeated=False, late=order.slot is not None and slot is None)
+
+
+def _carried(tx: Tx, queue: str, person: Person) -> CarriedRow | None:
+    """The number that an emergency ended for this person in this queue, not honoured yet (fault G08)."""
+    known = [value for value in (person.id_hmac, person.phone_hmac) if value]
+    if not known:
+        return None
+    return tx.session.exec(
+        select(CarriedRow).where(
+            CarriedRow.queue == queue, col(CarriedRow.used_by).is_(None),
+            col(CarriedRow.id_hmac).in_(known) | col(CarriedRow.phone_hmac).in_(known),
+        )
+    ).first()  # fmt: skip
+
+
+def _tell(
+    tx: Tx, row: TicketRow, order: IssueOrder, codes: tuple[str, ...], ahead: int, secrets: Secrets, clock: Clock,
+    person: Person,
+) -> int:  # fmt: skip
     event_id = clock.new_id()
     pii = _seal(secrets.pii, event_id, person.facts)
-    event = tx.emit(_event(row, order, item, pii, ahead), event_id=event_id)
-    return _issued(profile, row, event=event, ahead=ahead, repeated=False)
+    event = tx.emit(_event(row, order, codes, pii, ahead), event_id=event_id, kept=kept_of(row))
+    if order.again_reason:
+        tx.emit(
+            OperatorActed(
+                actor="clerk", actor_id=order.clerk or "none", action="second_number", target=f"ticket/{row.id}",
+                result="done", reason_text=order.again_reason,
+            )
+        )  # fmt: skip
+    return event
+
+
+def kept_of(row: TicketRow) -> dict[str, Any]:
+    """What a replay needs to know of a new ticket and its event does not say."""
+    kept: dict[str, Any] = {
+        "request_id": row.request_id, "kiosk": row.kiosk, "item": row.item, "open_ms": row.arrived_ms,
+        "arrival_ms": row.arrival_ms, "callable_ms": row.callable_ms, "phone_hmac": row.phone_hmac,
+        "slot_start_ms": row.slot_start_ms, "slot_end_ms": row.slot_end_ms, "catver": row.catver,
+    }  # fmt: skip
+    if row.card_expired:
+        kept["card_expired"] = True
+    if row.legs:
+        kept["legs"] = row.legs
+    return kept
+
+
+def _codes(profile: HallProfile, order: IssueOrder) -> tuple[str, ...]:
+    found = [code for item in (order.item, *order.more_items) for code in profile.items[item].codes]
+    return tuple(dict.fromkeys(found))
 
 
 def arrive(tx: Tx, open_time_ms: int) -> int:
@@ -81,43 +151,112 @@ def arrive(tx: Tx, open_time_ms: int) -> int:
     return arrival_ms
 
 
-def _new_row(tx: Tx, order: IssueOrder, item: Item, person: Person, *, ticket_id: str, arrival_ms: int) -> TicketRow:
-    name = queueing.series(item.queue, Lane.NORMAL)
+def passed(tx: Tx, open_time_ms: int) -> int:
+    """Open time so far, kept with the day, so that it does not go back when the daemon starts anew."""
+    kept: int | None = tx.session.connection().execute(_PASSED, {"bizdate": tx.bizdate, "now": open_time_ms}).scalar()
+    return open_time_ms if kept is None else kept
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stand:
+    """Where a new ticket stands. Open time, but for the slot."""
+
+    priority: Priority
+    arrived_ms: int
+    arrival_ms: int
+    callable_ms: int | None = None
+    slot: Slot | None = None
+
+
+def _priority(tx: Tx, order: IssueOrder) -> tuple[Priority, Slot | None]:
+    """The priority, and the slot if it is honoured; who comes after the grace is in the ordinary line."""
+    card = order.card
+    birth = card.birth or lanes.birth_of(card.id_no) if card is not None else lanes.birth_of(order.typed_id)
+    priority = lanes.priority_of(order.priority, birth, date.fromisoformat(tx.bizdate))
+    slot = order.slot
+    if slot is None:
+        return priority, None
+    _refuse_second_check_in(tx, slot)
+    standing = lanes.check_in(tx.now_ms, slot.start_ms, slot.end_ms)
+    if standing is lanes.CheckIn.EARLY:
+        raise TooEarly(slot=hour_minute(slot.start_ms), from_time=hour_minute(slot.start_ms - lanes.EARLY_MS))
+    if standing is lanes.CheckIn.LATE:
+        return lanes.priority_of(Priority.NORMAL, birth, date.fromisoformat(tx.bizdate)), None
+    return Priority.APPOINTMENT, slot
+
+
+def _refuse_second_check_in(tx: Tx, slot: Slot) -> None:
+    earlier = tx.session.exec(
+        select(TicketRow).where(TicketRow.bizdate == tx.bizdate, TicketRow.appointment_id == slot.appointment_id)
+    ).first()
+    if earlier is not None:
+        raise AlreadyWaiting(number=earlier.number, ahead=lookups.ahead_of(tx.session, earlier))
+
+
+def _stand(tx: Tx, priority: Priority, slot: Slot | None, arrived_ms: int) -> Stand:
+    if slot is None:
+        return Stand(
+            priority=priority, arrived_ms=arrived_ms, arrival_ms=lanes.virtual_arrival_ms(arrived_ms, priority)
+        )
+    begins_ms = lanes.slot_in_open_time_ms(arrived_ms, tx.now_ms, slot.start_ms)
+    return Stand(
+        priority=priority, arrived_ms=arrived_ms, arrival_ms=lanes.slot_arrival_ms(arrived_ms, begins_ms),
+        callable_ms=begins_ms, slot=slot,
+    )  # fmt: skip
+
+
+def _new_row(tx: Tx, order: IssueOrder, item: Item, person: Person, *, ticket_id: str, stand: Stand) -> TicketRow:
+    lane = lanes.lane_of(stand.priority)
+    name = queueing.series(item.queue, lane)
     serial = _next_serial(tx, name)
-    row = TicketRow(
+    return TicketRow(
         id=ticket_id, request_id=order.request_id, bizdate=tx.bizdate, queue=item.queue, series=name, serial=serial,
         number=queueing.display_number(name, serial), item=item.code, zone=item.zone, channel=order.channel.value,
-        priority=order.priority.value, kiosk=order.kiosk, device=order.device_id, identity_mode=person.mode.value,
-        id_type=person.id_type, card_expired=person.card_expired, name_masked=person.name_masked,
+        priority=stand.priority.value, kiosk=order.kiosk, device=order.device_id, identity_mode=person.mode.value,
+        id_type=person.id_type, card_expired=person.card_expired, catver=tx.catver, name_masked=person.name_masked,
         id_masked=person.id_masked, phone_masked=person.phone_masked, id_hmac=person.id_hmac,
         phone_hmac=person.phone_hmac,
-        state=TicketState.WAITING.value, since_ms=tx.now_ms, issued_ms=tx.now_ms, arrival_ms=arrival_ms,
+        state=TicketState.WAITING.value, since_ms=tx.now_ms, issued_ms=tx.now_ms, lane=lane.value,
+        arrived_ms=stand.arrived_ms, arrival_ms=stand.arrival_ms, callable_ms=stand.callable_ms,
+        appointment_id=order.slot.appointment_id if order.slot else None,
+        slot_start_ms=stand.slot.start_ms if stand.slot else None,
+        slot_end_ms=stand.slot.end_ms if stand.slot else None,
         slip=(SlipState.PENDING if order.printed_required else SlipState.NONE).value,
     )  # fmt: skip
-    tx.session.connection().execute(_NEW_TICKET, row.model_dump())
-    return row
 
 
-def _event(row: TicketRow, order: IssueOrder, item: Item, pii: Sealed | None, ahead: int) -> TicketIssued:
-    return TicketIssued(
-        ticket_id=row.id, display_no=row.number, queue_code=row.queue, serial=row.serial, channel=order.channel,
-        priority=order.priority, identity_mode=IdentityMode(row.identity_mode), id_type=row.id_type,
-        name_masked=row.name_masked, id_masked=row.id_masked, phone_masked=row.phone_masked, id_hmac=row.id_hmac,
-        pii=pii, item_codes=item.codes, zone_code=row.zone, waiting_ahead=ahead, device_id=order.device_id,
-        printed_required=order.printed_required,
+def _tell_check_in(tx: Tx, row: TicketRow, slot: Slot) -> None:
+    tx.emit(
+        AppointmentCheckedIn(
+            appointment_id=slot.appointment_id, ticket_id=row.id, device_id=row.device,
+            slot_delta_s=(tx.now_ms - slot.start_ms) // 1000,
+        )
     )  # fmt: skip
 
 
-def _issued(profile: HallProfile, row: TicketRow, *, event: int, ahead: int, repeated: bool) -> Issued:
+def _event(row: TicketRow, order: IssueOrder, codes: tuple[str, ...], pii: Sealed | None, ahead: int) -> TicketIssued:
+    return TicketIssued(
+        ticket_id=row.id, display_no=row.number, queue_code=row.queue, serial=row.serial, channel=order.channel,
+        priority=Priority(row.priority), identity_mode=IdentityMode(row.identity_mode), id_type=row.id_type,
+        name_masked=row.name_masked, id_masked=row.id_masked, phone_masked=row.phone_masked, id_hmac=row.id_hmac,
+        pii=pii, item_codes=codes, zone_code=row.zone, waiting_ahead=ahead, device_id=order.device_id,
+        appointment_id=row.appointment_id, printed_required=order.printed_required, est_wait_s=order.expected_s,
+    )  # fmt: skip
+
+
+def _issued(
+    profile: HallProfile, row: TicketRow, *, event: int, ahead: int, repeated: bool, late: bool = False
+) -> Issued:
     return Issued(
         ticket_id=row.id,
         number=row.number,
-        item=profile.item_of(row.item, row.zone, row.queue),
+        item=profile.item_of(row.item, row.zone, row.queue, row.catver),
         zone=profile.zone_of(row.zone),
         windows=profile.windows_for(row.queue),
         waiting_ahead=ahead,
         event=event,
         repeated=repeated,
+        late=late,
     )
 
 
@@ -128,8 +267,13 @@ def _person(order: IssueOrder, match: privacy.Key | None) -> Person:
         id_type, id_no, name = card.id_type, card.id_no, card.name or card.name_en
         mode = IdentityMode.ID_CARD
     elif order.typed_id:
-        id_type, id_no, mode = "111", order.typed_id, IdentityMode.MANUAL
+        id_type, id_no, mode = order.typed_type, order.typed_id, IdentityMode.MANUAL
     facts = {"name": name, "id_type": id_type if id_no else "", "id_no": id_no, "phone": order.phone}
+    if order.behalf:
+        # Whom the number is for is known by a typed number only; the card's owner is the agent (province.md §4).
+        agent = {"agent_name": name, "agent_id_type": id_type, "agent_id_no": id_no}
+        id_type, id_no, name, mode = "111", order.behalf, "", IdentityMode.MANUAL
+        facts = {**agent, "id_type": id_type, "id_no": id_no, "phone": order.phone}
     return Person(
         mode=mode,
         id_type=id_type or None,
@@ -147,19 +291,21 @@ def _seal(key: privacy.Key | None, event_id: str, facts: dict[str, str]) -> Seal
     return privacy.seal(key, event_id, facts) if key and facts else None
 
 
-def _refuse_second_number(tx: Tx, queue: str, person: Person) -> None:
-    """By keyed hash of the ID number, else of the phone."""
+def _refuse_second_number(tx: Tx, profile: HallProfile, queues: list[str], person: Person) -> None:
+    """By keyed hash of the ID number, else of the phone; a number for several things counts in each of its queues."""
     column, value = (TicketRow.id_hmac, person.id_hmac) if person.id_hmac else (TicketRow.phone_hmac, person.phone_hmac)
     if value is None:
         return
-    earlier = tx.session.exec(
+    theirs = tx.session.exec(
         select(TicketRow).where(
-            TicketRow.bizdate == tx.bizdate, TicketRow.queue == queue, column == value,
+            # The index of persons begins with day and queue.
+            TicketRow.bizdate == tx.bizdate, col(TicketRow.queue).in_(profile.queues), column == value,
             col(TicketRow.state).in_([s.value for s in OPEN_STATES]),
         )
-    ).first()  # fmt: skip
-    if earlier is not None:
-        raise AlreadyWaiting(number=earlier.number, ahead=lookups.ahead_of(tx.session, earlier))
+    )  # fmt: skip
+    for earlier in theirs:
+        if not carts.open_queues(earlier.queue, earlier.legs).isdisjoint(queues):
+            raise AlreadyWaiting(number=earlier.number, ahead=lookups.ahead_of(tx.session, earlier))
 
 
 def _next_serial(tx: Tx, name: str) -> int:

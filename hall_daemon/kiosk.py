@@ -3,7 +3,8 @@
 Keys and cards arrive on the event loop and change the page at once; what has to wait (the hall, the printer) runs one
 job at a time in `run`, and keys that come meanwhile are dropped. All that is personal lives in one Visit, which is
 thrown away when the visit ends, when nobody answers, when another card is placed, and as soon as the number is
-committed. This room draws nothing (kiosk_pages) and knows no bytes.
+committed. Here stand the life of a kiosk and the table of its keys; the parts of the way are in kiosk_identifying,
+kiosk_choosing and kiosk_taking. This room draws nothing (kiosk_pages) and knows no bytes.
 """
 
 from __future__ import annotations
@@ -13,49 +14,31 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from drivers.base import CardGone, CardRead, Condition, IdCard, Key
+from drivers.base import Key, Refused
 from hall_daemon.clock import Clock
-from hall_daemon.devices import CardTrouble, Devices, Input
+from hall_daemon.devices import Devices, DeviceUnavailable, Input, OutcomeUnknown
 from hall_daemon.hall import Bell, Hall
-from hall_daemon.kiosk_desk import Desk
-from hall_daemon.kiosk_pages import READ_TROUBLES, Scene, consult_item, pages, shown
-from hall_daemon.kiosk_stage import FIRST, Stage
-from hall_daemon.kiosk_visit import (
-    ID_LENGTH,
-    PHONE_LENGTH,
-    KioskTimes,
-    TakenTicket,
-    Visit,
-    language_of,
-    phone_problem,
-)
-from hall_daemon.privacy import valid_id_number
-from hall_daemon.profile import Item, Kiosk
-from hall_daemon.protocol import KioskScreen, KioskView, Text, ZoneLoad
+from hall_daemon.kiosk_choosing import Choosing
+from hall_daemon.kiosk_core import Core
+from hall_daemon.kiosk_identifying import LETTERED, TYPING, Identifying
+from hall_daemon.kiosk_lines import lines
+from hall_daemon.kiosk_stage import FIRST, NO_VISITS
+from hall_daemon.kiosk_taking import Taking
+from hall_daemon.kiosk_visit import KioskTimes
+from hall_daemon.profile import Kiosk
+from hall_daemon.protocol_kiosk import KioskMode, KioskView
+from hall_daemon.protocol_kiosk import KioskScreen as S
 from hall_daemon.texts import text
-from hall_daemon.tickets import AlreadyWaiting, HallClosed, HallError
 from hall_daemon.upkeep import Upkeep
-from hall_daemon.words import PrintReason, PrintResult, TicketState
+from hall_daemon.words import TicketState
 
 USUAL_TIMES = KioskTimes()
-LOOK_AT_PRINTER_S = 0.1
 COUNTS_EVERY_S = 0.25
 """A crowded hall commits many times a second; nobody reads counts that fast."""
 _DIGITS = frozenset(Key) - {Key.STAR, Key.HASH, Key.OK, Key.CORRECT, Key.CANCEL, Key.HELP}
-_TYPING = frozenset({KioskScreen.PHONE, KioskScreen.ID})
-_ON_THE_WAY = frozenset(
-    {KioskScreen.PHONE, KioskScreen.ZONES, KioskScreen.LIST, KioskScreen.CONFIRM, KioskScreen.DUPLICATE}
-)
-_MUST_BE_SEEN = frozenset({KioskScreen.PRINTING, KioskScreen.NOPAPER, KioskScreen.UNSURE})
-"""Pages of a number that somebody has still to note: no other card takes them away."""
-_DEAF = frozenset({KioskScreen.CARDLEFT, KioskScreen.MAINTENANCE})
+_MODES = frozenset(mode.value for mode in KioskMode)
+_DEAF = frozenset({S.CARDLEFT, S.MAINTENANCE, S.READING, S.PRINTING})
 """Pages on which no key means anything."""
-_NO_VISITS = frozenset({KioskScreen.CLOSED, KioskScreen.MAINTENANCE})
-_AFTER_PRINT = {
-    PrintResult.OK: KioskScreen.DONE,
-    PrintResult.FAILED: KioskScreen.NOPAPER,
-    PrintResult.UNKNOWN: KioskScreen.UNSURE,
-}
 
 
 class KioskFlow:
@@ -68,523 +51,388 @@ class KioskFlow:
         devices: Devices,
         clock: Clock,
         times: KioskTimes = USUAL_TIMES,
-        call_staff: Callable[[Kiosk], None] | None = None,
+        call_staff: Callable[[Kiosk], Awaitable[None]] | None = None,
         upkeep: Upkeep | None = None,
     ) -> None:
         self.kiosk = kiosk
-        self.hall = hall
-        self.times = times
-        self._clock = clock
-        self._upkeep = upkeep or Upkeep()
-        self._desk = Desk(kiosk, hall, devices, clock, times, self._upkeep)
-        self._call_staff = call_staff
+        self.core = core = Core(kiosk, hall, devices, clock, times, call_staff, upkeep or Upkeep(), self._on_silence)
         self._log = logging.getLogger(f"kiosk.{kiosk.code}")
-        self._visit = Visit()
-        self._ticket: TakenTicket | None = None
-        self._ticket_state = TicketState.WAITING
-        self._unprinted: list[TakenTicket] = []
-        self._trouble = Condition.CARD_UNREADABLE
-        self._print_reason = PrintReason.OFFLINE
-        self._print_waits_for: Condition | None = None
-        self._reprint = False
-        self._staff_called = False
-        self._loads: tuple[ZoneLoad, ...] = ()
-        self._lying: set[str] = set()
-        """Readers on which a card lies."""
-        self._last_key: tuple[Key, float] | None = None
-        self._jobs: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
-        self._busy = False
+        self._choosing = Choosing(core)
+        self._identifying = Identifying(core, self._choosing)
+        self._taking = Taking(core)
+        self._last_key: tuple[Key, float, S] | None = None
         self._running = False
         self._actions = self._action_table()
-        self._stage = Stage(clock, times, self._scene, self._on_silence)
+        self._digits = self._digit_table()
         self._listen(devices)
 
     def _listen(self, devices: Devices) -> None:
-        for reader in self.kiosk.card_readers:
-            devices.on_input(reader, partial(self._hear_reader, reader))
-        if self.kiosk.keypad:
-            devices.on_input(self.kiosk.keypad, self._hear_keypad)
+        for reader in self.core.kiosk.card_readers:
+            devices.on_input(reader, partial(self._identifying.hear_reader, reader))
+        if self.core.kiosk.keypad:
+            devices.on_input(self.core.kiosk.keypad, self._hear_keypad)
         devices.on_change(lambda _view: self._devices_changed())
-        self._upkeep.on_change(self._upkeep_changed)
+        self.core.upkeep.on_change(self._upkeep_changed)
 
-    def _action_table(self) -> dict[tuple[KioskScreen, Key], Callable[[], None]]:
-        s, k = KioskScreen, Key
+    def _action_table(self) -> dict[tuple[S, Key], Callable[[], None]]:
+        return {**self._ways_in(), **self._typed(), **self._chosen(), **self._about_numbers(), **self._helped()}
+
+    def _ways_in(self) -> dict[tuple[S, Key], Callable[[], None]]:
+        k, core, who = Key, self.core, self._identifying
+        without_card = {
+            (screen, key): act
+            for screen in (S.NOCARD, S.READER)
+            for key, act in (
+                (k.DIGIT_1, partial(core.go, S.ID)), (k.DIGIT_2, partial(core.go, S.PASSPORT)),
+                (k.DIGIT_3, who.consult), (k.DIGIT_4, self._help),
+            )
+        }  # fmt: skip
         return {
-            (s.IDLE, k.DIGIT_1): partial(self._go, s.NOCARD),
-            (s.READER, k.DIGIT_1): partial(self._go, s.ID),
-            (s.READER, k.DIGIT_2): self._consult,
-            (s.READER, k.DIGIT_3): self._help,
-            (s.READFAIL, k.DIGIT_1): partial(self._go, s.ID),
-            (s.READFAIL, k.DIGIT_2): self._help,
-            (s.NOCARD, k.DIGIT_1): partial(self._go, s.ID),
-            (s.NOCARD, k.DIGIT_2): self._consult,
-            (s.NOCARD, k.DIGIT_3): self._help,
-            (s.NOCARD, k.CORRECT): self._end,
-            (s.ID, k.STAR): partial(self._type, "X"),
-            (s.ID, k.CORRECT): self._correct_id,
-            (s.ID, k.OK): self._accept_id,
-            (s.PHONE, k.STAR): self._skip_phone,
-            (s.PHONE, k.CORRECT): self._correct_phone,
-            (s.PHONE, k.OK): self._accept_phone,
-            (s.ZONES, k.CORRECT): partial(self._go, s.PHONE),
-            (s.LIST, k.CORRECT): self._back_from_list,
-            (s.LIST, k.STAR): partial(self._turn, -1),
-            (s.LIST, k.HASH): partial(self._turn, 1),
-            (s.CONFIRM, k.CORRECT): self._back_from_check,
-            (s.CONFIRM, k.OK): self._take,
-            (s.DUPLICATE, k.DIGIT_1): self._print_again,
-            (s.DUPLICATE, k.DIGIT_2): self._choose,
-            (s.DONE, k.OK): self._end,
-            (s.NOPAPER, k.DIGIT_1): self._end,
-            (s.NOPAPER, k.OK): self._end,
-            (s.NOPAPER, k.DIGIT_2): self._print_if_possible,
-            (s.UNSURE, k.DIGIT_1): partial(self._go, s.DONE),
-            (s.UNSURE, k.DIGIT_2): self._print_again,
-            (s.UNPRINTED, k.OK): self._print_again,
-            (s.HELP, k.DIGIT_1): self._call,
-            (s.HELP, k.DIGIT_6): self._switch_language,
-            (s.HELP, k.CORRECT): self._uncover,
-            (s.HELP, k.OK): self._uncover,
+            **without_card,
+            (S.IDLE, k.DIGIT_1): partial(core.go, S.NOCARD),
+            (S.IDLE, k.DIGIT_2): self._appointment,
+            (S.IDLE, k.DIGIT_3): self._choosing.open_guide,
+            (S.IDLE, k.DIGIT_4): self._came_back,
+            (S.IDLE, k.DIGIT_5): partial(core.go, S.NUMBER),
+            (S.CLOSED, k.DIGIT_3): self._choosing.open_guide,
+            (S.READFAIL, k.DIGIT_1): partial(core.go, S.ID),
+            (S.READFAIL, k.DIGIT_2): self._help,
+            (S.NOCARD, k.CORRECT): core.end,
+            (S.APPOINTMENT, k.DIGIT_1): self._appointment_first,
+            (S.APPOINTMENT, k.OK): self._appointment_first,
+            (S.APPOINTMENT, k.DIGIT_2): who.something_else,
+            (S.APPOINTMENT, k.CORRECT): core.end,
+            (S.RETURN, k.OK): self._taking.take_back,
+            (S.RETURN, k.DIGIT_2): who.something_else,
         }
+
+    def _typed(self) -> dict[tuple[S, Key], Callable[[], None]]:
+        k, who = Key, self._identifying
+        accept = {
+            S.ID: who.accept_id, S.PASSPORT: who.accept_passport, S.BEHALF: who.accept_behalf,
+            S.PHONE: who.accept_phone, S.NUMBER: self._taking.look_up_number, S.NOTICE: self._taking.look_up_notice,
+        }  # fmt: skip
+        return {
+            **{(screen, k.OK): act for screen, act in accept.items()},
+            **{(screen, k.CORRECT): who.correct for screen in accept},
+            **{(screen, k.STAR): who.star for screen in accept},
+            (S.PHONE, k.STAR): who.skip_phone,
+            (S.PINYIN, k.OK): self._choosing.begin_picking,
+            (S.PINYIN, k.CORRECT): self._choosing.correct_search,
+        }
+
+    def _chosen(self) -> dict[tuple[S, Key], Callable[[], None]]:
+        k, what = Key, self._choosing
+        turned = {
+            (screen, key): partial(what.turn, by)
+            for screen in (S.SERVICE, S.DEPARTMENTS, S.LIST, S.PINYIN)
+            for key, by in ((k.STAR, -1), (k.HASH, 1))
+        }
+        return {
+            **turned,
+            (S.SERVICE, k.DIGIT_0): self._help,
+            (S.SERVICE, k.CORRECT): what.back_from_service,
+            (S.ZONES, k.CORRECT): what.back_to_service,
+            (S.DEPARTMENTS, k.CORRECT): what.back_to_service,
+            (S.LIST, k.CORRECT): what.back_from_list,
+            (S.GUIDE, k.DIGIT_1): self._print_guide,
+            (S.GUIDE, k.DIGIT_2): self._take_from_guide,
+            (S.GUIDE, k.CORRECT): what.back_from_guide,
+            (S.CONFIRM, k.CORRECT): what.back_from_check,
+            (S.CONFIRM, k.DIGIT_1): what.look_at_guide,
+            (S.CONFIRM, k.DIGIT_2): what.add_more,
+            (S.CONFIRM, k.DIGIT_3): what.behalf,
+            (S.CONFIRM, k.OK): self._taking.take,
+            (S.SUSPENDED, k.DIGIT_1): what.back_to_service,
+            (S.SUSPENDED, k.DIGIT_2): what.look_at_guide,
+            (S.SUSPENDED, k.DIGIT_3): self._help,
+            (S.SUSPENDED, k.CORRECT): what.back_to_service,
+            (S.LIMIT, k.DIGIT_1): what.back_to_service,
+            (S.LIMIT, k.DIGIT_2): self._help,
+            (S.LIMIT, k.CORRECT): what.back_to_service,
+        }
+
+    def _about_numbers(self) -> dict[tuple[S, Key], Callable[[], None]]:
+        k, core, taking = Key, self.core, self._taking
+        return {
+            (S.DUPLICATE, k.DIGIT_1): taking.print_again,
+            (S.DUPLICATE, k.DIGIT_2): self._identifying.something_else,
+            (S.DUPLICATE, k.DIGIT_3): taking.ask_to_give_up,
+            (S.DUPLICATE, k.OK): self._end_if_found_by_number,
+            (S.GIVEUP, k.DIGIT_1): partial(core.go, S.DUPLICATE),
+            (S.GIVEUP, k.CORRECT): partial(core.go, S.DUPLICATE),
+            (S.GIVEUP, k.DIGIT_2): partial(taking.give_up, self._identifying.something_else),
+            (S.MISSED, k.DIGIT_1): taking.rejoin,
+            (S.MISSED, k.DIGIT_2): self._other_than_missed,
+            (S.MISSED, k.OK): self._end_if_back_in_line,
+            (S.DONE, k.OK): core.end,
+            (S.NOPAPER, k.DIGIT_1): core.end,
+            (S.NOPAPER, k.OK): core.end,
+            (S.NOPAPER, k.DIGIT_2): taking.print_if_possible,
+            (S.UNSURE, k.DIGIT_1): partial(core.go, S.DONE),
+            (S.UNSURE, k.DIGIT_2): taking.print_again,
+            (S.UNPRINTED, k.OK): taking.print_again,
+        }
+
+    def _helped(self) -> dict[tuple[S, Key], Callable[[], None]]:
+        k = Key
+        switches = (
+            (k.DIGIT_2, KioskMode.LARGE), (k.DIGIT_3, KioskMode.CONTRAST), (k.DIGIT_4, KioskMode.VOICE),
+            (k.DIGIT_5, KioskMode.LOW), (k.DIGIT_6, KioskMode.LANGUAGE),
+        )  # fmt: skip
+        return {
+            (S.HELP, k.DIGIT_1): self._call,
+            (S.HELP, k.CORRECT): self.core.uncover,
+            (S.HELP, k.OK): self.core.uncover,
+            **{(S.HELP, key): partial(self._switch_from_help, mode) for key, mode in switches},
+        }
+
+    # --- steps that lead from one part of the way to another ----------------------------------------------------------
+
+    def _appointment(self) -> None:
+        self.core.visit.intent = "appointment"
+        self.core.go(S.APPOINTMENT)
+
+    def _appointment_first(self) -> None:
+        """Check in what can be checked in; before anybody is known: type the ID number."""
+        if not self.core.bookings:
+            self.core.go(S.ID)
+            return
+        ready = next((booking for booking in self.core.bookings if booking.may == "now"), None)
+        if ready is not None:
+            visit = self.core.visit
+            visit.cart, visit.booked, visit.request_id = (ready.item,), ready.appointment_id, self.core.clock.new_id()
+            self._taking.take()
+
+    def _came_back(self) -> None:
+        self.core.visit.intent = "return"
+        self.core.go(S.NOTICE)
+
+    def _print_guide(self) -> None:
+        """办事指南 on paper; the page stays, and says what became of it."""
+        core, item = self.core, self.core.visit.looked
+        if item is None:
+            return
+
+        async def print_it() -> None:
+            result = await core.desk.print_guide(item, large=core.visit.modes.large)
+            core.stage.say(text(f"kiosk.guide.printed.{result.value}"))
+
+        core.do(print_it)
+
+    def _take_from_guide(self) -> None:
+        if not self._choosing.take_from_guide():
+            self.core.go(S.NOCARD)
+
+    def _end_if_found_by_number(self) -> None:
+        if self.core.by_number:
+            self.core.end()
+
+    def _end_if_back_in_line(self) -> None:
+        if self.core.ticket is not None and self.core.ticket.state is TicketState.WAITING:
+            self.core.end()
+
+    def _other_than_missed(self) -> None:
+        if not self.core.by_number:
+            self._identifying.something_else()
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Work until cancelled."""
-        self._busy, self._jobs = False, asyncio.Queue()
+        self.core.busy, self.core.jobs = False, asyncio.Queue()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._follow_hall())
                 group.create_task(self._tick())
-                self._unprinted = await self._desk.unprinted()
+                if not self.kiosk.screen and self.kiosk.keypad:
+                    group.create_task(self._show_lines())
+                self.core.unprinted = await self.core.desk.unprinted()
+                self.core.common = await self.core.desk.common()
                 self._running = True
-                self._end()
+                self.core.end()
                 while True:
-                    await self._one_job()
+                    await self.core.one_job()
         finally:
             # Whatever ends this room: nobody's data stays, and nobody waits for a page that cannot go on.
             self._running = False
-            self._forget()
-            self._stage.start(KioskScreen.MAINTENANCE)
-
-    async def _one_job(self) -> None:
-        job = await self._jobs.get()
-        try:
-            await job()
-        finally:
-            self._busy = not self._jobs.empty()
+            self.core.forget()
+            self.core.stage.start(S.MAINTENANCE)
 
     async def _follow_hall(self) -> None:
         """Keep the counts of those who wait, and what else the hall decides, up to date."""
         heard = -1
         while True:
-            heard = await self.hall.changed.wait(heard)
-            self._loads = await self.hall.zone_loads()
-            visit = self._visit
+            heard = await self.core.hall.changed.wait(heard)
+            self.core.loads = await self.core.hall.zone_loads()
+            self.core.open_windows = await self.core.desk.open_windows()
+            self.core.waits = await self.core.desk.waits()
+            visit = self.core.visit
             if visit.item is not None:
-                visit.ahead = await self.hall.waiting_ahead(visit.item.code)
-            self._look_again()
+                visit.ahead = await self.core.hall.waiting_ahead(visit.item.code)
+            self.core.look_again()
             await asyncio.sleep(COUNTS_EVERY_S)
 
     async def _tick(self) -> None:
         """The clock and the seconds on the screen."""
         while True:
-            await asyncio.sleep(self.times.tick_s)
-            self._look_again()
+            await asyncio.sleep(self.core.times.tick_s)
+            self.core.look_again()
+
+    async def _show_lines(self) -> None:
+        """Keep the two lines of the keypad's display like the page; a display that is gone is shown all when back."""
+        heard, shown = -1, ("", "")
+        while True:
+            heard = await self.changed.wait(heard)
+            wanted = lines(self.view)
+            if wanted == shown or not self.core.desk.devices.can_serve(self.kiosk.keypad):
+                shown = shown if self.core.desk.devices.can_serve(self.kiosk.keypad) else ("", "")
+                continue
+            try:
+                await self.core.desk.show_lines(*wanted)
+                shown = wanted
+            except (Refused, DeviceUnavailable, OutcomeUnknown) as exc:
+                self._log.info("display of %s not written: %s", self.kiosk.keypad, type(exc).__name__)
 
     def _devices_changed(self) -> None:
-        self._lying = {reader for reader in self._lying if self._desk.devices.can_serve(reader)}
-        self._look_again()
+        self.core.lying = {reader for reader in self.core.lying if self.core.desk.devices.can_serve(reader)}
+        self.core.look_again()
 
     def _upkeep_changed(self) -> None:
         """Taken out: at once if nobody is there, else when the visit under way has ended. Put back: open again."""
-        if self._running and self._stage.screen is KioskScreen.MAINTENANCE:
-            self._home()
+        if self._running and self.core.stage.screen is S.MAINTENANCE:
+            self.core.home()
         else:
-            self._look_again()
-
-    def _look_again(self) -> None:
-        """Something around the visit may have changed."""
-        screen = self._stage.screen
-        other_start = screen in FIRST and screen is not self._first_screen()
-        if other_start or (screen is KioskScreen.CARDLEFT and not self._lying):
-            self._home()
-        else:
-            self._stage.refresh()
+            self.core.look_again()
 
     @property
     def view(self) -> KioskView:
         """What stands on the screen."""
-        return self._stage.view
+        return self.core.stage.view
 
     @property
     def in_use(self) -> bool:
         """Whether a visit is under way."""
-        return self._stage.underneath not in FIRST | _NO_VISITS
+        return self.core.stage.underneath not in FIRST | NO_VISITS
 
     @property
     def changed(self) -> Bell:
         """Rings with each view."""
-        return self._stage.changed
-
-    # --- pages --------------------------------------------------------------------------------------------------------
-
-    def _scene(self, notice: Text | None) -> Scene:
-        desk = self._desk
-        return Scene(
-            kiosk=self.kiosk,
-            profile=self.hall.profile,
-            visit=self._visit,
-            ticket=self._ticket,
-            ticket_state=self._ticket_state,
-            loads=self._loads,
-            trouble=self._trouble,
-            print_reason=self._print_reason,
-            printer_serves=desk.printer_serves(),
-            paper_neighbour=desk.paper_neighbour(),
-            reader_neighbour=desk.reader_neighbour(),
-            staff_called=self._staff_called,
-            can_call_staff=self._call_staff is not None,
-            notice=notice,
-            printer_notices=desk.printer_notices(),
-            keypad_notices=desk.keypad_notices(),
-            reprint=self._reprint,
-            print_waits_for=self._print_waits_for,
-        )
-
-    def _go(self, screen: KioskScreen) -> None:
-        self._stage.open(screen)
-
-    def _first_screen(self) -> KioskScreen:
-        if self._upkeep.maintained(self.kiosk.code):
-            return KioskScreen.MAINTENANCE
-        if not self.hall.day_open:
-            return KioskScreen.CLOSED
-        if not self._desk.readers_serve():
-            return KioskScreen.READER
-        return KioskScreen.IDLE
-
-    def _home(self) -> None:
-        """Back to the start; a number of this kiosk that still has no slip is offered first."""
-        self._forget()
-        self._ticket = self._unprinted.pop(0) if self._unprinted else None
-        self._stage.start(self._first_screen() if self._ticket is None else KioskScreen.UNPRINTED)
-
-    def _end(self) -> None:
-        """The visit is over."""
-        self._forget()
-        if self._lying:
-            self._stage.start(KioskScreen.CARDLEFT)
-        else:
-            self._home()
-
-    def _forget(self) -> None:
-        self._visit = Visit()
-        self._ticket = None
-        self._staff_called = False
-
-    def _keep_only_ticket(self, ticket: TakenTicket) -> None:
-        """The number stands; nothing personal is needed any more."""
-        before = self._visit
-        self._forget()
-        self._visit = Visit(language=before.language, with_card=before.with_card)
-        self._ticket = ticket
-
-    def _uncover(self) -> None:
-        self._staff_called = False
-        self._stage.uncover()
-        self._look_again()
+        return self.core.stage.changed
 
     def _on_silence(self) -> None:
-        screen = self._stage.screen
-        if screen in (KioskScreen.CARDLEFT, KioskScreen.UNPRINTED) or self._stage.underneath in FIRST:
-            self._home()
-        elif screen in (KioskScreen.TIMEOUT, KioskScreen.DONE):
-            self._end()
+        screen = self.core.stage.screen
+        if screen in (S.CARDLEFT, S.UNPRINTED) or self.core.stage.underneath in FIRST:
+            self.core.home()
+        elif screen in (S.TIMEOUT, S.DONE, S.READING):
+            self.core.end()
         else:
-            self._stage.cover(KioskScreen.TIMEOUT)
+            self.core.stage.cover(S.TIMEOUT)
 
     # --- keys ---------------------------------------------------------------------------------------------------------
 
+    def touch(self, name: str, revision: int | None) -> None:
+        """A touch: a key, a mode of the bar, or one of the hits of a search."""
+        stage = self.core.stage
+        if name in _MODES:
+            if not self.core.busy and stage.screen not in _DEAF:
+                stage.touched()
+                self._switch(KioskMode(name))
+                stage.open(stage.screen)
+        elif name.startswith("pick"):
+            if stage.screen is S.PINYIN and not self.core.busy and not stage.is_stale(revision):
+                stage.touched()
+                self._choosing.pick_hit(int(name.removeprefix("pick")))
+        else:
+            self.press(Key(name), revision)
+
     def press(self, key: Key, revision: int | None = None) -> None:
         """A key of the touch screen (with the revision it was drawn in) or of the keypad."""
-        screen = self._stage.screen
+        screen = self.core.stage.screen
         if revision is None and self._is_repeat(key):
             return
-        if self._busy or self._stage.is_stale(revision) or screen in _DEAF:
+        if self.core.busy or self.core.stage.is_stale(revision) or screen in _DEAF:
             return
-        self._stage.touched()
-        if screen is KioskScreen.TIMEOUT:
+        self.core.stage.touched()
+        if screen is S.TIMEOUT:
             self._answer_question(key)
         elif key is Key.CANCEL:
             self._cancel()
         elif key is Key.HELP:
             self._help()
-        elif key in _DIGITS and screen in (*_TYPING, KioskScreen.ZONES, KioskScreen.LIST):
-            self._digit(key)
+        elif key in _DIGITS and screen in self._digits and (screen, key) not in self._actions:
+            self._digits[screen](key.value)
         else:
             action = self._actions.get((screen, key))
             if action is not None:
                 action()
 
+    def _digit_table(self) -> dict[S, Callable[[str], None]]:
+        """Pages on which every digit means something of its own."""
+        what = self._choosing
+        return {
+            **dict.fromkeys(TYPING, self._identifying.type),
+            S.SERVICE: lambda digit: what.service(int(digit)),
+            S.ZONES: lambda digit: what.pick_zone(int(digit)),
+            S.DEPARTMENTS: lambda digit: what.pick_department(int(digit)),
+            S.LIST: lambda digit: what.pick_item(int(digit)),
+            S.PINYIN: what.search_digit,
+        }
+
     def _is_repeat(self, key: Key) -> bool:
         """Whether a key of the keypad came twice from one impatient finger; when typing, twice is twice."""
-        now = self._clock.monotonic_s()
-        last, self._last_key = self._last_key, (key, now)
-        typing = self._stage.screen in _TYPING and (key in _DIGITS or key is Key.CORRECT)
-        return not typing and last is not None and last[0] is key and now - last[1] < self.times.same_key_s
+        now, screen = self.core.clock.monotonic_s(), self.core.stage.screen
+        last, self._last_key = self._last_key, (key, now, screen)
+        if last is None or last[0] is not key or now - last[1] >= self.core.times.same_key_s:
+            return False
+        typing = screen in TYPING or (screen is S.PINYIN and not self.core.visit.picking)
+        typed = key in _DIGITS or key is Key.CORRECT or (key is Key.STAR and screen in LETTERED)
+        # The key that led to a page where one types was not meant to be typed there.
+        return not (typing and typed and last[2] is screen)
 
     def _answer_question(self, key: Key) -> None:
         if key is Key.CANCEL:
-            self._end()
+            self.core.end()
         else:
-            self._uncover()
+            self.core.uncover()
 
     def _cancel(self) -> None:
-        if self._stage.screen is KioskScreen.UNPRINTED:
-            self._home()
-        elif self._stage.underneath not in FIRST:
-            self._end()
-        elif self._stage.is_covered:
-            self._uncover()
+        if self.core.stage.screen is S.UNPRINTED:
+            self.core.home()
+        elif self.core.stage.underneath not in FIRST:
+            self.core.end()
+        elif self.core.stage.is_covered:
+            self.core.uncover()
 
-    def _digit(self, key: Key) -> None:
-        if self._stage.screen in _TYPING:
-            self._type(key.value)
-        elif self._stage.screen is KioskScreen.ZONES:
-            self._pick_zone(int(key.value))
-        else:
-            self._pick_item(int(key.value))
-
-    # --- who ----------------------------------------------------------------------------------------------------------
-
-    def _type(self, character: str) -> None:
-        visit = self._visit
-        if self._stage.screen is KioskScreen.PHONE:
-            visit.phone = (visit.phone + character)[:PHONE_LENGTH]
-        elif character != "X" or len(visit.typed_id) == ID_LENGTH - 1:
-            visit.typed_id = (visit.typed_id + character)[:ID_LENGTH]
-        self._stage.say(None)
-
-    def _correct_id(self) -> None:
-        if self._visit.typed_id:
-            self._visit.typed_id = self._visit.typed_id[:-1]
-            self._stage.refresh()
-        else:
-            self._go(KioskScreen.NOCARD)
-
-    def _accept_id(self) -> None:
-        if valid_id_number(self._visit.typed_id):
-            self._go(KioskScreen.PHONE)
-
-    def _correct_phone(self) -> None:
-        visit = self._visit
-        if visit.phone:
-            visit.phone = visit.phone[:-1]
-            self._stage.refresh()
-        elif visit.card is None:
-            self._visit = Visit(language=visit.language)
-            self._go(KioskScreen.NOCARD)
-
-    def _skip_phone(self) -> None:
-        self._visit.phone = ""
-        self._choose()
-
-    def _accept_phone(self) -> None:
-        if not phone_problem(self._visit.phone):
-            self._choose()
-
-    def _consult(self) -> None:
-        if consult_item(self.hall.profile, self.kiosk) is not None:
-            self._visit = Visit(consult=True, language=self._visit.language)
-            self._go(KioskScreen.PHONE)
-
-    # --- what for -----------------------------------------------------------------------------------------------------
-
-    def _choose(self) -> None:
-        """Ask for the zone, then for the item; somebody without a document can only ask."""
-        visit = self._visit
-        visit.zone, visit.page, visit.item = "", 1, None
-        self._ticket = None
-        consult = consult_item(self.hall.profile, self.kiosk) if visit.consult else None
-        if consult is not None:
-            self._check(consult)
-        elif self._has_zones():
-            self._go(KioskScreen.ZONES)
-        else:
-            self._go(KioskScreen.LIST)
-
-    def _has_zones(self) -> bool:
-        return len(self.hall.profile.zones_at(self.kiosk.code)) > 1
-
-    def _pick_zone(self, place: int) -> None:
-        zones = self.hall.profile.zones_at(self.kiosk.code)[:9]
-        if 1 <= place <= len(zones):
-            self._visit.zone, self._visit.page = zones[place - 1].code, 1
-            self._go(KioskScreen.LIST)
-
-    def _turn(self, by: int) -> None:
-        """Next or previous page, round and round: a keypad without # reaches every page with *."""
-        count = pages(self._scene(None))
-        if count > 1:
-            self._visit.page = (self._visit.page - 1 + by) % count + 1
-            self._go(KioskScreen.LIST)
-
-    def _pick_item(self, place: int) -> None:
-        on_page = shown(self._scene(None))
-        if not 1 <= place <= len(on_page):
-            return
-        item = on_page[place - 1]
-        if item.suspended:
-            self._stage.say(text("hall.item_suspended"))
-        else:
-            self._check(item)
-
-    def _back_from_list(self) -> None:
-        self._go(KioskScreen.ZONES if self._has_zones() else KioskScreen.PHONE)
-
-    def _check(self, item: Item) -> None:
-        visit = self._visit
-
-        async def ask() -> None:
-            ahead = await self.hall.waiting_ahead(item.code)
-            if visit is self._visit:
-                visit.item, visit.ahead, visit.request_id = item, ahead, self._clock.new_id()
-                self._go(KioskScreen.CONFIRM)
-
-        self._do(ask)
-
-    def _back_from_check(self) -> None:
-        self._visit.item = None
-        self._go(KioskScreen.PHONE if self._visit.consult else KioskScreen.LIST)
-
-    # --- the number and its slip --------------------------------------------------------------------------------------
-
-    def _do(self, job: Callable[[], Awaitable[None]]) -> None:
-        self._busy = True
-        self._jobs.put_nowait(job)
-
-    def _take(self) -> None:
-        self._reprint = False
-        self._stage.start(KioskScreen.PRINTING)
-        self._do(partial(self._issue, self._visit))
-
-    async def _issue(self, visit: Visit) -> None:
-        try:
-            ticket = await self._desk.take(visit)
-        except AlreadyWaiting as exc:
-            self._ticket, info = await self._desk.find(str(exc.facts["number"]))
-            self._ticket_state = info.state
-            self._go(KioskScreen.DUPLICATE)
-            return
-        except HallClosed:
-            self._end()
-            return
-        except HallError as exc:
-            visit.item = None
-            self._stage.open(KioskScreen.LIST, exc.sentence)
-            return
-        self._keep_only_ticket(ticket)
-        self._stage.refresh()
-        await self._print(ticket, reprint=False)
-
-    async def _print(self, ticket: TakenTicket, *, reprint: bool) -> None:
-        await self._let_trouble_pass()
-        result, reason = await self._desk.print_slip(ticket, reprint=reprint)
-        if reason is not None:
-            self._print_reason = reason
-        self._busy = False  # what is written down below needs nobody to wait for it
-        self._go(_AFTER_PRINT[result])
-        await self._desk.record(ticket, result, reason, reprint=reprint)
-
-    async def _let_trouble_pass(self) -> None:
-        """Have some patience with a printer whose cover is open or whose head is hot."""
-        end = self._clock.monotonic_s() + self.times.print_patience_s
-        while (trouble := self._desk.passing_trouble()) is not None and self._clock.monotonic_s() < end:
-            self._print_waits_for = trouble
-            self._stage.refresh()
-            await asyncio.sleep(LOOK_AT_PRINTER_S)
-        self._print_waits_for = None
-
-    def _print_again(self) -> None:
-        ticket = self._ticket
-        if ticket is not None:
-            self._keep_only_ticket(ticket)
-            self._reprint = True
-            self._stage.start(KioskScreen.PRINTING)
-            self._do(partial(self._print, ticket, reprint=True))
-
-    def _print_if_possible(self) -> None:
-        if self._desk.printer_serves():
-            self._print_again()
-
-    # --- help ---------------------------------------------------------------------------------------------------------
+    # --- help and modes -----------------------------------------------------------------------------------------------
 
     def _help(self) -> None:
-        if self._stage.screen is not KioskScreen.HELP:
-            self._stage.cover(KioskScreen.HELP)
+        if self.core.stage.screen is not S.HELP:
+            self.core.stage.cover(S.HELP)
 
     def _call(self) -> None:
-        if self._call_staff is not None and not self._staff_called:
-            self._call_staff(self.kiosk)
+        call = self.core.call_staff
+        if call is not None and self.core.can_call_staff and not self.core.staff_called:
+            self.core.do(lambda: call(self.kiosk))
             self._log.info("staff called")
-            self._staff_called = True
-            self._go(KioskScreen.HELP)
+            self.core.staff_called = True
+            self.core.go(S.HELP)
 
-    def _switch_language(self) -> None:
-        self._visit.language = "zh" if self._visit.language == "en" else "en"
-        self._uncover()
+    def _switch(self, mode: KioskMode) -> None:
+        visit = self.core.visit
+        if mode is KioskMode.LANGUAGE:
+            visit.language = "zh" if visit.language == "en" else "en"
+            return
+        on = not getattr(visit.modes, mode.value)
+        visit.modes = visit.modes.model_copy(update={mode.value: on})
+        visit.large_by_itself = visit.large_by_itself and mode is not KioskMode.LARGE
+        visit.page, visit.picking = 1, False
 
-    # --- cards --------------------------------------------------------------------------------------------------------
+    def _switch_from_help(self, mode: KioskMode) -> None:
+        if not self.core.staff_called:
+            self._switch(mode)
+            self.core.uncover()
 
     def _hear_keypad(self, news: Input) -> None:
         if isinstance(news, Key):
             self.press(news)
-
-    def _hear_reader(self, reader: str, news: Input) -> None:
-        if isinstance(news, CardRead):
-            self._lying.add(reader)
-            self._card_read(reader, news.card)
-        elif isinstance(news, CardTrouble):
-            self._lying.add(reader)
-            self._card_failed(news.condition)
-        elif isinstance(news, CardGone):
-            self._lying.discard(reader)
-            self._look_again()
-
-    def _card_failed(self, condition: Condition) -> None:
-        under = self._stage.underneath
-        if under in _ON_THE_WAY | _MUST_BE_SEEN | _NO_VISITS:
-            return
-        self._forget()
-        self._trouble = condition if condition in READ_TROUBLES else Condition.CARD_UNREADABLE
-        self._stage.start(KioskScreen.READFAIL)
-
-    def _card_read(self, reader: str, card: IdCard) -> None:
-        under = self._stage.underneath
-        if under in _MUST_BE_SEEN:
-            self._stage.say(text("kiosk.notice.wait"))
-        elif under in _ON_THE_WAY and self._visit.card is not None:
-            self._another_card(reader, card)
-        elif under not in _NO_VISITS:
-            self._begin(reader, card)
-
-    def _begin(self, reader: str, card: IdCard, notice: Text | None = None) -> None:
-        if self._stage.underneath is KioskScreen.UNPRINTED and self._ticket is not None:
-            self._unprinted.insert(0, self._ticket)  # offered again after this visit
-        self._forget()
-        self._visit = Visit(card=card, reader=reader, with_card=True, language=language_of(card))
-        self._stage.start(KioskScreen.PHONE, notice)
-
-    def _another_card(self, reader: str, card: IdCard) -> None:
-        """Two cards at once: the first stays. One taken away and another placed: a new visit."""
-        visit = self._visit
-        assert visit.card is not None
-        if (card.id_no, card.serial) == (visit.card.id_no, visit.card.serial):
-            visit.reader = reader
-            if self._stage.screen is KioskScreen.TIMEOUT:
-                self._uncover()
-        elif visit.reader in self._lying - {reader}:
-            self._stage.say(text("kiosk.notice.one_card"))
-        else:
-            self._begin(reader, card, text("kiosk.notice.changed"))

@@ -6,24 +6,34 @@ Keeps nothing and decides nothing about pages; says truthfully what the printer 
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from drivers.base import Condition, Refused
-from hall_daemon import slips
-from hall_daemon.clock import Clock, rfc3339
+from sqlmodel import Session
+
+from drivers.base import Condition, Refused, Slip
+from hall_daemon import checking_in, estimates, kiosk_common, lookups, privacy, slip_facts, slips
+from hall_daemon.clock import Clock, hour_minute, rfc3339
 from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
+from hall_daemon.following import slip_address
 from hall_daemon.hall import Hall
-from hall_daemon.kiosk_pages import place_of
-from hall_daemon.kiosk_visit import KioskTimes, TakenTicket, Visit, print_reason
-from hall_daemon.profile import Kiosk
+from hall_daemon.kiosk_pages_choose import place_of
+from hall_daemon.kiosk_scene import Booking, Notice, Wait
+from hall_daemon.kiosk_visit import KioskTimes, TakenTicket, Visit, age_on, born, print_reason
+from hall_daemon.lanes import EARLY_MS, CheckIn
+from hall_daemon.profile import Item, Kiosk
 from hall_daemon.protocol import Text
+from hall_daemon.protocol_cases import ComeBack
 from hall_daemon.texts import say, text
-from hall_daemon.tickets import HallError, IssueOrder, TicketInfo
+from hall_daemon.tickets import HallError, Issued, IssueOrder, NotFound, TicketInfo
 from hall_daemon.upkeep import Upkeep
-from hall_daemon.words import Channel, PrintReason, PrintResult
+from hall_daemon.words import CancelReason, Channel, PrintReason, PrintResult, Priority, RequeuedBy, TicketState
 
 USUAL_COLUMNS = 48
+LARGE_FROM_AGE, PRIORITY_FROM_AGE = 60, 70
+SHOW_LIMIT_S = 2.0
 _MAY_PASS = frozenset({Condition.COVER_OPEN, Condition.HEAD_HOT})
 """What keeps a printer from printing and is often over in a moment."""
 
@@ -47,7 +57,8 @@ class Desk:
     async def take(self, visit: Visit) -> TakenTicket:
         """Issue the number that the visit asked for. Raises HallError. The same request gives the same number."""
         assert visit.item is not None
-        issued = await self.hall.issue(
+        issued = await self._issue(
+            visit,
             IssueOrder(
                 item=visit.item.code,
                 request_id=visit.request_id,
@@ -55,11 +66,17 @@ class Desk:
                 device_id=self.kiosk.device_id,
                 kiosk=self.kiosk.code,
                 card=visit.card,
-                typed_id=visit.typed_id,
+                typed_id=visit.passport or visit.typed_id,
+                typed_type=document_of(visit)[0] if visit.card is None else "111",
+                behalf=visit.behalf,
                 phone=visit.phone,
                 printed_required=bool(self.kiosk.printer),
-            )
+                priority=Priority.GREEN if visit.back else self.priority(visit),
+                more_items=tuple(item.code for item in visit.cart[1:]),
+            ),
         )
+        if visit.back:
+            await self.hall.came_back(visit.back, issued.ticket_id)
         return TakenTicket(
             ticket_id=issued.ticket_id,
             number=issued.number,
@@ -67,12 +84,117 @@ class Desk:
             windows=issued.windows,
             waiting_ahead=issued.waiting_ahead,
             taken=_minute(self.clock.now_ms()),
+            priority=Priority.APPOINTMENT if visit.booked else Priority.GREEN if visit.back else self.priority(visit),
         )
 
-    async def find(self, number: str) -> tuple[TakenTicket, TicketInfo]:
+    def priority(self, visit: Visit) -> Priority:
+        """Of who stands there, as far as a document proves it; whoever is represented need not stand at all."""
+        birth = born(visit)
+        if birth is None or visit.card is None or visit.behalf:
+            return Priority.NORMAL
+        old = age_on(birth, self.clock.today()) >= PRIORITY_FROM_AGE
+        return Priority.ELDER if old else Priority.NORMAL
+
+    def wants_large(self, visit: Visit) -> bool:
+        """Whether large text comes on by itself."""
+        birth = born(visit)
+        return birth is not None and age_on(birth, self.clock.today()) >= LARGE_FROM_AGE
+
+    async def find(self, number: str) -> TakenTicket:
         """A number of today. Raises NotFound."""
-        info = await self.hall.find_ticket(number)
-        return _taken(info), info
+        return _taken(await self.hall.find_ticket(number))
+
+    async def own_numbers(self, visit: Visit) -> list[TakenTicket]:
+        """Open numbers of who stands there, a missed one first; none where nobody can be recognised."""
+        key = self.hall.config.secrets.match
+        id_type, id_no = document_of(visit)
+        if key is None or not id_no:
+            return []
+        mine = privacy.id_hmac(key, id_type, id_no)
+
+        def question(session: Session) -> list[TicketInfo]:
+            rows = lookups.of_person(session, mine)
+            return [lookups.info(self.hall.profile, row, lookups.ahead_of(session, row)) for row in rows]
+
+        found = [_taken(info) for info in await self.hall.store.read(question)]
+        return sorted(found, key=lambda ticket: ticket.state is not TicketState.NO_SHOW)
+
+    async def bookings(self, visit: Visit) -> tuple[Booking, ...]:
+        """What this person has booked for today."""
+        found = await checking_in.by_person(self.hall, *document_of(visit))
+        return tuple(_booking(self.hall.profile.items[booked.items[0]], booked) for booked in found if booked.items)
+
+    async def _issue(self, visit: Visit, order: IssueOrder) -> Issued:
+        if not visit.booked:
+            return await self.hall.issue(order)
+        found = await checking_in.by_person(self.hall, *document_of(visit))
+        booked = next((each for each in found if each.appointment_id == visit.booked), None)
+        if booked is None:
+            raise NotFound(what=visit.booked)
+        return await checking_in.take(self.hall, booked, order)
+
+    async def came_back(self, visit: Visit) -> Notice | None:
+        """A notice with which this person comes back, by the card; the oldest."""
+        key = self.hall.config.secrets.match
+        id_type, id_no = document_of(visit)
+        if key is None or not id_no:
+            return None
+        found = await self.hall.notices_for(privacy.id_hmac(key, id_type, id_no))
+        return next((notice for back in found if (notice := self._notice(back)) is not None), None)
+
+    async def find_notice(self, typed: str) -> Notice | None:
+        """The notice of this number, while it leads straight back."""
+        try:
+            return self._notice(await self.hall.come_back(typed))
+        except NotFound:
+            return None
+
+    def _notice(self, back: ComeBack) -> Notice | None:
+        item = self.hall.profile.items.get(back.item)
+        if item is None or not back.open:
+            return None
+        missing = tuple(paper.zh for paper in back.bring)
+        return Notice(number=back.notice_no, item=item, window=back.window, missing=missing)
+
+    async def waits(self) -> dict[str, Wait]:
+        """Queue → what somebody who comes now is told to expect."""
+        outlook = await self.hall.waits.outlook()
+        read = {queue: estimates.shown(estimate) for queue, estimate in outlook.queues.items()}
+        return {
+            queue: Wait(low_min=told.low_min, high_min=told.high_min, about_min=told.about_min)
+            for queue, told in read.items()
+        }
+
+    async def rejoin(self, number: str) -> TakenTicket:
+        """Put a missed number back into line. Raises HallError."""
+        await self.hall.requeue(number, RequeuedBy.KIOSK)
+        return await self.find(number)
+
+    async def give_up(self, number: str) -> None:
+        """A number that nobody wants any more. Raises HallError."""
+        await self.hall.cancel(number, CancelReason.RESIDENT_LEFT, None)
+
+    async def open_windows(self) -> dict[str, int]:
+        """Queue → windows at which somebody is signed in."""
+        sessions = (await self.hall.snapshot()).sessions
+        windows = self.hall.profile.windows
+        counted: Counter[str] = Counter()
+        for window in sessions:
+            counted.update(windows[window].queues if window in windows else ())
+        return dict(counted)
+
+    async def common(self) -> tuple[str, ...]:
+        """Item codes, most asked for first; the same all day."""
+        today = self.clock.today().isoformat()
+        asked = await self.hall.store.read(lambda session: kiosk_common.asked_for(session, today))
+        return kiosk_common.in_order(self.hall.profile, asked)
+
+    def next_opening(self) -> Text | None:
+        """When the hall opens again, where that is known."""
+        if not self.hall.day.hours.known:
+            return None
+        opens = self.hall.day.next_opening(self.clock.now_ms(), self.hall.profile.calendar)
+        return say("day.opens_again", opens=opens)
 
     async def unprinted(self) -> list[TakenTicket]:
         """Numbers taken here lately of which no good slip is known."""
@@ -80,13 +202,24 @@ class Desk:
 
     # --- paper --------------------------------------------------------------------------------------------------------
 
-    async def print_slip(self, ticket: TakenTicket, *, reprint: bool) -> tuple[PrintResult, PrintReason | None]:
+    async def print_slip(
+        self, ticket: TakenTicket, *, reprint: bool, large: bool = False
+    ) -> tuple[PrintResult, PrintReason | None]:
         """Print, and say what the printer proved."""
+        code = await slip_address(self.hall, ticket.ticket_id)
+        facts = self._facts(ticket, code, reprint=reprint, large=large)
+        return await self._print(partial(slips.compose, facts))
+
+    async def print_guide(self, item: Item, *, large: bool) -> PrintResult:
+        """办事指南 on paper."""
+        facts = slip_facts.guide_facts(self.hall.profile, item, self.clock.now_ms(), large=large)
+        return (await self._print(partial(slips.guide, facts)))[0]
+
+    async def _print(self, composing: Callable[[int], Slip]) -> tuple[PrintResult, PrintReason | None]:
         if not self.kiosk.printer:
             return PrintResult.FAILED, PrintReason.OFFLINE
-        facts = self._facts(ticket, reprint=reprint)
         try:
-            await self.devices.call(self.kiosk.printer, partial(_print, facts), self.times.print_limit_s)
+            await self.devices.call(self.kiosk.printer, partial(_print, composing), self.times.print_limit_s)
         except Refused as exc:
             return PrintResult.FAILED, print_reason(exc.condition)
         except DeviceUnavailable as exc:
@@ -107,7 +240,7 @@ class Desk:
             return
         self._log.info("slip %s %s reason=%s", ticket.number, result.value, reason.value if reason else "-")
 
-    def _facts(self, ticket: TakenTicket, *, reprint: bool) -> slips.SlipFacts:
+    def _facts(self, ticket: TakenTicket, code: str, *, reprint: bool, large: bool) -> slips.SlipFacts:
         required = tuple(m.name for m in ticket.item.materials if m.need == "required")
         return slips.SlipFacts(
             hall=self.hall.profile.hall,
@@ -119,9 +252,18 @@ class Desk:
             taken=ticket.taken,
             kiosk=self.kiosk.name.zh,
             materials=required,
-            code=ticket.ticket_id,
+            code=code,
             reprint=reprint,
+            wait=ticket.expected if ticket.expected.zh else None,
+            appointment=ticket.appointment,
+            priority=ticket.priority not in (Priority.NORMAL, Priority.APPOINTMENT, Priority.GREEN),
+            back=ticket.priority is Priority.GREEN,
+            large=large,
         )
+
+    async def show_lines(self, upper: str, lower: str) -> None:
+        """Write the keypad's display. Raises Refused, DeviceUnavailable, OutcomeUnknown."""
+        await self.devices.call(self.kiosk.keypad, lambda pad: pad.show_lines(upper, lower), SHOW_LIMIT_S)
 
     # --- what works ---------------------------------------------------------------------------------------------------
 
@@ -176,9 +318,9 @@ class Desk:
         return self.devices.view(device).link == "connecting"
 
 
-def _print(facts: slips.SlipFacts, printer: Any) -> None:
+def _print(composing: Callable[[int], Slip], printer: Any) -> None:
     """Runs on the port's thread. Any: whatever driver the configuration names; its options know the paper's width."""
-    printer.print_slip(slips.compose(facts, getattr(printer.options, "columns", USUAL_COLUMNS)))
+    printer.print_slip(composing(getattr(printer.options, "columns", USUAL_COLUMNS)))
 
 
 def _taken(info: TicketInfo) -> TakenTicket:
@@ -189,8 +331,28 @@ def _taken(info: TicketInfo) -> TakenTicket:
         windows=info.windows,
         waiting_ahead=info.waiting_ahead,
         taken=_minute(info.issued_ms),
+        state=info.state,
+        priority=info.priority,
+        appointment=hour_minute(info.slot_start_ms) if info.slot_start_ms else "",
     )
 
 
 def _minute(ms: int) -> str:
     return rfc3339(ms)[:16].replace("T", " ")
+
+
+def document_of(visit: Visit) -> tuple[str, str]:
+    """Kind (GA/T 2000.156) and number of the document of the person whose number it is to be."""
+    if visit.behalf:
+        return "111", visit.behalf
+    if visit.card is not None:
+        return visit.card.id_type, visit.card.id_no
+    return ("414", visit.passport) if visit.passport else ("111", visit.typed_id)
+
+
+def _booking(item: Item, booked: checking_in.Booked) -> Booking:
+    may = {CheckIn.EARLY: "early", CheckIn.ON_TIME: "now", CheckIn.LATE: "late"}[booked.standing]
+    return Booking(
+        appointment_id=booked.appointment_id, item=item, start=hour_minute(booked.slot.start_ms),
+        end=hour_minute(booked.slot.end_ms), may=may, opens=hour_minute(booked.slot.start_ms - EARLY_MS),
+    )  # fmt: skip

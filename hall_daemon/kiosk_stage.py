@@ -11,12 +11,16 @@ from collections.abc import Callable
 
 from hall_daemon.clock import Clock, hour_minute
 from hall_daemon.hall import Bell
-from hall_daemon.kiosk_pages import Scene, draw
-from hall_daemon.kiosk_visit import KioskTimes
-from hall_daemon.protocol import KioskScreen, Text
+from hall_daemon.kiosk_pages import draw
+from hall_daemon.kiosk_scene import Scene
+from hall_daemon.kiosk_visit import SLOWER, KioskTimes
+from hall_daemon.protocol import Text
+from hall_daemon.protocol_kiosk import KioskModes, KioskScreen
 
 FIRST = frozenset({KioskScreen.IDLE, KioskScreen.READER, KioskScreen.CLOSED})
 """Nobody is there."""
+NO_VISITS = frozenset({KioskScreen.CLOSED, KioskScreen.MAINTENANCE})
+"""Nobody can begin."""
 _STANDS_FOR_EVER = FIRST | {KioskScreen.PRINTING, KioskScreen.MAINTENANCE}
 _COUNTS_DOWN = frozenset({KioskScreen.TIMEOUT, KioskScreen.DONE, KioskScreen.UNPRINTED})
 
@@ -35,7 +39,10 @@ class Stage:
             KioskScreen.CARDLEFT: times.card_left_s,
             KioskScreen.UNPRINTED: times.unprinted_s,
             KioskScreen.HELP: times.help_s,
+            KioskScreen.READING: times.reading_s,
+            KioskScreen.GUIDE: times.guide_s,
         }
+        self._done_heard_s = times.done_heard_s
         self._silence_s = times.silence_s
         self._scene = scene
         self._on_silence = on_silence
@@ -96,9 +103,18 @@ class Stage:
     def touched(self) -> None:
         """Somebody is there: count the silence from now."""
         self.stop()
-        if self.screen not in _STANDS_FOR_EVER:
-            limit_s = self._limits.get(self.screen, self._silence_s)
-            self._timer = asyncio.get_running_loop().call_later(limit_s, self._silent)
+        visit = self._scene(None).visit
+        fresh = visit.modes == KioskModes() and visit.language == "zh"
+        # A first page that somebody has switched to English or large letters goes back when they have left.
+        if self.screen not in _STANDS_FOR_EVER or (self.screen in FIRST and not fresh):
+            self._timer = asyncio.get_running_loop().call_later(self._limit_s(visit.modes), self._silent)
+
+    def _limit_s(self, modes: KioskModes) -> float:
+        limit_s = self._limits.get(self.screen, self._silence_s)
+        if self.screen is KioskScreen.DONE and modes.voice:
+            return max(limit_s, self._done_heard_s)
+        slow = modes.large or modes.low or modes.voice
+        return limit_s * SLOWER if slow and self.screen not in (KioskScreen.READING, KioskScreen.CARDLEFT) else limit_s
 
     def stop(self) -> None:
         """Count no silence."""

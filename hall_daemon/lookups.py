@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from sqlalchemy import Row
 from sqlalchemy import text as sql
 from sqlmodel import Session, col, func, select
 
-from hall_daemon import queueing
+from hall_daemon import carts, queueing
 from hall_daemon.profile import HallProfile
 from hall_daemon.tables import DayRow, EventRow, MaterialRow, SessionRow, TicketRow
-from hall_daemon.tickets import NotFound, Snapshot, TicketInfo
-from hall_daemon.words import OPEN_STATES, Hold, ParkReason, Priority, SlipState, TicketState
+from hall_daemon.tables_clerks import PauseRow
+from hall_daemon.tickets import NotFound, Pause, Snapshot, TicketInfo
+from hall_daemon.words import OPEN_STATES, Hold, Lane, ParkReason, PauseReason, Priority, SlipState, TicketState
 
 LAST_ARRIVAL = 1 << 62
 # Asked for every number that is taken; the ORM costs ten times the SQL.
@@ -53,16 +56,22 @@ def waiting(session: Session, bizdate: str, now_ms: int) -> list[queueing.Waitin
     table = TicketRow.__table__.c  # type: ignore[attr-defined]  # SQLModel does not type its tables
     rows = session.connection().execute(
         select(table.id, table.queue, table.arrival_ms, table.issued_ms)
-        .add_columns(table.for_window)
+        .add_columns(table.for_window, table.number, table.item, table.legs, table.lane, table.arrived_ms)
+        .add_columns(table.callable_ms, table.slot_start_ms, table.pinned_ms, table.no_shows)
         .where(table.bizdate == bizdate, table.state == TicketState.WAITING.value)
     )
-    return [
-        queueing.Waiting(
-            ticket_id=ticket_id, queue=queue, arrival_ms=arrival_ms, for_window=for_window,
-            waited_s=max(0, (now_ms - issued_ms) // 1000),
-        )
-        for ticket_id, queue, arrival_ms, issued_ms, for_window in rows
-    ]  # fmt: skip
+    staffed = set(session.exec(select(SessionRow.window)))
+    return [as_waiting(row, now_ms, deserted=row.for_window not in staffed) for row in rows]
+
+
+def as_waiting(row: TicketRow | Row[Any], now_ms: int = 0, *, deserted: bool = False) -> queueing.Waiting:
+    """A ticket as the choice sees it. Any: columns of a table."""
+    return queueing.Waiting(
+        ticket_id=row.id, queue=row.queue, arrival_ms=row.arrival_ms, for_window=row.for_window, deserted=deserted,
+        waited_s=max(0, (now_ms - row.issued_ms) // 1000), number=row.number, item=row.item,
+        also=carts.others(row.queue, row.legs) if row.legs else (), lane=Lane(row.lane), arrived_ms=row.arrived_ms,
+        callable_ms=row.callable_ms, slot_start_ms=row.slot_start_ms, pinned_ms=row.pinned_ms, no_shows=row.no_shows,
+    )  # fmt: skip
 
 
 def count_waiting(session: Session, bizdate: str, queue: str, before_ms: int | None = None) -> int:
@@ -78,6 +87,16 @@ def ahead_of(session: Session, row: TicketRow) -> int:
     return count_waiting(session, row.bizdate, row.queue, before_ms=row.arrival_ms)
 
 
+def of_person(session: Session, id_hmac: str) -> list[TicketRow]:
+    """Open tickets of the latest day that belong to this document, oldest first; one at a window is left out."""
+    latest = session.exec(select(func.max(DayRow.bizdate))).one()
+    states = [s.value for s in OPEN_STATES if s is not TicketState.SERVING]
+    question = select(TicketRow).where(
+        TicketRow.bizdate == latest, TicketRow.id_hmac == id_hmac, col(TicketRow.state).in_(states)
+    )
+    return list(session.exec(question.order_by(col(TicketRow.arrival_ms))))
+
+
 def unprinted(session: Session, kiosk: str, since_ms: int) -> list[TicketRow]:
     """Waiting tickets taken at this kiosk since then of which no good slip is known, oldest first."""
     doubtful = [s.value for s in (SlipState.PENDING, SlipState.FAILED, SlipState.UNKNOWN)]
@@ -91,7 +110,8 @@ def unprinted(session: Session, kiosk: str, since_ms: int) -> list[TicketRow]:
 def info(profile: HallProfile, row: TicketRow, ahead: int = 0) -> TicketInfo:
     """A row as screens need it."""
     return TicketInfo(
-        ticket_id=row.id, number=row.number, queue=row.queue, item=profile.item_of(row.item, row.zone, row.queue),
+        ticket_id=row.id, number=row.number, queue=row.queue,
+        item=profile.item_of(row.item, row.zone, row.queue, row.catver),
         zone=profile.zone_of(row.zone), windows=profile.windows_for(row.queue), state=TicketState(row.state),
         slip=SlipState(row.slip), priority=Priority(row.priority), kiosk=row.kiosk, window=row.window,
         for_window=row.for_window, clerk=row.clerk, call_no=row.call_no, issued_ms=row.issued_ms,
@@ -99,7 +119,10 @@ def info(profile: HallProfile, row: TicketRow, ahead: int = 0) -> TicketInfo:
         hold=Hold(row.hold) if row.hold else None,
         park_reason=ParkReason(row.park_reason) if row.park_reason else None,
         name_masked=row.name_masked or "", id_masked=row.id_masked or "", id_type=row.id_type,
-        card_expired=row.card_expired, waiting_ahead=ahead,
+        card_expired=row.card_expired, waiting_ahead=ahead, lane=Lane(row.lane), arrived_ms=row.arrived_ms,
+        callable_ms=row.callable_ms, slot_start_ms=row.slot_start_ms, pinned_ms=row.pinned_ms,
+        also=carts.others(row.queue, row.legs), item_code=row.item, first_clerk=row.first_clerk, stage=row.stage,
+        counted_calls=row.counted_calls, counted_ms=row.counted_ms, stint_ms=row.stint_ms, worked_ms=row.worked_ms,
     )  # fmt: skip
 
 
@@ -136,6 +159,10 @@ def _taken(session: Session, tickets: dict[str, TicketInfo], day: DayRow | None)
         day_open=day is not None and day.closed_ms is None,
         tickets=tuple(tickets.values()),
         sessions={s.window: s.clerk for s in session.exec(select(SessionRow))},
+        pauses={
+            p.window: Pause(reason=PauseReason(p.reason), since_ms=p.since_ms, until_ms=p.until_ms)
+            for p in session.exec(select(PauseRow))
+        },
         filed=_filed(session, [t.ticket_id for t in tickets.values() if t.state.value in AT_WINDOW]),
     )
 

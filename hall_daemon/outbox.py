@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -31,7 +31,7 @@ from hall_daemon.protocol import DeviceView, Text
 from hall_daemon.province import LONGEST_BACKOFF_S, Backoff, Pace, Province, daemon_version
 from hall_daemon.province_replies import ProvinceError, Rejected, Remedy, Unreachable
 from hall_daemon.province_shapes import Heartbeat, HeartbeatDevice, Hello, HelloAnswer
-from hall_daemon.store import Store
+from hall_daemon.store import Store, Tx
 
 _log = logging.getLogger("outbox")
 
@@ -213,7 +213,7 @@ class Outbox:
 
         lifts = await self._store.read(behind)
         if lifts:
-            await self._store.write(lambda tx: serials.lift(tx.session, lifts))
+            await self._store.write(lambda tx: _lift(tx, lifts))
             _log.warning("serials raised: %s", " ".join(f"{day}/{name}>{to}" for (day, name), to in lifts.items()))
 
     async def _watch_progress(self) -> None:
@@ -295,7 +295,7 @@ class Outbox:
             time=rfc3339(now_ms),
             boot_id=self._boot_id,
             bizdate=snapshot.bizdate or self._clock.today().isoformat(),
-            day_state="open" if snapshot.day_open else "closed",
+            day_state=self._hall.day.state.value,
             backlog_events=self.events.backlog,
             backlog_blobs=self.files.pending,
             oldest_unacked_s=max(0, now_ms - oldest_ms) // 1000 if oldest_ms is not None else 0,
@@ -316,3 +316,8 @@ class Outbox:
 def _ms(time: str) -> int:
     """Milliseconds since 1970 of an event's time."""
     return int(datetime.fromisoformat(time).timestamp() * 1000)
+
+
+def _lift(tx: Tx, lifts: Mapping[tuple[str, str], int]) -> None:
+    serials.lift(tx.session, lifts)
+    tx.keep_counters((day, name, last) for (day, name), last in lifts.items())

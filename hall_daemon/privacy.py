@@ -10,13 +10,14 @@ import json
 import re
 import secrets
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives import constant_time, hashes, hmac
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from cryptography.hazmat.primitives.ciphers.algorithms import SM4
 
-from hall_daemon.events import Sealed
+if TYPE_CHECKING:
+    from hall_daemon.events import Sealed
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -76,6 +77,8 @@ def canonical(value: Any) -> str:
 
 def seal(key: Key, event_id: str, facts: dict[str, str], iv: bytes | None = None) -> Sealed:
     """Encrypt personal facts for one event: SM4-CTR, then HMAC-SM3. Key bytes 0–15 encrypt, 16–47 authenticate."""
+    from hall_daemon.events import Sealed  # noqa: PLC0415 - the imaging process needs hashes, and no event
+
     iv = secrets.token_bytes(16) if iv is None else iv
     encryptor = Cipher(SM4(key.secret[:16]), modes.CTR(iv)).encryptor()
     ct = encryptor.update(canonical(facts).encode()) + encryptor.finalize()

@@ -1,22 +1,19 @@
 """What the hall consists of: zones, queues, windows, kiosks, and the items of the catalogue in force.
 
-Plain data, checked as a whole before it is used. The catalogue is the province's JSON (province.md §7.6) or a file of
-the same shape for a hall that has none yet.
+Plain data. The places come from the configuration and stay; the items come from the catalogue and change with it, so
+whoever needs an item asks the hall's profile each time and keeps none.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hall_daemon.protocol import Text
 from hall_daemon.words import CounterKind
+from hall_daemon.workdays import Calendar, DayUnit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +34,14 @@ class Queue:
     name: Text
     zone: str
     items: tuple[str, ...]
+    after: tuple[str, ...] = ()
+    """Queues that must be done with first, where one number is for several."""
+    daily_cap: int = 0
+    """Numbers in a day; 0: as many as come."""
+    person_cap: int = 0
+    """Numbers in a day for one person, served ones included; 0: as many as they like, one at a time."""
+    item_caps: Mapping[str, int] = field(default_factory=dict)
+    """Item → numbers in a day."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +56,10 @@ class Window:
     scanner: str = ""
     caller: str = ""
     evaluator: str = ""
+    weights: Mapping[str, int] = field(default_factory=dict)
+    """Queue → weight, 1 to 10: each step is worth five minutes of waiting at this window."""
+    printer: str = ""
+    """Of papers; a window without one uses a kiosk's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +72,8 @@ class Kiosk:
     keypad: str
     printer: str
     queues: tuple[str, ...]
+    screen: bool = True
+    """False: only the two lines of its keypad's display."""
 
     @property
     def device_id(self) -> str:
@@ -71,11 +82,25 @@ class Kiosk:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeskRules:
+    """How the hall wants its counters."""
+
+    idle_minutes: int
+    """A session ends when no key has been pressed for so long; 0 never."""
+    outcome_required: bool
+    """Whether a clerk says at the end how the visit ended; else Enter means 当场办结."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Clerk:
-    """Who may sign in to a window."""
+    """Somebody who works here from the start; the account of that number is made from it once (accounts)."""
 
     code: str
     name: str
+    role: str = "clerk"
+    pin_hash: str = ""
+    skills: tuple[str, ...] = ()
+    """Queues or items that this clerk serves; empty: all of the window's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +112,25 @@ class Material:
     need: Literal["required", "conditional", "optional"]
     dpi: int = 200
     color: bool = True
+    duplex: bool = False
+    copy: Literal["original", "copy", "electronic"] = "original"
+    count: int = 1
+    source: Literal["self", "gov", "other"] = "self"
+    waivable_by: tuple[Literal["e_license", "commitment"], ...] = ()
+    """What may stand in for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """What is shown of an item beside its name, materials and department (九公开); empty where nobody says."""
+
+    basis: tuple[str, ...] = ()
+    legal_days: int = 0
+    fee: str = ""
+    """Empty: free of charge."""
+    responsible: str = ""
+    phone: str = ""
+    complaint_phone: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,12 +143,19 @@ class Item:
     zone: str
     dept: str
     queue: str
+    """Empty: no queue of this hall takes it, and the guide desk must help."""
     minutes: int | None = None
     promise_days: int = 0
+    day_unit: DayUnit = "workday"
+    """What `promise_days` counts."""
     kind: str = "immediate"
     materials: tuple[Material, ...] = ()
     suspended: bool = False
     pinyin: str = ""
+    joint_depts: tuple[str, ...] = ()
+    need_identity: bool = True
+    appointable: bool = False
+    published: Published = Published()
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -129,11 +180,18 @@ class HallProfile:
     departments: Mapping[str, Text]
     catalog_version: int = 0
     catalog_sm3: str = ""
+    calendar: Calendar = field(default_factory=Calendar)
+    earlier: Mapping[int, Mapping[str, Item]] = field(default_factory=dict)
+    """Items of catalogues that were in force earlier, under which there may be tickets."""
 
     def items_at(self, kiosk: str) -> list[Item]:
-        """Items of the kiosk's queues in catalogue order, queues without items last."""
+        """Items of the kiosk's queues in catalogue order, queues without items last.
+
+        Items of the catalogue that no queue takes are told of where the kiosk serves their zone.
+        """
         queues = set(self.kiosks[kiosk].queues)
-        return [item for item in self.items.values() if item.queue in queues]
+        zones = {queue.zone for queue in self.queues.values() if queue.code in queues}
+        return [item for item in self.items.values() if (item.queue in queues if item.queue else item.zone in zones)]
 
     def zones_at(self, kiosk: str) -> list[Zone]:
         """Zones in which this kiosk has something to offer."""
@@ -148,11 +206,20 @@ class HallProfile:
         """Raises KeyError for an item that this hall does not offer."""
         return self.queues[self.items[item].queue]
 
-    def item_of(self, code: str, zone: str, queue: str) -> Item:
-        """The item of a ticket; one that is offered no more stands under its code, and the ticket keeps its place."""
+    def item_of(self, code: str, zone: str, queue: str, catver: int = 0) -> Item:
+        """The item of a ticket as it was when the number was taken, under that version of the catalogue.
+
+        One that is offered no more stands under its code, and the ticket keeps its place.
+        """
         name = Text(zh=code.removeprefix(QUEUE_ITEM))
         gone = Item(code=code, name=name, short=name, zone=zone, dept="", queue=queue, suspended=True)
-        return self.items.get(code, gone)
+        then = self.earlier.get(catver, {}) if catver != self.catalog_version else {}
+        return then.get(code) or self.items.get(code, gone)
+
+    def takes(self, code: str) -> bool:
+        """Whether new numbers are given for an item now."""
+        item = self.items.get(code)
+        return item is not None and not item.suspended
 
     def zone_of(self, code: str) -> Zone:
         """The zone of a ticket, also of one that the hall has no more."""
@@ -165,104 +232,3 @@ class HallProfile:
     @cached_property
     def _by_queue(self) -> dict[str, tuple[str, ...]]:
         return {queue: tuple(w.code for w in self.windows.values() if queue in w.queues) for queue in self.queues}
-
-
-class CatalogError(Exception):
-    """The catalogue cannot be used; the sentence says where and why."""
-
-
-class _Lenient(BaseModel):
-    """The province may add members; those we do not know are ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class _Scan(_Lenient):
-    dpi: int = 200
-    color: bool = True
-
-
-class _Material(_Lenient):
-    code: str
-    name: str
-    need: Literal["required", "conditional", "optional"] = "required"
-    scan: _Scan = _Scan()
-
-
-class _Department(_Lenient):
-    code: str
-    name: str
-    name_en: str = ""
-
-
-class _CatalogItem(_Lenient):
-    code: str = Field(pattern=r"^[0-9A-Z]{31}$")
-    name: str
-    name_en: str = ""
-    short: str = ""
-    short_en: str = ""
-    dept: str
-    zone: str
-    kind: str
-    promise_days: int = 0
-    pinyin: str = ""
-    avg_minutes: int | None = None
-    materials: tuple[_Material, ...] = ()
-    state: str = "1"
-
-
-class Catalog(_Lenient):
-    """A full catalogue as the province sends it, as far as the hall uses it."""
-
-    version: int
-    departments: tuple[_Department, ...] = ()
-    items: tuple[_CatalogItem, ...]
-    content_sm3: str = ""
-
-
-def read_catalog(path: Path) -> Catalog:
-    """Read a catalogue file. Raises CatalogError."""
-    try:
-        return Catalog.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except OSError as exc:
-        raise CatalogError(f"{path}: cannot be read: {exc.strerror}") from exc
-    except ValidationError as exc:
-        first = exc.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise CatalogError(f"{path}: is no catalogue: {where}: {first['msg']}") from exc
-    except ValueError as exc:
-        raise CatalogError(f"{path}: is no catalogue: {exc}") from exc
-
-
-def offered_items(catalog: Catalog, queues: Mapping[str, Queue]) -> dict[str, Item]:
-    """Items that some queue of this hall takes, in catalogue order; then the queues without items."""
-    queue_of = {code: queue for queue in queues.values() for code in queue.items}
-    items: dict[str, Item] = {}
-    for entry in catalog.items:
-        queue = queue_of.get(entry.code)
-        if queue is not None and not entry.state.startswith("3"):
-            items[entry.code] = _offer(entry, queue)
-    for queue in queues.values():
-        if not queue.items:
-            code = QUEUE_ITEM + queue.code
-            items[code] = Item(code=code, name=queue.name, short=queue.name, zone=queue.zone, dept="", queue=queue.code)
-    return items
-
-
-def _offer(entry: _CatalogItem, queue: Queue) -> Item:
-    return Item(
-        code=entry.code,
-        name=Text(zh=entry.name, en=entry.name_en),
-        short=Text(zh=entry.short or entry.name, en=entry.short_en or entry.name_en),
-        zone=queue.zone,
-        dept=entry.dept,
-        queue=queue.code,
-        minutes=entry.avg_minutes,
-        promise_days=entry.promise_days,
-        kind=entry.kind,
-        materials=tuple(
-            Material(code=m.code, name=m.name, need=m.need, dpi=m.scan.dpi, color=m.scan.color) for m in entry.materials
-        ),
-        suspended=entry.state.startswith("2"),
-        pinyin=entry.pinyin,
-    )

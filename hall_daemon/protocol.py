@@ -6,14 +6,13 @@ more than this, the words, the client and the texts.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from hall_daemon.protocol_clerks import DeviceLamp, MessageView, NoteView, PauseView
 from hall_daemon.words import (
     CancelReason,
-    ClerkId,
     CopyKind,
     Frozen,
     Hold,
@@ -45,125 +44,12 @@ class Text(Frozen):
     en: str = ""
 
 
-class KioskScreen(StrEnum):
-    """Which page the kiosk shows; the names of ux.md §3.2."""
-
-    IDLE = "idle"
-    READFAIL = "readfail"
-    NOCARD = "nocard"
-    ID = "id"
-    PHONE = "phone"
-    ZONES = "zones"
-    LIST = "list"
-    CONFIRM = "confirm"
-    PRINTING = "printing"
-    DONE = "done"
-    NOPAPER = "nopaper"
-    UNSURE = "unsure"
-    UNPRINTED = "unprinted"
-    CARDLEFT = "cardleft"
-    DUPLICATE = "duplicate"
-    TIMEOUT = "timeout"
-    HELP = "help"
-    READER = "reader"
-    CLOSED = "closed"
-    MAINTENANCE = "maintenance"
-
-
-class KioskChoice(Frozen):
-    """Something to choose; `key` is the cap drawn beside it and what a touch sends."""
-
-    key: str
-    label: Text
-    detail: Text = Text(zh="")
-    zone: str = ""
-    suspended: bool = False
-
-
-class KioskField(Frozen):
-    """What has been typed, already masked as far as it must be."""
-
-    shown: str
-    typed: int
-    length: int
-
-
-class KioskTicket(Frozen):
-    """The number that was taken, and where to go; no name, ID number or phone."""
-
-    number: str
-    item: Text
-    zone: Text
-    windows: str
-    waiting_ahead: int
-
-
 class ZoneLoad(Frozen):
     """How many wait in a zone."""
 
     zone: str
     name: Text
     waiting: int
-
-
-class KioskView(Frozen):
-    """One page of a kiosk, complete. The page draws it and sends keys back; touch and keypad are equal."""
-
-    kiosk: str
-    revision: int
-    """Counts up with each view; a key that was pressed on an older page is ignored."""
-    screen: KioskScreen
-    hall: Text
-    kiosk_name: Text
-    clock: str
-    """Hall time HH:MM when the view was made."""
-    step: int
-    """0 none, 1 card, 2 phone, 3 service, 4 check, 5 ticket."""
-    title: Text
-    line: Text = Text(zh="")
-    notices: tuple[Text, ...] = ()
-    """What does not work at the moment, and what to do."""
-    choices: tuple[KioskChoice, ...] = ()
-    page: int = 1
-    pages: int = 1
-    field: KioskField | None = None
-    ticket: KioskTicket | None = None
-    facts: tuple[tuple[Text, Text], ...] = ()
-    """Label and value, on the check page."""
-    materials: tuple[Text, ...] = ()
-    zones: tuple[ZoneLoad, ...] = ()
-    keys: tuple[KioskChoice, ...] = ()
-    """The navigation keys that mean something now: ok, correct, cancel, help, *, #."""
-    seconds_left: int | None = None
-    """Until the page changes by itself, where the resident should know."""
-    language: Literal["zh", "en"] = "zh"
-    """Which language stands large; back to Chinese after each visit."""
-
-
-class CalledNumber(Frozen):
-    """A call as the board shows it."""
-
-    number: str
-    window: str
-    zone: str
-    call_no: int
-    at: str
-    announcement: Text
-    event: int
-    """Number of the event, so that a board can tell new calls from known ones."""
-
-
-class BoardView(Frozen):
-    """The hall board, complete."""
-
-    hall: Text
-    clock: str
-    day_open: bool
-    calls: tuple[CalledNumber, ...]
-    """Newest first."""
-    zones: tuple[ZoneLoad, ...]
-    missed: tuple[str, ...]
-    last_event: int
 
 
 class QueueLoad(Frozen):
@@ -185,6 +71,10 @@ class WaitingTicket(Frozen):
     state: TicketState
     priority: Priority
     requeued: bool = False
+    slot: str = ""
+    """Hall time HH:MM at which an appointment begins."""
+    transferred: bool = False
+    pinned: bool = False
 
 
 class CurrentTicket(Frozen):
@@ -206,6 +96,16 @@ class CurrentTicket(Frozen):
     materials: tuple[MaterialNeed, ...] = ()
     filed: tuple[str, ...] = ()
     """Material codes filed so far."""
+    ticked: tuple[str, ...] = ()
+    """Material codes that the clerk has seen and found good."""
+    facts: tuple[tuple[Text, Text], ...] = ()
+    """Label and value: what is published about the item."""
+    usual_minutes: int | None = None
+    """How long such a visit takes as a rule."""
+    waited_s: int = 0
+    """From taking the number to the call."""
+    notes: tuple[NoteView, ...] = ()
+    """What clerks have noted about it, oldest first."""
 
 
 class MaterialNeed(Frozen):
@@ -274,6 +174,15 @@ class WindowView(Frozen):
     evaluation: Text | None = None
     """Whether the last resident was asked for an evaluation and answered; never the answer."""
     scan: ScanJobView | None = None
+    pause: PauseView | None = None
+    """Set while the window is in 暂停服务."""
+    messages: tuple[MessageView, ...] = ()
+    """Newest first."""
+    devices: tuple[DeviceLamp, ...] = ()
+    served_today: int = 0
+    """Visits that this clerk has finished today."""
+    outcome_required: bool = True
+    """Whether the clerk is asked at the end how the visit ended."""
     to_province: int = 0
     """Events not yet acknowledged."""
     last_event: int = 0
@@ -374,25 +283,14 @@ class DeviceView(Frozen):
     """Median time of its last twenty answers; None before the first."""
 
 
-class KeyPressed(Frozen):
-    """A touch or a key of the browser on a kiosk page."""
-
-    key: str = Field(pattern=r"^([0-9*#]|ok|correct|cancel|help)$")
-    revision: int | None = None
-
-
 class IssueAtCounter(Frozen):
     """A number issued by a clerk for somebody without a kiosk."""
 
     item: str = Field(min_length=1, max_length=64)
     request_id: str = Field(min_length=8, max_length=64)
     priority: Priority = Priority.NORMAL
-
-
-class SignIn(Frozen):
-    """A clerk takes a window."""
-
-    clerk: ClerkId
+    more_items: tuple[str, ...] = Field(default=(), max_length=9)
+    """Other things that the same number is for."""
 
 
 class CallNext(Frozen):
@@ -418,6 +316,8 @@ class Park(AboutCurrent):
 
     reason: ParkReason = ParkReason.OTHER
     hold: Hold = Hold.HERE
+    stage: str = Field(default="", max_length=40)
+    """The step that must come back first, where `hold` is `stage`."""
 
 
 class Finish(AboutCurrent):
@@ -433,6 +333,8 @@ class Transfer(AboutCurrent):
     to_window: WindowCode | None = None
     to_zone: str | None = Field(default=None, max_length=8)
     keep_position: bool = True
+    come_back: bool = False
+    """A detour: finished there, the ticket comes back here."""
     reason: str = Field(default="other", max_length=40)
 
     @model_validator(mode="after")
@@ -473,6 +375,8 @@ class FilePages(Frozen):
     material_name: str = Field(default="", max_length=200)
     pages: tuple[int, ...] = Field(min_length=1)
     copy_kind: CopyKind = CopyKind.ORIGINAL_SEEN
+    local_case_no: str = Field(default="", max_length=40)
+    """Case that they belong to; empty: the open one of the ticket, if there is one only."""
     replace: bool = False
     """They take the place of what was last filed as this material, because that scan was bad."""
 

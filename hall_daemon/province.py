@@ -19,6 +19,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from types import TracebackType
+from typing import Any
+from urllib.parse import quote
 
 import httpx
 from pydantic import TypeAdapter
@@ -26,8 +28,9 @@ from pydantic import TypeAdapter
 from hall_daemon import province_replies as replies
 from hall_daemon.clock import Clock, http_date_ms
 from hall_daemon.privacy import Key, signature, sm3_hex
-from hall_daemon.province_replies import ProvinceError, Reply, Unreachable, Why, read, read_all, refusal
+from hall_daemon.province_replies import ProvinceError, Reply, Unreachable, Why, read, read_all, read_object, refusal
 from hall_daemon.province_shapes import (
+    AppointmentPage,
     BatchAnswer,
     Command,
     DayClaim,
@@ -166,6 +169,20 @@ class Province:
         """§3.4; signed with another key to find out whether it is good."""
         reply = await self._send("GET", self._at("keys"), key=key)
         return read_all(reply, self._keys)
+
+    async def catalog(self, since: int, known: int) -> dict[str, Any] | None:
+        """§7.6: what is newer than `since`, whole or as a difference; None if `known` is the newest.
+
+        Any: read by the catalogue's own rules, which keep members that nobody here knows. Raises ProvinceError.
+        """
+        headers = {"If-None-Match": f'"{known}"'} if known else {}
+        reply = await self._send("GET", self._at(f"catalog?since={since}"), headers=headers)
+        return None if reply.status == 304 else read_object(reply)
+
+    async def appointments(self, first: str, last: str, cursor: str) -> AppointmentPage:
+        """§7.7: appointments of these days that changed after the cursor, one page."""
+        at = f"appointments?from={first}&to={last}" + (f"&changed_since={quote(cursor, safe='')}" if cursor else "")
+        return read(await self._send("GET", self._at(at)), AppointmentPage)
 
     async def commands(self, after: int, wait_s: int) -> tuple[Command, ...]:
         """§7.8: commands after this id; the province holds the question for so many seconds."""

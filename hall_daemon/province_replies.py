@@ -10,10 +10,11 @@ Source: province.md §7.5, §10. Pure: judges what was received, sends nothing.
 from __future__ import annotations
 
 import email.utils
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
@@ -149,6 +150,19 @@ def read_all(reply: Reply, shape: TypeAdapter[tuple[M, ...]]) -> tuple[M, ...]:
         return shape.validate_json(reply.body)
     except ValidationError as exc:
         raise _strange(reply) from exc
+
+
+def read_object(reply: Reply) -> dict[str, Any]:
+    """The same for an object that somebody else checks. Any: of every JSON type."""
+    if reply.status != 200:
+        raise refusal(reply)
+    try:
+        found = json.loads(reply.body) if reply.media == "application/json" else None
+    except (ValueError, RecursionError) as exc:
+        raise _strange(reply) from exc
+    if not isinstance(found, dict):
+        raise _strange(reply)
+    return found
 
 
 def offset(reply: Reply, *good: int) -> int:

@@ -133,6 +133,31 @@ class DayVerdict(Answer):
     missing_blobs: tuple[BlobId, ...] = ()
 
 
+class Appointment(Answer):
+    """§7.7: a slot that somebody booked."""
+
+    id: str = Field(min_length=1, max_length=64)
+    code6: str = Field(max_length=16)
+    item_codes: list[str]
+    bizdate: str = Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
+    slot_start: str
+    slot_end: str
+    id_type: str
+    id_hmac: Sm3Hex
+    name_masked: str
+    phone_tail4: str
+    state: Literal["booked", "cancelled", "checked_in", "no_show"]
+    rev: int = Field(ge=1)
+
+
+class AppointmentPage(Answer):
+    """§7.7: changes after a cursor."""
+
+    items: list[Appointment]
+    next_cursor: str | None = None
+    as_of: str
+
+
 class Command(Answer):
     """§7.8. Any: arguments differ by type."""
 

@@ -9,13 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
-import hashlib
 import logging
 import multiprocessing
-import os
 import shutil
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -28,10 +24,11 @@ from typing import Literal
 from sqlmodel import Session, col, select
 
 from drivers.base import ColorMode, Condition, Page, PageSource, Refused, ScanProfile
-from hall_daemon import privacy
+from hall_daemon import case_lookups
 from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
 from hall_daemon.events import Blob, MaterialPage, MaterialReplaced, MaterialScanned, PageQuality
 from hall_daemon.hall import Hall
+from hall_daemon.imaging_page import PageUnreadable, ReadPage, end_with_parent, read_page, spool
 from hall_daemon.profile import Item
 from hall_daemon.protocol import FilePages, ScanJobView, ScanPageView, StartScan, Text
 from hall_daemon.store import Tx
@@ -59,26 +56,6 @@ class ScanRefused(HallError):
     @property
     def sentence(self) -> Text:
         return self._sentence
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReadPage:
-    """What imaging made of a page, already in the spool."""
-
-    blob: str
-    sm3: str
-    bytes: int
-    width: int
-    height: int
-    dpi: int
-    color: bool
-    rotation: int
-    skew_mdeg: int
-    blur: int
-    blurred: bool
-    edges_ok: bool
-    blank: bool
-    codes: tuple[str, ...]
 
 
 @dataclass
@@ -220,11 +197,12 @@ class Scanning:
             copy_kind=order.copy_kind.value, pages=[p.blob for p in pages], filed_ms=tx.now_ms, clerk=session.clerk,
             window=job.window,
         )  # fmt: skip
+        case = case_lookups.case_for(tx.session, ticket.id, order.local_case_no)
         replaced = _last_filed(tx.session, ticket.id, row.code) if order.replace else None
         tx.session.add(row)
         event = tx.emit(
             MaterialScanned(
-                material_id=row.id, ticket_id=ticket.id, material_code=row.code, material_name=name,
+                material_id=row.id, ticket_id=ticket.id, local_case_no=case, material_code=row.code, material_name=name,
                 copy_kind=order.copy_kind, device_id=job.device, clerk_id=session.clerk,
                 pages=tuple(_page_of_event(no, page) for no, page in enumerate(pages, start=1)),
                 quality=PageQuality(
@@ -297,7 +275,7 @@ class Scanning:
         """One process, started by spawn (a fork after OpenCV is loaded can hang), when the first page comes."""
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_end_with_parent)
+            self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=end_with_parent)
         return self._pool
 
     def _limit_s(self, device: str) -> float:
@@ -313,47 +291,6 @@ def is_tight(folder: Path) -> bool:
     """Whether this disk is too full for another scan job; the rest is kept for tickets."""
     usage = shutil.disk_usage(folder)
     return usage.free < usage.total * RESERVE + LARGEST_JOB_BYTES
-
-
-class PageUnreadable(Exception):
-    """The page is no image that can be read; the sentence says why."""
-
-
-def read_page(folder: Path, original: str, media: str, dpi: int, color: bool) -> ReadPage:
-    """In the imaging process: crop, straighten, read codes, and spool the result. Raises PageUnreadable."""
-    from hall_daemon import imaging  # noqa: PLC0415 - only this process pays for OpenCV
-
-    try:
-        result = imaging.process((folder / original).read_bytes(), media, dpi)
-    except imaging.ImagingError as exc:
-        raise PageUnreadable(str(exc)) from exc
-    name = spool(folder, result.jpeg)
-    return ReadPage(
-        blob=f"sha256:{name}", sm3=privacy.sm3_hex(result.jpeg), bytes=len(result.jpeg), width=result.width,
-        height=result.height, dpi=result.dpi, color=color, rotation=result.rotation, skew_mdeg=result.skew_left_mdeg,
-        blur=result.blur, blurred=result.blur >= imaging.BLURRED, edges_ok=result.edges_ok, blank=result.blank,
-        codes=tuple(code.text for code in result.codes),
-    )  # fmt: skip
-
-
-def spool(folder: Path, data: bytes) -> str:
-    """Keep bytes under their SHA-256; on the disk, name included, when this returns."""
-    name = hashlib.sha256(data).hexdigest()
-    target = folder / name
-    if target.exists() and target.stat().st_size == len(data):
-        return name
-    temporary = folder / f".{name}.{os.getpid()}"
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(target)
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    return name
 
 
 def _keep_blob(tx: Tx, page: ReadPage) -> None:
@@ -445,13 +382,3 @@ def _sweep(folder: Path, known: set[str]) -> None:
     for file in folder.iterdir():
         if file.is_file() and file.name not in known and file.stat().st_mtime < horizon:
             file.unlink()
-
-
-def _end_with_parent() -> None:
-    """The imaging process must not outlive a daemon that was killed. Source: prctl(2), PR_SET_PDEATHSIG."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-    daemon = multiprocessing.parent_process()
-    if daemon is not None and os.getppid() != daemon.pid:
-        os._exit(1)  # it was killed while this process was still loading: no signal will come any more
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # one page at a time; threads of the library gained nothing
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

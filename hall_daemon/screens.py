@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from hall_daemon.announcing import Announcing
-from hall_daemon.clock import Clock, hour_minute, rfc3339
+from hall_daemon.clock import hour_minute, rfc3339
+from hall_daemon.desk import Desk
 from hall_daemon.devices import Devices
 from hall_daemon.evaluating import Evaluating
 from hall_daemon.hall import Hall
 from hall_daemon.outbox import Outbox
+from hall_daemon.profile import Item, Window
 from hall_daemon.protocol import (
-    BoardView,
     CurrentTicket,
     MaterialNeed,
     ParkedTicket,
@@ -17,8 +18,8 @@ from hall_daemon.protocol import (
     Text,
     WaitingTicket,
     WindowView,
-    ZoneLoad,
 )  # fmt: skip
+from hall_daemon.protocol_clerks import DeviceLamp
 from hall_daemon.queueing import may_resume
 from hall_daemon.scanning import Scanning
 from hall_daemon.signage import Signage
@@ -34,10 +35,11 @@ class Screens:
 
     def __init__(
         self, *, hall: Hall, devices: Devices, signage: Signage, announcing: Announcing, evaluating: Evaluating,
-        scanning: Scanning, outbox: Outbox | None, clock: Clock,
+        scanning: Scanning, outbox: Outbox | None, desk: Desk,
     ) -> None:  # fmt: skip
         self._hall, self._devices, self._signage, self._announcing = hall, devices, signage, announcing
-        self._evaluating, self._scanning, self._outbox, self._clock = evaluating, scanning, outbox, clock
+        self._evaluating, self._scanning, self._outbox, self._clock = evaluating, scanning, outbox, hall.clock
+        self._desk = desk
 
     async def window(self, code: str) -> WindowView:
         """A clerk's screen. Raises NotFound."""
@@ -45,8 +47,8 @@ class Screens:
         if window is None:
             raise NotFound(what=code)
         snapshot = await self._hall.snapshot()
-        waiting = snapshot.waiting_for(code, window.queues)
         clerk = snapshot.sessions.get(code)
+        waiting = snapshot.line_at(self._hall.place(code, clerk), self._hall.moment())
         current = snapshot.at_window(code)
         return WindowView(
             window=code,
@@ -70,28 +72,12 @@ class Screens:
             notices=self._notices(code, current),
             evaluation=self._evaluating.notice(code),
             scan=self._scanning.view(code),
+            pause=await self._desk.pause_of(code),
+            messages=self._desk.messages_at(code),
+            devices=self._lamps(window),
+            served_today=self._desk.served(snapshot.bizdate, clerk) if clerk else 0,
+            outcome_required=self._hall.config.desk.outcome_required,
             to_province=self._outbox.status().backlog_events if self._outbox else 0,
-            last_event=snapshot.event,
-        )
-
-    async def board(self, zone: str = "") -> BoardView:
-        """The hall board, of one zone or the whole hall."""
-        snapshot = await self._hall.snapshot()
-        return BoardView(
-            hall=self._hall.profile.hall,
-            clock=hour_minute(self._clock.now_ms()),
-            day_open=snapshot.day_open,
-            calls=tuple(c for c in self._signage.calls if not zone or c.zone == zone),
-            zones=tuple(
-                ZoneLoad(zone=z.code, name=z.name, waiting=snapshot.waiting_in_zone(z.code))
-                for z in self._hall.profile.zones.values()
-                if not zone or z.code == zone
-            ),
-            missed=tuple(
-                t.number
-                for t in snapshot.tickets
-                if t.state is TicketState.NO_SHOW and (not zone or t.zone.code == zone)
-            ),
             last_event=snapshot.event,
         )
 
@@ -104,14 +90,28 @@ class Screens:
                 MaterialNeed(code=m.code, name=m.name, required=m.need == "required") for m in ticket.item.materials
             ),
             filed=snapshot.filed.get(ticket.ticket_id, ()),
+            ticked=tuple(m.code for m in ticket.item.materials if m.code in self._desk.ticks(ticket.ticket_id)),
+            facts=_published(ticket.item), usual_minutes=ticket.item.minutes,
+            waited_s=max(0, ((ticket.called_ms or self._clock.now_ms()) - ticket.issued_ms) // 1000),
+            notes=self._desk.notes(ticket.ticket_id),
         )  # fmt: skip
 
     def _line(self, ticket: TicketInfo) -> WaitingTicket:
         return WaitingTicket(
             number=ticket.number, queue=ticket.queue, item=ticket.item.short.zh, state=ticket.state,
             waited_s=max(0, (self._clock.now_ms() - ticket.issued_ms) // 1000), priority=ticket.priority,
-            requeued=ticket.no_shows > 0,
+            requeued=ticket.no_shows > 0, transferred=ticket.for_window is not None,
+            slot=hour_minute(ticket.slot_start_ms) if ticket.slot_start_ms is not None else "",
+            pinned=ticket.pinned_ms is not None,
         )  # fmt: skip
+
+    def _lamps(self, window: Window) -> tuple[DeviceLamp, ...]:
+        lamps = []
+        for kind in ("scanner", "display", "caller", "evaluator"):
+            if name := getattr(window, kind):
+                view = self._devices.view(name)
+                lamps.append(DeviceLamp(kind=kind, well=view.link == "online", off=view.link == "disabled"))
+        return tuple(lamps)
 
     def _queue_load(self, queue: str, waiting: list[TicketInfo]) -> QueueLoad:
         mine = [t for t in waiting if t.queue == queue]
@@ -122,7 +122,7 @@ class Screens:
         )  # fmt: skip
 
     def _clerk_name(self, clerk: str | None) -> str:
-        known = self._hall.config.clerks.get(clerk or "")
+        known = self._hall.staff.get(clerk or "")
         return known.name if known else ""
 
     @staticmethod
@@ -140,6 +140,21 @@ class Screens:
         if current is not None:
             notices += _about(current)
         return tuple(notices)
+
+
+def _published(item: Item) -> tuple[tuple[Text, Text], ...]:
+    """What a clerk looks up about an item."""
+    facts = item.published
+    days = text("item.days", n=item.promise_days, law=facts.legal_days) if item.promise_days else text("item.at_once")
+    found = [
+        (text("item.time"), days),
+        (text("item.fee"), Text(zh=facts.fee, en=facts.fee) if facts.fee else text("item.free")),
+    ]
+    if facts.basis:
+        found.append((text("item.basis"), Text(zh="；".join(facts.basis))))
+    if facts.responsible:
+        found.append((text("item.responsible"), Text(zh=" ".join(p for p in (facts.responsible, facts.phone) if p))))
+    return tuple(found)
 
 
 _OF_SLIP = {SlipState.FAILED: "notice.slip_not_printed", SlipState.UNKNOWN: "notice.slip_unknown"}

@@ -13,6 +13,7 @@ from sqlmodel import Session, col, select
 from hall_daemon.events import ProfileChanged
 from hall_daemon.queueing import LAST_SERIAL, series
 from hall_daemon.tables import CounterRow, EventRow
+from hall_daemon.tables_cases import CaseCounterRow
 from hall_daemon.words import Lane
 
 FLOOR_OFFLINE = 200
@@ -30,7 +31,22 @@ def lift_unseen(session: Session, bizdates: Iterable[str]) -> dict[str, int]:
             counter.last = min(LAST_SERIAL, -(-(counter.last + FLOOR_OFFLINE) // 100) * 100)
             session.add(counter)
             floors[name] = max(counter.last, floors.get(name, 0))
+        _lift_cases(session, bizdate)
     return floors
+
+
+def _lift_cases(session: Session, bizdate: str) -> None:
+    """Cases and notices are numbered by the day too; the province counts no series of theirs."""
+    for name in ("case", "notice"):
+        counter = session.get(CaseCounterRow, (bizdate, name)) or CaseCounterRow(bizdate=bizdate, series=name, last=0)
+        counter.last = -(-(counter.last + FLOOR_OFFLINE) // 100) * 100
+        session.add(counter)
+
+
+def counted(session: Session, bizdates: Iterable[str]) -> list[tuple[str, str, int]]:
+    """Every series of these days as it stands: day, series, last."""
+    rows = session.exec(select(CounterRow).where(col(CounterRow.bizdate).in_(set(bizdates))))
+    return [(row.bizdate, row.series, row.last) for row in rows]
 
 
 def behind(session: Session, bizdate: str, known: Mapping[str, Mapping[str, int]]) -> dict[tuple[str, str], int]:

@@ -8,6 +8,8 @@ that carry its own date; a day never goes back, whatever the clock says.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from sqlmodel import Session, col, func, select
 
@@ -18,6 +20,7 @@ from hall_daemon.events import (
     DayClosed,
     DayOpened,
     NoShow,
+    OperatorActed,
     ProfileChanged,
     ProfileDevice,
     ProfileQueue,
@@ -28,12 +31,16 @@ from hall_daemon.events import (
 )  # fmt: skip
 from hall_daemon.hall import Hall
 from hall_daemon.store import Tx
-from hall_daemon.tables import DayRow, EvaluationRow, EventRow, MaterialRow, MetaRow, SessionRow, TicketRow
-from hall_daemon.tickets import DayIsOpen, DayIsOver, HallClosed, MustFinishFirst
+from hall_daemon.tables import CarriedRow, DayRow, EvaluationRow, EventRow, MaterialRow, MetaRow, SessionRow, TicketRow
+from hall_daemon.tickets import ConfirmClose, DayIsOpen, DayIsOver, HallClosed, MustFinishFirst
 from hall_daemon.words import OPEN_STATES, Outcome, PrintReason, PrintResult, SlipState, TicketState
 
 _log = logging.getLogger("hall.day")
 
+VALID_AFTER_EMERGENCY_MS = 2 * 3600 * 1000
+"""So long a number stays valid after an emergency (fault G08)."""
+CLOCK = "clock"
+"""Who acted, where the hour has come."""
 NIGHT_MS = 4 * 3600 * 1000
 """A day on which nobody was issued, called or served for so long is over, once its date has passed."""
 
@@ -49,48 +56,188 @@ async def start(hall: Hall) -> None:
     if day is not None and day.bizdate < today and await hall.store.read(lambda s: _forgotten(s, now_ms)):
         await close(hall, force=True)
         day = await hall.store.read(lookups.latest_day)
-    if day is None or (day.closed_ms is not None and day.bizdate < today):
+    over = day is None or (day.closed_ms is not None and day.bizdate < today)
+    # With opening hours the day is opened when they say so, by day_keeping.
+    if over and not hall.day.hours.known:
         await open_day(hall)
         return
-    hall.count_open_time_from(day.open_ms)
-    hall.day_open = day.closed_ms is None
+    if day is not None:
+        hall.count_open_time_from(day.open_ms)
+    hall.day.take(day)
+    await hall.waits.take_up()
 
 
 async def open_day(hall: Hall) -> int:
-    """Open the day of today's date; an earlier one that was never closed is closed first.
+    """Open the day of today's date, or that of last evening's service; one that was never closed is closed first.
 
     Raises DayIsOpen, DayIsOver (closed already, or the clock stands before it), MustFinishFirst.
     """
+    now_ms = hall.clock.now_ms()
+    plan = hall.day.hours.plan_at(now_ms, hall.profile.calendar)
+    bizdate = plan.bizdate if plan is not None else hall.clock.today().isoformat()
 
     def verb(tx: Tx) -> int:
         latest = lookups.latest_day(tx.session)
-        bizdate = hall.clock.today().isoformat()
         if latest is not None and bizdate <= latest.bizdate:
             raise (DayIsOpen if latest.closed_ms is None else DayIsOver)(bizdate=latest.bizdate)
         if latest is not None and latest.closed_ms is None:
-            _close(tx, force=False)
-        tx.session.add(DayRow(bizdate=bizdate, opened_ms=tx.now_ms))
+            _close(hall, tx, force=False)
+        row = DayRow(bizdate=bizdate, opened_ms=tx.now_ms, planned_close_ms=plan.closes_ms if plan else None)
+        tx.session.add(row)
         tx.bizdate = bizdate
-        return tx.emit(DayOpened(planned_open=hour_minute(tx.now_ms), planned_close="23:59"))
+        tx.session.flush()
+        for each in hall.at_opening:
+            each(tx, bizdate)
+        _follow(hall, tx, row)
+        return tx.emit(
+            DayOpened(
+                planned_open=hour_minute(plan.opens_ms if plan else tx.now_ms),
+                planned_close=hour_minute(plan.closes_ms) if plan else "23:59",
+            )
+        )
 
     event = await hall.store.write(verb)
     hall.count_open_time_from(0)
-    hall.day_open = True
     hall.changed.ring()
     _log.info("opened")
     return event
 
 
-async def close(hall: Hall, *, force: bool = False) -> int:
-    """Close the day: waiting and no-show tickets expire, parked ones end as left.
+@dataclass(frozen=True, kw_only=True)
+class Leftovers:
+    """Who is still there when the day is to be closed."""
 
-    Raises MustFinishFirst while somebody is being served, unless `force` (nobody can be there any more).
+    waiting: int = 0
+    called: int = 0
+    parked: int = 0
+    no_show: int = 0
+
+    @property
+    def people(self) -> int:
+        """Who is in the hall, as far as the hall knows; who did not come when called is not."""
+        return self.waiting + self.called + self.parked
+
+
+async def leftovers(hall: Hall) -> Leftovers:
+    """Counts of the open tickets, which a person must have seen to close the day."""
+    return await hall.store.read(_leftovers)
+
+
+async def close(hall: Hall, *, force: bool = False, carry: bool = False) -> int:
+    """Close the day: waiting and no-show tickets expire, parked ones end as left. All of it in one transaction.
+
+    `carry`: who held a number that expires comes first the next time. Raises MustFinishFirst while somebody is being
+    served, unless `force` (nobody can be there any more).
     """
-    event = await hall.store.write(lambda tx: _close(tx, force=force))
-    hall.day_open = False
+    event = await hall.store.write(lambda tx: _close(hall, tx, force=force, carry=carry))
     hall.changed.ring()
     _log.info("closed")
     return event
+
+
+async def close_confirmed(hall: Hall, by: str, seen: Leftovers | None) -> int:
+    """Close by a person's word. Raises ConfirmClose unless `seen` says who is still there, MustFinishFirst."""
+
+    def verb(tx: Tx) -> int:
+        left = _leftovers(tx.session)
+        if left.people and (seen is None or left != replace(seen, no_show=left.no_show)):
+            raise ConfirmClose(waiting=left.waiting, parked=left.parked, called=left.called)
+        counts = f"waiting={left.waiting} called={left.called} parked={left.parked} no_show={left.no_show}"
+        tx.emit(_acted(by, "day.close", "done", counts))
+        return _close(hall, tx, force=False)
+
+    event = await hall.store.write(verb)
+    hall.changed.ring()
+    _log.info("closed by %s", by)
+    return event
+
+
+async def drain(hall: Hall, by: str = "") -> int:
+    """Give no more numbers; who has one is served. `by` is empty where the hour has come. Raises HallClosed."""
+
+    def verb(tx: Tx) -> int:
+        row = _open_row(tx)
+        if row.draining_ms is not None:
+            return lookups.last_event(tx.session)
+        row.draining_ms = tx.now_ms
+        _follow(hall, tx, row)
+        return tx.emit(_acted(by or CLOCK, "day.drain", "done", None))
+
+    return await _told(hall, verb)
+
+
+async def reopen(hall: Hall, by: str) -> int:
+    """Take back draining or an emergency: numbers are given again, everybody keeps their place. Raises HallClosed."""
+
+    def verb(tx: Tx) -> int:
+        row = _open_row(tx)
+        row.draining_ms = row.halted_ms = row.halted_until_ms = None
+        # Past the planned hour it would drain again at once: who reopens decides the end too.
+        if row.planned_close_ms is not None and row.planned_close_ms <= tx.now_ms:
+            row.planned_close_ms = None
+        _follow(hall, tx, row)
+        return tx.emit(_acted(by, "day.reopen", "done", None))
+
+    return await _told(hall, verb)
+
+
+async def emergency(hall: Hall, by: str, reason: str, *, valid: bool) -> int:
+    """紧急闭厅, one action: nobody is called and no number given, and what becomes of the numbers is on record.
+
+    `valid`: they stay so for two hours, after which they are carried over; else the day is closed now, and who held
+    one comes first the next time. Who is at a window is left to the clerk, unless the day is closed. Raises HallClosed.
+    """
+
+    def verb(tx: Tx) -> int:
+        row = _open_row(tx)
+        decision = "valid_2h" if valid else "priority_next_day"
+        event = tx.emit(_acted(by, "day.emergency_close", decision, reason))
+        if not valid:
+            return _close(hall, tx, force=True, carry=True)
+        row.halted_ms, row.halted_until_ms = tx.now_ms, tx.now_ms + VALID_AFTER_EMERGENCY_MS
+        _follow(hall, tx, row)
+        return event
+
+    return await _told(hall, verb)
+
+
+async def _told(hall: Hall, verb: Callable[[Tx], int]) -> int:
+    event = await hall.store.write(verb)
+    hall.changed.ring()
+    return event
+
+
+def _open_row(tx: Tx) -> DayRow:
+    row = lookups.latest_day(tx.session)
+    if row is None or row.closed_ms is not None:
+        raise HallClosed()
+    return row
+
+
+def _follow(hall: Hall, tx: Tx, row: DayRow) -> None:
+    """Everybody sees the day's row as it is from the commit on."""
+    tx.session.add(row)
+    tx.session.flush()
+    now = DayRow(**row.model_dump())
+    tx.after.append(lambda: hall.day.take(now))
+
+
+def _acted(by: str, action: str, result: str, reason: str | None) -> OperatorActed:
+    return OperatorActed(
+        actor="technician", actor_id=by, action=action, target="hall", result=result, reason_text=reason or None
+    )
+
+
+def _leftovers(session: Session) -> Leftovers:
+    day = lookups.latest_day(session)
+    if day is None or day.closed_ms is not None:
+        return Leftovers()
+    question = select(TicketRow.state, func.count()).where(TicketRow.bizdate == day.bizdate).group_by(TicketRow.state)
+    counts = dict(session.exec(question).all())
+    return Leftovers(
+        waiting=counts.get(TicketState.WAITING.value, 0), called=counts.get(TicketState.CALLED.value, 0),
+        parked=counts.get(TicketState.PARKED.value, 0), no_show=counts.get(TicketState.NO_SHOW.value, 0),
+    )  # fmt: skip
 
 
 def _forgotten(session: Session, now_ms: int) -> bool:
@@ -102,7 +249,7 @@ def _forgotten(session: Session, now_ms: int) -> bool:
     return now_ms - max(last or 0, day.opened_ms) >= NIGHT_MS
 
 
-def _close(tx: Tx, *, force: bool) -> int:
+def _close(hall: Hall, tx: Tx, *, force: bool, carry: bool = False) -> int:
     day = lookups.latest_day(tx.session)
     if day is None or day.closed_ms is not None:
         raise HallClosed()
@@ -112,13 +259,28 @@ def _close(tx: Tx, *, force: bool) -> int:
             raise MustFinishFirst(number=row.number)
     for row in rows:
         if TicketState(row.state) in OPEN_STATES:
+            if carry:
+                _carry(tx, row)
             _end(tx, row)
     for session in tx.session.exec(select(SessionRow)):
         tx.session.delete(session)
     tx.session.flush()
     day.closed_ms = tx.now_ms
-    tx.session.add(day)
+    _follow(hall, tx, day)
+    for each in hall.at_closing:
+        each(tx)
     return tx.emit(_summary(tx, day.bizdate), bizdate=day.bizdate)
+
+
+def _carry(tx: Tx, row: TicketRow) -> None:
+    """Who holds this number comes first the next time: by the same person, or the old number at the desk."""
+    if row.state in (TicketState.WAITING.value, TicketState.CALLED.value, TicketState.NO_SHOW.value):
+        tx.session.add(
+            CarriedRow(
+                ticket_id=row.id, bizdate=row.bizdate, number=row.number, queue=row.queue, id_hmac=row.id_hmac,
+                phone_hmac=row.phone_hmac,
+            )
+        )  # fmt: skip
 
 
 def _end(tx: Tx, row: TicketRow) -> None:

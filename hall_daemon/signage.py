@@ -16,26 +16,32 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from drivers.base import CallDisplay, CallText, Condition, Refused
+from drivers.base import CallDisplay, Condition, Refused
+from hall_daemon.clock import hour_minute, ms_of
 from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown, Superseded, Urgency
 from hall_daemon.events import (
     DayClosed,
     DayOpened,
     Event,
+    EventCorrected,
     NoShow,
     OperatorActed,
     ServingStarted,
     TicketCalled,
+    TicketCancelled,
     TicketFinished,
     TicketParked,
+    TicketRequeued,
     TicketResumed,
     TicketTransferred,
 )  # fmt: skip
 from hall_daemon.hall import Hall
-from hall_daemon.protocol import CalledNumber, DeviceView, Text
+from hall_daemon.protocol import DeviceView, Text
+from hall_daemon.protocol_board import CalledNumber
 from hall_daemon.tables import EventRow
 from hall_daemon.texts import text
 from hall_daemon.tickets import Snapshot
+from hall_daemon.window_texts import PAGE_S, Page, WindowFacts, WindowState, cells_of, pages
 from hall_daemon.words import TicketState
 
 _log = logging.getLogger("hall.signage")
@@ -44,23 +50,36 @@ SHOW_LIMIT_S = 8.0
 SHOW_AGAIN_S = 2.0
 """After a display did not answer; one that goes offline meanwhile gets its text when it is back."""
 BOARD_CALLS = 12
+"""So many of the newest calls a board shows at least; those of the last minute it gets all, however many they are."""
+KEPT_CALLS = 120
+NEWS_MS = 60_000
 _AT_WINDOWS = (
     TicketCalled, ServingStarted, TicketParked, TicketResumed, TicketTransferred, NoShow, TicketFinished, OperatorActed,
-    DayClosed,
+    DayClosed, TicketRequeued, EventCorrected,
 )  # fmt: skip
 """Events after which a display may have to show something else."""
+_ENDS_CALL = (NoShow, TicketFinished, TicketTransferred, TicketCancelled)
+"""After these a call that still waits for its voice is not spoken (ux.md §4.2)."""
 
 
 class Signage:
     """What the displays should show, what they do show, and the calls of the board."""
 
-    def __init__(self, hall: Hall, devices: Devices) -> None:
-        self.calls: deque[CalledNumber] = deque(maxlen=BOARD_CALLS)
+    def __init__(self, hall: Hall, devices: Devices, rating: Callable[[str], bool] = lambda _window: False) -> None:
+        """`rating` tells whether a resident at a window has the evaluation question before them."""
+        self.calls: deque[CalledNumber] = deque(maxlen=KEPT_CALLS)
         """Newest first."""
         self._hall = hall
         self._devices = devices
         self._displays = {w.display: w.code for w in hall.profile.windows.values() if w.display}
-        self._asked: dict[str, tuple[CallText, ...] | None] = dict.fromkeys(self._displays)
+        self._ticket_of: dict[int, str] = {}
+        """Call → ticket, for the calls above: a board need not know."""
+        self._rating = rating
+        self._cells = {d: cells_of(hall.config.devices[d].options) for d in self._displays}
+        self._pages: dict[str, tuple[Page, ...]] = {}
+        self._page: dict[str, int] = dict.fromkeys(self._displays, 0)
+        self._turning: dict[str, asyncio.TimerHandle] = {}
+        self._asked: dict[str, Page | None] = dict.fromkeys(self._displays)
         """What each display was last asked to show; None: it may show anything."""
         self._failed: set[str] = set()
         self._due: dict[str, asyncio.Event] = {display: asyncio.Event() for display in self._displays}
@@ -90,11 +109,26 @@ class Signage:
             self._asked[display] = None
             self._due[display].set()
 
+    def window_changed(self, window: str) -> None:
+        """Something about a window changed that is no event: the evaluation question came or went."""
+        for display, at in self._displays.items():
+            if at == window:
+                self._due[display].set()
+
+    def board_calls(self, zone: str, now_ms: int) -> tuple[CalledNumber, ...]:
+        """Newest first: what a board shows, and all that one which was away for a moment has missed."""
+        mine = [call for call in self.calls if not zone or call.zone == zone]
+        return tuple(c for n, c in enumerate(mine) if n < BOARD_CALLS or now_ms - ms_of(c.at) < NEWS_MS)
+
     def _heard(self, event: Event) -> None:
         data = event.data
         if isinstance(data, TicketCalled):
             self.calls.appendleft(self._called(data, event.number, event.time))
-        elif isinstance(data, DayOpened):
+            self._ticket_of[event.number] = data.ticket_id
+            self._ticket_of.pop(next(iter(self._ticket_of)) if len(self._ticket_of) > KEPT_CALLS else -1, None)
+        elif isinstance(data, _ENDS_CALL):
+            self._call_is_over(data.ticket_id)
+        if isinstance(data, DayOpened):
             self.calls.clear()
             self._hall.changed.ring()
         # A step at one window may concern another (transfer, resume): each display compares for itself.
@@ -115,13 +149,29 @@ class Signage:
                 due.clear()
                 if self._devices.view(display).link != "online":
                     continue
-                forms = self._wanted(await self._hall.snapshot(), window)
+                forms = self._page_of(display, await self._hall.snapshot(), window)
                 if forms != self._asked[display]:
                     self._asked[display] = forms
                     # Not awaited: what comes next takes the place of a text that still waits for the line.
                     showing.create_task(self._show(display, window, forms), name=f"show on {display}")
 
-    async def _show(self, display: str, window: str, forms: tuple[CallText, ...]) -> None:
+    def _page_of(self, display: str, snapshot: Snapshot, window: str) -> Page:
+        """The page whose turn it is; several pages change every three seconds."""
+        wanted = pages(self._facts(snapshot, window), self._cells[display])
+        if wanted != self._pages.get(display):
+            self._pages[display], self._page[display] = wanted, 0
+        timer = self._turning.pop(display, None)
+        if timer is not None:
+            timer.cancel()
+        if len(wanted) > 1:
+            self._turning[display] = asyncio.get_running_loop().call_later(PAGE_S, self._turn, display)
+        return wanted[self._page[display] % len(wanted)]
+
+    def _turn(self, display: str) -> None:
+        self._page[display] += 1
+        self._due[display].set()
+
+    async def _show(self, display: str, window: str, forms: Page) -> None:
         urgency = Urgency.CALL if forms[0].attention else Urgency.ORDINARY
         try:
             await self._devices.call(display, _shower(forms), SHOW_LIMIT_S, urgency=urgency, topic="screen")
@@ -140,21 +190,36 @@ class Signage:
             self._failed.discard(display)
             self._hall.changed.ring()
 
-    def _wanted(self, snapshot: Snapshot, window: str) -> tuple[CallText, ...]:
-        """What belongs on the display, then what will do where that is too long or cannot be written."""
-        ticket = snapshot.at_window(window) if window in snapshot.sessions else None
-        called = ticket is not None and ticket.state is TicketState.CALLED
-        facts = {"window": window, "number": ticket.number if ticket else ""}
-        codes: tuple[str, ...] = ("window.idle",)
-        least = window
+    def _facts(self, snapshot: Snapshot, window: str) -> WindowFacts:
+        ticket = snapshot.at_window(window)
         if window not in snapshot.sessions:
-            codes, least = ("window.closed",), text("window.closed_least").en
-        elif ticket is not None:
-            codes = ("call.display", "call.display_short") if called else ("window.serving",)
-            least = ticket.number
-        # The English sentence is the longest: only a display without Chinese gets that far.
-        forms = (*(text(code, **facts).zh for code in codes), text(codes[0], **facts).en, least)
-        return tuple(CallText(text=form, attention=called) for form in forms)
+            return WindowFacts(window=window, state=WindowState.OFF)
+        if ticket is not None:
+            called = ticket.state is TicketState.CALLED
+            state = WindowState.CALLING if called else WindowState.SERVING
+            return WindowFacts(window=window, state=state, number=ticket.number)
+        if self._rating(window):
+            return WindowFacts(window=window, state=WindowState.RATING)
+        pause = snapshot.pauses.get(window)
+        if pause is not None:
+            until = hour_minute(pause.until_ms) if pause.until_ms else ""
+            return WindowFacts(
+                window=window, state=WindowState.PAUSED, until=until, other=self._instead_of(snapshot, window)
+            )
+        return WindowFacts(window=window, state=WindowState.IDLE)
+
+    def _instead_of(self, snapshot: Snapshot, window: str) -> str:
+        """An open window that serves what this one serves, of the same zone if there is one."""
+        paused = self._hall.profile.windows[window]
+        open_ones = [
+            w
+            for w in self._hall.profile.windows.values()
+            if w.code in snapshot.sessions
+            and w.code not in snapshot.pauses
+            and not set(w.queues).isdisjoint(paused.queues)
+        ]
+        open_ones.sort(key=lambda w: (w.zone != paused.zone, not set(w.queues) >= set(paused.queues)))
+        return open_ones[0].code if open_ones else ""
 
     def _called(self, data: TicketCalled, number: int, time: str) -> CalledNumber:
         window = self._hall.profile.windows.get(data.window_code)
@@ -168,6 +233,12 @@ class Signage:
             event=number,
         )
 
+    def _call_is_over(self, ticket_id: str) -> None:
+        """Nobody need hear it any more: whoever was called is gone, elsewhere, or done."""
+        for n, call in enumerate(self.calls):
+            if self._ticket_of.get(call.event) == ticket_id and not call.over:
+                self.calls[n] = call.model_copy(update={"over": True})
+
     async def _recall_board(self) -> None:
         """After a restart the board shows the calls of the service day again."""
 
@@ -176,7 +247,7 @@ class Signage:
                 select(EventRow)
                 .where(EventRow.type == TicketCalled.wire_type, EventRow.bizdate == self._hall.store.bizdate(session))
                 .order_by(col(EventRow.number).desc())
-                .limit(BOARD_CALLS)
+                .limit(KEPT_CALLS)
             )
             # An event that is said again in a later stream is the same call.
             first = {row.id: row for row in rows}
@@ -189,7 +260,7 @@ class Signage:
         self.calls.extend(call for call in await self._hall.store.read(question) if call.event not in known)
 
 
-def _shower(forms: tuple[CallText, ...]) -> Callable[[CallDisplay[Any, Any]], None]:
+def _shower(forms: Page) -> Callable[[CallDisplay[Any, Any]], None]:
     """Shows the first form that fits; a display refuses one that does not before it sends anything."""
 
     def show(display: CallDisplay[Any, Any]) -> None:

@@ -20,8 +20,9 @@ import logging
 import os
 import queue
 import sqlite3
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,14 +35,16 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 from sqlmodel import Session, SQLModel, col, func, select
 
-from hall_daemon import proof, serials
+from hall_daemon import proof, replay, serials, tables_board, tables_clerks
 from hall_daemon.clock import Clock, rfc3339
 from hall_daemon.events import Event, EventData, StreamOpened
 from hall_daemon.privacy import CHAIN_START, canonical, chain, leaf
-from hall_daemon.tables import ADDED_COLUMNS, SCHEMA_VERSION, EventRow, MetaRow, RefusedRow, StreamRow
+from hall_daemon.tables import ADDED_COLUMNS, SCHEMA_VERSION, DecisionRow, EventRow, MetaRow, RefusedRow, StreamRow
 from hall_daemon.words import StreamReason
 
 _log = logging.getLogger("store")
+_TABLES_ELSEWHERE = (tables_board, tables_clerks)
+"""Known to SQLModel by being imported."""
 _OF_STREAMS = StreamOpened(reason=StreamReason.INSTALL).subject
 T = TypeVar("T")
 
@@ -60,7 +63,9 @@ class Refused:
 
 
 _APPEND = insert(EventRow)
+_DECIDE = insert(DecisionRow)
 _LAST_OF_SUBJECT = sql("SELECT max(aggseq) FROM event WHERE subject = :subject")
+_LAST_NUMBER = sql("SELECT max(number) FROM event")
 _LATEST_DAY = sql("SELECT max(bizdate) FROM day")
 
 
@@ -84,6 +89,10 @@ class Tx:
     _store: Store
     _head: _Head
     events: list[Event] = field(default_factory=list)
+    catver: int = 0
+    """Version of the catalogue that its events are told under."""
+    after: list[Callable[[], None]] = field(default_factory=list)
+    """Done on the writer's thread once this is committed, before the next verb begins."""
 
     @property
     def streamid(self) -> str:
@@ -96,11 +105,32 @@ class Tx:
         return self._head.sequence + 1
 
     def emit(
-        self, data: EventData, event_id: str | None = None, bizdate: str | None = None, aggseq: int | None = None
-    ) -> int:
-        """Append an event of this change; its number."""
-        return self._append(data.wire_type, data.subject, data.model_dump(mode="json", exclude_none=True), data,
-                            event_id=event_id, bizdate=bizdate, aggseq=aggseq)  # fmt: skip
+        self, data: EventData, event_id: str | None = None, bizdate: str | None = None, aggseq: int | None = None,
+        time: str | None = None, kept: Mapping[str, Any] | None = None,
+    ) -> int:  # fmt: skip
+        """Append an event of this change; its number.
+
+        `kept` is what the event's shape has no room for and a replay needs (Any: JSON values); None members are left
+        out. `time` is when it happened, where that was not now.
+        """
+        number = self._append(data.wire_type, data.subject, data.model_dump(mode="json", exclude_none=True), data,
+                              event_id=event_id, bizdate=bizdate, aggseq=aggseq, time=time)  # fmt: skip
+        if kept is not None:
+            body = canonical({key: value for key, value in kept.items() if value is not None})
+            ticket_id = data.subject.removeprefix("ticket/") if data.subject.startswith("ticket/") else None
+            row = {"number": number, "ticket_id": ticket_id, "body": body}
+            self.session.connection().execute(_DECIDE, row)
+        return number
+
+    def keep_counters(self, counters: Iterable[tuple[str, str, int]]) -> None:
+        """Keep how far number series were lifted (day, series, last) beside the last event: no event tells of it."""
+        number = self.session.connection().execute(_LAST_NUMBER).scalar()
+        if number is None:
+            return
+        row = self.session.get(DecisionRow, number)
+        body = json.loads(row.body) if row is not None else {}
+        body["counters"] = [*body.get("counters", []), *(list(counter) for counter in counters)]
+        self.session.merge(DecisionRow(number=number, ticket_id=row.ticket_id if row else None, body=canonical(body)))
 
     def again(self, row: EventRow) -> int:
         """Append an event of an earlier stream under its old id, time, place in its subject and data."""
@@ -154,7 +184,7 @@ class Tx:
             "datacontenttype": "application/json",
             "streamid": self._head.streamid,
             "sequence": f"{self.next_sequence:016d}",
-            "catver": store.catalog_version,
+            "catver": self.catver,
             "clkstate": store.clock.state.value,
             "clkoffms": store.clock.offset_ms,
         }
@@ -303,10 +333,15 @@ class Store:
         """One transaction on the calling thread, which must be the only writer."""
         head = _Head(self._head.streamid, self._head.sequence, self._head.chain)
         with Session(self._connection) as session, session.begin():
-            tx = Tx(session=session, now_ms=self.clock.now_ms(), bizdate=self.bizdate(session), _store=self, _head=head)
+            tx = Tx(
+                session=session, now_ms=self.clock.now_ms(), bizdate=self.bizdate(session), catver=self.catalog_version,
+                _store=self, _head=head,
+            )  # fmt: skip
             result = verb(tx)
         self._head = head
         self._note_epoch()
+        for follow in tx.after:
+            follow()
         return result, tuple(tx.events)
 
     def _publish(self, events: tuple[Event, ...]) -> None:
@@ -411,9 +446,11 @@ class Store:
         unacked = _close(tx.session, previous) if previous else []
         tx._head.streamid, tx._head.sequence = self.clock.new_id(), 0
         row = StreamRow(streamid=tx.streamid, opened_ms=tx.now_ms, reason=reason.value)
-        floors = {}
+        floors, lifted = {}, list[tuple[str, str, int]]()
         if reason is StreamReason.RESTORE:
-            floors = serials.lift_unseen(tx.session, {tx.bizdate, max(tx.bizdate, self.clock.today().isoformat())})
+            days = {tx.bizdate, max(tx.bizdate, self.clock.today().isoformat())}
+            floors = serials.lift_unseen(tx.session, days)
+            lifted = serials.counted(tx.session, days)
         opened = StreamOpened(reason=reason, serial_floor=floors)
         if previous is not None:
             row.previous = previous.streamid
@@ -424,6 +461,8 @@ class Store:
         tx.session.add(row)
         tx.session.flush()
         tx.emit(opened, aggseq=_opening_aggseq(tx.session, unacked))
+        if lifted:
+            tx.keep_counters(lifted)
         for event_row in unacked:
             tx.again(event_row)
 
@@ -483,16 +522,37 @@ def _opening_aggseq(session: Session, repeated: list[EventRow]) -> int:
     return (acked or 0) + 1
 
 
-def verify(database: Path) -> str | None:
-    """Recompute leaves and chain of every stream; the first difference as a sentence, or None. Reads only."""
+def ask(database: Path, question: Callable[[Session], T]) -> T:
+    """Ask a database that a daemon may be writing to. Raises StoreError."""
     engine = _engine(database, read_only=True)
     try:
         with Session(engine) as session:
-            return proof.first_difference(session, read_epoch(database))
+            return question(session)
     except (DBAPIError, sqlite3.Error) as exc:
         raise StoreError(f"{database} cannot be read: {exc.orig if isinstance(exc, DBAPIError) else exc}") from exc
     finally:
         engine.dispose()
+
+
+def verify(database: Path) -> str | None:
+    """Recompute leaves and chain of every stream; the first difference as a sentence, or None. Reads only."""
+    return ask(database, lambda session: proof.first_difference(session, read_epoch(database)))
+
+
+def replay_differences(database: Path) -> list[replay.Difference]:
+    """Rebuild the tables from the event log in a fresh database, and compare: where they differ. Reads only."""
+
+    def question(live: Session) -> list[replay.Difference]:
+        with tempfile.TemporaryDirectory(prefix="hall-replay-") as folder:
+            engine = create_engine(f"sqlite:///{folder}/fresh.db")
+            SQLModel.metadata.create_all(engine)
+            try:
+                with Session(engine) as fresh:
+                    return replay.differences(live, fresh, replay.rebuild(replay.read_log(live)))
+            finally:
+                engine.dispose()
+
+    return ask(database, question)
 
 
 def epoch_path(database: Path) -> Path:

@@ -9,8 +9,32 @@ from __future__ import annotations
 from sqlalchemy import JSON, CheckConstraint, Column, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-SCHEMA_VERSION = 3
-ADDED_COLUMNS = (("ticket", "card_expired", "BOOLEAN NOT NULL DEFAULT 0"),)
+SCHEMA_VERSION = 4
+ADDED_COLUMNS = (
+    ("ticket", "card_expired", "BOOLEAN NOT NULL DEFAULT 0"),
+    ("ticket", "lane", "VARCHAR NOT NULL DEFAULT ''"),
+    ("ticket", "arrived_ms", "INTEGER NOT NULL DEFAULT 0"),
+    ("ticket", "callable_ms", "INTEGER"),
+    ("ticket", "appointment_id", "VARCHAR"),
+    ("ticket", "slot_start_ms", "INTEGER"),
+    ("ticket", "slot_end_ms", "INTEGER"),
+    ("ticket", "pinned_ms", "INTEGER"),
+    ("ticket", "pin_reason", "VARCHAR"),
+    ("ticket", "legs", "JSON NOT NULL DEFAULT '[]'"),
+    ("ticket", "first_clerk", "VARCHAR"),
+    ("ticket", "back_queue", "VARCHAR"),
+    ("ticket", "back_window", "VARCHAR"),
+    ("ticket", "stage", "VARCHAR"),
+    ("ticket", "counted_ms", "INTEGER"),
+    ("ticket", "counted_calls", "INTEGER NOT NULL DEFAULT 0"),
+    ("ticket", "stint_ms", "INTEGER"),
+    ("ticket", "worked_ms", "INTEGER NOT NULL DEFAULT 0"),
+    ("ticket", "catver", "INTEGER NOT NULL DEFAULT 0"),
+    ("day", "planned_close_ms", "INTEGER"),
+    ("day", "draining_ms", "INTEGER"),
+    ("day", "halted_ms", "INTEGER"),
+    ("day", "halted_until_ms", "INTEGER"),
+)
 """Table, column and its kind: what later schemas added to tables that were there."""
 
 
@@ -59,6 +83,19 @@ class EventRow(SQLModel, table=True):
     chain: str
 
 
+class DecisionRow(SQLModel, table=True):
+    """What the hall knew when it emitted an event and the province's shape has no room for: enough to replay it.
+
+    Of a call it is the choice itself, with those who were passed over.
+    """
+
+    __tablename__ = "decision"
+    number: int = Field(primary_key=True, foreign_key="event.number")
+    ticket_id: str | None = Field(default=None, index=True)
+    body: str
+    """Canonical JSON."""
+
+
 class RefusedRow(SQLModel, table=True):
     """An event that the province refuses even alone (province.md §9.3); its row stays, later streams go without it."""
 
@@ -79,6 +116,13 @@ class DayRow(SQLModel, table=True):
     closed_ms: int | None = None
     open_ms: int = 0
     reconciled: bool = False
+    planned_close_ms: int | None = None
+    draining_ms: int | None = None
+    """Since when no numbers are issued."""
+    halted_ms: int | None = None
+    """Since when nobody is called either, after an emergency."""
+    halted_until_ms: int | None = None
+    """Until when the numbers stay valid then."""
 
 
 class CounterRow(SQLModel, table=True):
@@ -144,6 +188,38 @@ class TicketRow(SQLModel, table=True):
     slip: str
     prints: int = 0
     identity_rechecked: bool = False
+    lane: str = Field(default="", sa_column_kwargs={"server_default": text("''")})
+    arrived_ms: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    """Open time at which it came into its line, without any bonus."""
+    callable_ms: int | None = None
+    """Open time before which an appointment is not called."""
+    appointment_id: str | None = None
+    slot_start_ms: int | None = None
+    slot_end_ms: int | None = None
+    pinned_ms: int | None = None
+    """Open time at which it was pinned to the top; those pinned first come first."""
+    pin_reason: str | None = None
+    legs: list[dict[str, str]] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False, server_default=text("'[]'"))
+    )
+    """What one number is for, where that is more than one thing: item, queue, zone, state (open, done) of each."""
+    first_clerk: str | None = None
+    """Whom the resident asked first (首问负责)."""
+    back_queue: str | None = None
+    """Where it comes back to from a detour."""
+    back_window: str | None = None
+    stage: str | None = None
+    """What a parked ticket waits for."""
+    counted_ms: int | None = None
+    """Open time of the last call that counts for a no-show."""
+    counted_calls: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    """Calls that count: each came long enough after the one before to be heard as another."""
+    stint_ms: int | None = None
+    """Open time at which the present stretch of work on it began."""
+    worked_ms: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    """Work on it so far in open time, without the present stretch: the clock stands while it is parked."""
+    catver: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    """Version of the catalogue under which the number was taken; the visit keeps it."""
 
 
 class SessionRow(SQLModel, table=True):
@@ -193,3 +269,72 @@ class EvaluationRow(SQLModel, table=True):
     level: int | None = None
     """None: nobody answered."""
     ended_ms: int
+
+
+class CatalogueRow(SQLModel, table=True):
+    """A catalogue that came. One is active; `state`: active, staged, held, refused, rejected, past."""
+
+    __tablename__ = "catalogue"
+    __table_args__ = (Index("one_active_catalogue", "state", unique=True, sqlite_where=text("state = 'active'")),)
+    id: int | None = Field(default=None, primary_key=True)
+    version: int
+    content_sm3: str
+    source: str
+    """province or file."""
+    mode: str
+    urgent: bool
+    effective_at: str
+    state: str
+    findings: list[dict[str, str]] = Field(sa_column=Column(JSON, nullable=False))
+    """What its check found: code and subject."""
+    body: str
+    """Canonical JSON of its content; empty of one that was refused."""
+    received_ms: int
+    activated_ms: int | None = None
+    decided_by: str | None = None
+
+
+class SuspensionRow(SQLModel, table=True):
+    """An item that the hall itself takes no new numbers for, until the end of the service day."""
+
+    __tablename__ = "suspension"
+    item: str = Field(primary_key=True)
+    since_ms: int
+    by: str
+    reason: str
+
+
+class AppointmentRow(SQLModel, table=True):
+    """An appointment as the province has it, and what the hall made of it. Nobody's name or number in the clear."""
+
+    __tablename__ = "appointment"
+    __table_args__ = (Index("appointment_person", "bizdate", "id_hmac"),)
+    id: str = Field(primary_key=True)
+    code6: str
+    item_codes: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    bizdate: str
+    slot_start_ms: int
+    slot_end_ms: int
+    id_type: str
+    id_hmac: str
+    name_masked: str
+    phone_tail4: str
+    state: str
+    """booked, cancelled, checked_in, no_show: the province's word."""
+    rev: int
+    flag: str | None = None
+    """What a clerk should know: cancelled_after (at the centre, after the check-in here)."""
+
+
+class CarriedRow(SQLModel, table=True):
+    """A number that an emergency ended; whoever held it comes first the next time."""
+
+    __tablename__ = "carried"
+    ticket_id: str = Field(primary_key=True, foreign_key="ticket.id")
+    bizdate: str
+    number: str
+    queue: str
+    id_hmac: str | None = None
+    phone_hmac: str | None = None
+    used_by: str | None = None
+    """Ticket that it was honoured with."""

@@ -5,7 +5,22 @@ The tables of the larger screens stand in files of their own; a code exists once
 
 from __future__ import annotations
 
-from hall_daemon import texts_counter, texts_kiosk, texts_province, texts_technician
+from typing import Literal
+
+from hall_daemon import (
+    texts_cases,
+    texts_clerks,
+    texts_counter,
+    texts_day,
+    texts_kiosk,
+    texts_manager,
+    texts_province,
+    texts_rules,
+    texts_slips,
+    texts_technician,
+    texts_voice,
+    texts_window,
+)  # fmt: skip
 from hall_daemon.protocol import Text
 
 _HALL: dict[str, tuple[str, str]] = {
@@ -67,12 +82,13 @@ _HALL: dict[str, tuple[str, str]] = {
     "call.spoken": ("请 {number} 号到 {window} 号窗口办理。", "Number {number}, window {window}."),
     "call.announced": ("{zone}，请{number}号到{window}号窗口。", "Number {number}, window {window}."),
     "call.announced_short": ("{number}号，{window}号窗口。", "{number}, window {window}."),
-    "call.display": ("请{number}到{window}号窗口", "{number} to window {window}"),
-    "call.display_short": ("请{number}到本窗口", "{number} here"),
-    "window.idle": ("{window}号窗口", "Window {window}"),
-    "window.serving": ("{number} 办理中", "{number} serving"),
-    "window.closed": ("{window}号 未开放", "Window {window} closed"),
-    "window.closed_least": ("--", "--"),
+    # what the hall board says in turn
+    "board.notice.missed": ("过号请到原窗口告诉工作人员，不用重新取号", "Missed your call? Tell the same window"),
+    "board.notice.look": ("请留意窗口屏和广播", "Watch the window signs and listen"),
+    "board.notice.help": (
+        "行动不便可按取号机“求助”，工作人员会来帮您",
+        "Press Help on a ticket machine: staff will come",
+    ),
     # notices at a window
     "notice.display_offline": ("窗口屏离线，请口头叫号。", "The window display is offline: call aloud."),
     "notice.display_fault": ("窗口屏没有显示这次叫号，请口头叫号。", "The display did not show this call: call aloud."),
@@ -144,7 +160,12 @@ def _merge(*tables: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
     return merged
 
 
-TEXTS = _merge(_HALL, texts_kiosk.TEXTS, texts_counter.TEXTS, texts_province.TEXTS, texts_technician.TEXTS)
+TEXTS = _merge(
+    texts_day.TEXTS,
+    _HALL, texts_cases.TEXTS, texts_clerks.TEXTS, texts_kiosk.TEXTS, texts_counter.TEXTS, texts_province.TEXTS,
+    texts_technician.TEXTS, texts_slips.TEXTS, texts_voice.TEXTS, texts_window.TEXTS, texts_manager.TEXTS,
+    texts_rules.TEXTS,
+)  # fmt: skip
 
 
 def say(code: str, /, **facts: object) -> Text:
@@ -163,6 +184,6 @@ def text(code: str, /, **facts: object) -> Text:
 _SPOKEN = str.maketrans("0123456789", "零一二三四五六七八九")
 
 
-def spoken_number(number: str) -> str:
+def spoken_number(number: str, one: Literal["yi", "yao"] = "yi") -> str:
     """A number as it is said aloud: digit by digit ("A零一七"), so that no voice makes a quantity of it."""
-    return number.translate(_SPOKEN)
+    return number.replace("1", "幺" if one == "yao" else "一").translate(_SPOKEN)

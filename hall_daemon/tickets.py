@@ -2,21 +2,23 @@
 
 HallError(code)    IllegalStep, MustFinishFirst, MustDecideCall, NothingWaiting, ScreenOutOfDate, NotFound,
                    AlreadyWaiting, NoWindow, HallClosed, DayIsOpen, DayIsOver, ItemSuspended, NoMoreNumbers,
-                   NotSignedIn, WindowTaken
+                   NotSignedIn, WindowTaken, RecallFirst, TooEarly, NumberExists, NotAPadNumber, NothingToUndo,
+                   NeedsReason, StillAway
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from drivers.base import IdCard
+from hall_daemon.estimates import Estimate
 from hall_daemon.profile import Item, Zone
 from hall_daemon.protocol import Text
-from hall_daemon.queueing import Waiting, may_call
-from hall_daemon.texts import text
-from hall_daemon.words import Channel, Hold, ParkReason, Priority, SlipState, TicketState
+from hall_daemon.queueing import Leg, Moment, Place, Waiting, in_order, may_call
+from hall_daemon.texts import say, text
+from hall_daemon.words import Channel, Hold, Lane, Outcome, ParkReason, PauseReason, Priority, SlipState, TicketState
 
 
 class HallError(Exception):
@@ -31,7 +33,7 @@ class HallError(Exception):
     @property
     def sentence(self) -> Text:
         """What a person reads."""
-        return text(f"hall.{self.code}", **self.facts)
+        return say(f"hall.{self.code}", **self.facts)
 
 
 class IllegalStep(HallError):
@@ -110,6 +112,54 @@ class ItemSuspended(HallError):
     code = "item_suspended"
 
 
+class NotHeld(HallError):
+    """That catalogue waits for nobody's approval."""
+
+    code = "not_held"
+
+
+class NotNow(HallClosed):
+    """The day is open, but no numbers are given at this hour."""
+
+    code = "not_now"
+
+
+class Draining(HallClosed):
+    """No more numbers today: those who wait are still served."""
+
+    code = "draining"
+
+
+class Halted(HallClosed):
+    """An emergency: nobody is called and no numbers are given; the numbers that are out stay valid for a while."""
+
+    code = "halted"
+
+
+class TooLate(HallError):
+    """Who came now would not be served before the hall closes."""
+
+    code = "too_late"
+
+
+class CapReached(HallError):
+    """Today's numbers for an item or a queue are all given."""
+
+    code = "cap_reached"
+
+
+class PersonCapReached(HallError):
+    """This person has had as many numbers of the queue as one may have in a day."""
+
+    code = "person_cap_reached"
+
+
+class ConfirmClose(HallError):
+    """People are still there: closing needs a person who has seen how many."""
+
+    code = "confirm_close"
+
+
 class NoMoreNumbers(HallError):
     """The series has reached 9999."""
 
@@ -128,6 +178,76 @@ class WindowTaken(HallError):
     code = "window_taken"
 
 
+class WindowPaused(HallError):
+    """The window is in 暂停服务; nobody is called to it."""
+
+    code = "window_paused"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pause:
+    """A window in 暂停服务 since then; `until_ms` is 0 where nothing was said."""
+
+    reason: PauseReason
+    since_ms: int
+    until_ms: int
+
+
+class RecallFirst(HallError):
+    """Too few calls for a no-show: `calls` made, `needed`, and seconds until the next one counts."""
+
+    code = "recall_first"
+
+    @property
+    def sentence(self) -> Text:
+        return text("hall.recall_now" if not self.facts["left_s"] else "hall.recall_first", **self.facts)
+
+
+class TooEarly(HallError):
+    """An appointment may not check in yet."""
+
+    code = "too_early"
+
+
+class NumberExists(HallError):
+    """A pad number that was keyed in already."""
+
+    code = "number_exists"
+
+
+class NotAPadNumber(HallError):
+    """No number of an emergency pad of this hall."""
+
+    code = "not_a_pad_number"
+
+
+class NothingToUndo(HallError):
+    """Nothing was done at the window a moment ago that can be taken back."""
+
+    code = "nothing_to_undo"
+
+
+class NeedsReason(HallError):
+    """This is done with a reason only."""
+
+    code = "needs_reason"
+
+
+class StillAway(HallError):
+    """A parked ticket waits for another step that has not come back."""
+
+    code = "still_away"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slot:
+    """An appointment that checks in; times in milliseconds since 1970."""
+
+    appointment_id: str
+    start_ms: int
+    end_ms: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class IssueOrder:
     """What is wanted when a number is taken; `request_id` makes a repeated order one ticket."""
@@ -139,9 +259,33 @@ class IssueOrder:
     kiosk: str = ""
     card: IdCard | None = None
     typed_id: str = ""
+    typed_type: str = "111"
+    """Kind of the document whose number was typed (GA/T 2000.156)."""
+    behalf: str = ""
+    """ID number of the person for whom the one with the card has come; the number is theirs."""
     phone: str = ""
     printed_required: bool = True
     priority: Priority = Priority.NORMAL
+    expected_s: int | None = None
+    """What the resident was told to expect; the hall fills it in."""
+    more_items: tuple[str, ...] = ()
+    """Other things that the same number is for."""
+    slot: Slot | None = None
+    """The appointment that this number checks in."""
+    clerk: str = ""
+    """Who takes the number for somebody, if staff does."""
+    again_reason: str = ""
+    """Why staff gives a second number in the same queue to a person who has one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PadSlip:
+    """A number from an emergency paper pad, keyed in later; `outcome` None: still waiting."""
+
+    number: str
+    at_ms: int
+    item: str
+    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +300,10 @@ class Issued:
     waiting_ahead: int
     event: int
     repeated: bool
+    wait: Estimate | None = None
+    """Expected wait; None where nobody can say."""
+    late: bool = False
+    """An appointment came after its grace: the number is an ordinary one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +336,20 @@ class TicketInfo:
     id_type: str | None = None
     card_expired: bool = False
     waiting_ahead: int = 0
+    lane: Lane = Lane.NORMAL
+    arrived_ms: int = 0
+    callable_ms: int | None = None
+    slot_start_ms: int | None = None
+    pinned_ms: int | None = None
+    also: tuple[Leg, ...] = ()
+    """Other queues that may call it as well."""
+    item_code: str = ""
+    first_clerk: str | None = None
+    stage: str | None = None
+    counted_calls: int = 0
+    counted_ms: int | None = None
+    stint_ms: int | None = None
+    worked_ms: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +364,8 @@ class Snapshot:
     """Window → clerk."""
     filed: dict[str, tuple[str, ...]]
     """Ticket id → material codes."""
+    pauses: dict[str, Pause] = field(default_factory=dict)
+    """Windows in 暂停服务."""
 
     def at_window(self, window: str) -> TicketInfo | None:
         """The ticket that is called or being served there."""
@@ -211,9 +375,18 @@ class Snapshot:
         """In order of virtual arrival."""
         return self._waiting
 
+    def line(self) -> list[Waiting]:
+        """The same as the choice sees them."""
+        return [self._as_waiting(t) for t in self._waiting]
+
     def waiting_for(self, window: str, queues: tuple[str, ...]) -> list[TicketInfo]:
         """Those whom a window with these queues may call, in order of virtual arrival."""
-        return [t for t in self._waiting if may_call(_as_waiting(t), window, queues)]
+        return [t for t in self._waiting if may_call(self._as_waiting(t), window, queues)]
+
+    def line_at(self, place: Place, moment: Moment) -> list[TicketInfo]:
+        """Those whom a window may call now, first the one that `next` would call."""
+        by_id = {t.ticket_id: t for t in self._waiting}
+        return [by_id[c.ticket.ticket_id] for c in in_order(map(self._as_waiting, self._waiting), place, moment)]
 
     def waiting_in_zone(self, zone: str) -> int:
         """How many wait in a zone."""
@@ -233,9 +406,11 @@ class Snapshot:
     def _by_zone(self) -> Counter[str]:
         return Counter(t.zone.code for t in self._waiting)
 
-
-def _as_waiting(ticket: TicketInfo) -> Waiting:
-    return Waiting(
-        ticket_id=ticket.ticket_id, queue=ticket.queue, arrival_ms=ticket.arrival_ms, waited_s=0,
-        for_window=ticket.for_window,
-    )  # fmt: skip
+    def _as_waiting(self, ticket: TicketInfo) -> Waiting:
+        return Waiting(
+            ticket_id=ticket.ticket_id, queue=ticket.queue, arrival_ms=ticket.arrival_ms, waited_s=0,
+            for_window=ticket.for_window, deserted=ticket.for_window not in self.sessions,
+            number=ticket.number, item=ticket.item_code, also=ticket.also, lane=ticket.lane,
+            arrived_ms=ticket.arrived_ms, callable_ms=ticket.callable_ms, slot_start_ms=ticket.slot_start_ms,
+            pinned_ms=ticket.pinned_ms, no_shows=ticket.no_shows,
+        )  # fmt: skip

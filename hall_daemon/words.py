@@ -111,6 +111,25 @@ class Hold(StrEnum):
     STAGE = "stage"
 
 
+class PauseReason(StrEnum):
+    """Why a window is in 暂停服务."""
+
+    PAPERS = "papers"
+    DEVICE = "device"
+    MEAL = "meal"
+    AWAY = "away"
+    TRAINING = "training"
+
+
+class MessageTo(StrEnum):
+    """Whom a window can call."""
+
+    GUARD = "guard"
+    MANAGER = "manager"
+    ADVISER = "adviser"
+    TECHNICIAN = "technician"
+
+
 class ParkReason(StrEnum):
     """Why a ticket was parked."""
 

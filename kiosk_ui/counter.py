@@ -23,9 +23,10 @@ from hall_daemon.client import BadAddress, HallClient, HallUnreachable, RequestR
 from hall_daemon.protocol import HallMap, Text
 from hall_daemon.texts import text
 from kiosk_ui.counter_keys import CounterScreen
+from kiosk_ui.counter_session import SessionFile
 from kiosk_ui.counter_steps import is_clerk, is_window
 from kiosk_ui.counter_view import say
-from kiosk_ui.theme import NIGHT, Pen, draws_marks_wide
+from kiosk_ui.theme import DAY, NIGHT, DayColours, Pen, draws_marks_wide
 
 BAD_COMMAND, TURNED_AWAY = 2, 3
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
@@ -56,6 +57,8 @@ class CounterApp(App[Text]):
     .panel > .option-list--option-highlighted { background: $surface; color: $foreground; text-style: none; }
     .panel:focus > .option-list--option-highlighted { background: $block-cursor-background; }
     #waiting { height: 1fr; min-height: 3; }
+    #messages { max-height: 9; }
+    #facts { height: auto; max-height: 12; }
     #missed, #parked { max-height: 9; }
     .-narrow #main { layout: vertical; }
     .-narrow #work { width: 100%; height: auto; }
@@ -67,6 +70,10 @@ class CounterApp(App[Text]):
     .dialog-title { text-style: bold; color: $accent; margin-bottom: 1; width: 100%; }
     .answer { height: 1; }
     .dialog-note { margin-top: 1; }
+    .dialog-line { height: auto; }
+    .field { height: 1; margin-top: 1; }
+    .field-name { width: 6; }
+    .field-value { width: 1fr; background: $panel; }
     .half { width: 1fr; }
     #typed { background: $panel; margin-bottom: 1; }
     #matches { height: auto; max-height: 12; background: $surface; }
@@ -76,9 +83,12 @@ class CounterApp(App[Text]):
     """
 
     def __init__(
-        self, client: HallClient, window: str, clerk: str = "", *, hall: HallMap | None = None, plain: bool = False
-    ) -> None:
+        self, client: HallClient, window: str, clerk: str = "", *, hall: HallMap | None = None, plain: bool = False,
+        kept: SessionFile | None = None, day: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
+        self._day = day
+        self._kept = kept
         self._hall = hall
         self._client = client
         self._window = window
@@ -87,11 +97,16 @@ class CounterApp(App[Text]):
 
     def on_mount(self) -> None:
         """Show the one screen."""
-        self.register_theme(NIGHT)
-        self.theme = NIGHT.name
+        look = DAY if self._day else NIGHT
+        self.register_theme(look)
+        self.theme = look.name
+        if self._day:
+            self._filters.append(DayColours())
         self.set_class(self._plain, "-plain")
         self.push_screen(
-            CounterScreen(self._client, self._window, self._clerk, pen=Pen(plain=self._plain), hall=self._hall)
+            CounterScreen(
+                self._client, self._window, self._clerk, pen=Pen(plain=self._plain), hall=self._hall, kept=self._kept
+            )
         )
 
 
@@ -107,7 +122,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--window", required=True, metavar="CODE", help="窗口号 window, for example 3")
     made.add_argument(
-        "--clerk", default="", metavar="ID", help="工号：直接上岗 sign in as this clerk, for example c017"
+        "--clerk", default="", metavar="ID", help="工号，上岗时不用再输 staff number to sign in with, for example c017"
     )
     made.add_argument(
         "--token-env", default="", metavar="NAME", help="口令所在的环境变量 variable that holds the token"
@@ -115,6 +130,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--ascii", action="store_true", help="只用 ASCII 线条和标记 no line drawing; for terminals that smear"
     )
+    made.add_argument("--day", action="store_true", help="白天配色 dark letters on white; for bright rooms")
     return made
 
 
@@ -146,7 +162,9 @@ async def _run(options: argparse.Namespace) -> tuple[int, Text | None]:
         os.environ.pop("COLUMNS", None)
         os.environ.pop("LINES", None)
         plain = options.ascii or draws_marks_wide()
-        app = CounterApp(client, options.window, options.clerk, hall=hall, plain=plain)
+        kept = SessionFile(client.url, options.window)
+        client.session = kept.read()
+        app = CounterApp(client, options.window, options.clerk, hall=hall, plain=plain, kept=kept, day=options.day)
         turned_away = await app.run_async()
     return (0, None) if turned_away is None else (TURNED_AWAY, turned_away)
 

@@ -291,6 +291,9 @@ class Help(ModalScreen[None]):
         ("/", "park"),
         (".", "resume"),
         ("Enter", "main"),
+        ("1-9", "tick"),
+        ("0", "tick_all"),
+        ("Bksp", "undo"),
         ("Tab", "lists"),
         ("Del", "cancel"),
     )
@@ -303,8 +306,13 @@ class Help(ModalScreen[None]):
         ("Shift+F5", "resume"),
         ("F6", "transfer"),
         ("Shift+F6", "cancel"),
+        ("Shift+F7", "colleague"),
         ("F7", "scan"),
-        ("F12", "sign_out"),
+        ("F8", "notice"),
+        ("Shift+F8", "note"),
+        ("F9", "call_for"),
+        ("Shift+F2", "messages"),
+        ("F12", "pause"),
         ("Ctrl+Q", "quit"),
     )
 

@@ -2,82 +2,108 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar, TypeVar
 
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 from textual.widgets import OptionList
 
+from hall_daemon.client import Link
 from hall_daemon.protocol import CurrentTicket, FilePages, WindowView
-from hall_daemon.words import CancelReason, Outcome, ParkReason
+from hall_daemon.words import CancelReason, Hold, Outcome, ParkReason
 from kiosk_ui import counter_steps
 from kiosk_ui.counter_dialogs import OTHER_MATERIAL, Answer, Choice, FileOrder, FilePagesDialog, Help, Pick
-from kiosk_ui.counter_screen import WindowScreen, marked
-from kiosk_ui.counter_view import Stage, say, scan_of, stage_of
-from kiosk_ui.theme import BAD
+from kiosk_ui.counter_more import MoreKeys
+from kiosk_ui.counter_screen import StepFailed, marked
+from kiosk_ui.counter_sign_in import SignInDialog, SignInOrder
+from kiosk_ui.counter_view import Stage, say, scan_of
 
 T = TypeVar("T")
 _OUTCOMES = (Outcome.COMPLETED, Outcome.RECEIVED, Outcome.SUPPLEMENT, Outcome.RETURNED, Outcome.CONSULTED)
 _REASONS = (ParkReason.MATERIAL, ParkReason.COPY, ParkReason.APPROVAL, ParkReason.OTHER)
 
 
-class CounterScreen(WindowScreen):
+class CounterScreen(MoreKeys):
     """The clerk's one screen."""
 
     # Letters are never shortcuts: an input method takes them. It also turns some signs of the main keyboard into
     # Chinese ones, which are bound too. A terminal reports Shift+F4 as F16, Shift+F5 as F17, Shift+F6 as F18.
     # Priority: a key means what it means on the screen at its moment, however fast the next one follows.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(keys, action, say(f"key.{name}"), id=f"counter.{name}", priority=True)
-        for name, action, keys in (
-            ("next", "call_next", "plus,fullwidth_plus_sign,f2"),
-            ("recall", "recall", "asterisk,fullwidth_asterisk,f3"),
-            ("no_show", "no_show", "minus,fullwidth_hyphen_minus,f4"),
-            ("park", "park", "slash,fullwidth_solidus,ideographic_comma,f5"),
-            ("resume", "resume", "full_stop,ideographic_full_stop,f17,shift+f5"),
-            ("main", "main", "enter"),
-            ("requeue", "requeue", "f16,shift+f4"),
-            ("cancel", "cancel", "delete,f18,shift+f6"),
-            ("transfer", "transfer", "f6"),
-            ("scan", "scan", "f7"),
-            ("sign_out", "sign_out", "f12"),
-            ("help", "help", "question_mark,fullwidth_question_mark,f1"),
-            ("back", "leave_list", "escape"),
-            ("lists", "next_list", "tab"),
-            ("lists_back", "last_list", "shift+tab"),
-            ("down", "move('cursor_down')", "down"),
-            ("up", "move('cursor_up')", "up"),
-            ("page_down", "move('page_down')", "pagedown"),
-            ("page_up", "move('page_up')", "pageup"),
-        )
+        *(Binding(str(n), f"digit({n})", say("key.tick"), id=f"counter.tick_{n}", priority=True) for n in range(1, 10)),
+        *(
+            Binding(keys, action, say(f"key.{name}"), id=f"counter.{name}", priority=True)
+            for name, action, keys in (
+                ("next", "call_next", "plus,fullwidth_plus_sign,f2"),
+                ("recall", "recall", "asterisk,fullwidth_asterisk,f3"),
+                ("no_show", "no_show", "minus,fullwidth_hyphen_minus,f4"),
+                ("park", "park", "slash,fullwidth_solidus,ideographic_comma,f5"),
+                ("resume", "resume", "full_stop,ideographic_full_stop,f17,shift+f5"),
+                ("main", "main", "enter"),
+                ("requeue", "requeue", "f16,shift+f4"),
+                ("cancel", "cancel", "delete,f18,shift+f6"),
+                ("transfer", "transfer", "f6"),
+                ("colleague", "colleague", "f19,shift+f7"),
+                ("scan", "scan", "f7"),
+                ("pause", "pause", "f12"),
+                ("notice", "notice", "f8"),
+                ("note", "note", "f20,shift+f8"),
+                ("call_for", "call_for", "f9"),
+                ("messages", "messages", "f14,shift+f2"),
+                ("undo", "undo", "backspace"),
+                ("tick_all", "digit(0)", "0"),
+                ("help", "help", "question_mark,fullwidth_question_mark,f1"),
+                ("back", "leave_list", "escape"),
+                ("lists", "next_list", "tab"),
+                ("lists_back", "last_list", "shift+tab"),
+                ("down", "move('cursor_down')", "down"),
+                ("up", "move('cursor_up')", "up"),
+                ("page_down", "move('page_down')", "pagedown"),
+                ("page_up", "move('page_up')", "pageup"),
+            )
+        ),
     ]
 
+    # The daemon takes a moment over a PIN; who presses + meanwhile need not press it again.
+    _signing_in = _next_wanted = False
+
     def greet(self, view: WindowView) -> None:
-        """Sign in who was named on the command line, or ask who it is."""
-        if view.clerk is None and self._clerk:
-            self._sign_in(self._clerk)
-        elif view.clerk is None:
+        """A screen that was started again goes on with its session; else ask who it is."""
+        if self._client.session and view.clerk:
+            self._send(self._steps.here())
+        else:
+            self._client.session = ""
             self._ask_clerk()
-        elif self._clerk and view.clerk != self._clerk:
-            self._say(say("other_clerk", clerk=view.clerk_name or view.clerk))
+
+    def refused(self, message: StepFailed) -> None:
+        """Ask again who it is, with what was wrong; or why somebody is no longer waited for."""
+        self._signing_in = self._next_wanted = False
+        if message.code == "recall_first":
+            self.ask_early(message)
+        elif message.code == "session_over" or (message.step and message.step.verb == "sign_in"):
+            self._ask_clerk(message.sentence)
+
+    def settled(self) -> None:
+        """Signed in and drawn: make the call that was asked for meanwhile, unless somebody is at the window."""
+        if self._link.link is not Link.ONLINE:
+            self._signing_in = self._next_wanted = False
+        elif self._signing_in and (stage := self._stage()) is not Stage.SIGNED_OUT:
+            wanted, self._signing_in, self._next_wanted = self._next_wanted, False, False
+            if wanted and stage is Stage.IDLE:
+                self.action_call_next()
 
     # ---- keys: the ticket at the window
 
-    def _current(self) -> CurrentTicket | None:
-        """The ticket that the clerk sees; says so where there is none."""
-        current = self._view.current if self._view else None
-        if current is None:
-            self._hint("none.clerk" if stage_of(self._view) is Stage.SIGNED_OUT else "none.here")
-        return current
-
     def action_call_next(self) -> None:
         """Call the next; while somebody is here, ask what becomes of them first."""
-        stage = stage_of(self._view)
-        if stage is Stage.SIGNED_OUT:
+        stage = self._stage()
+        if stage is Stage.SIGNED_OUT and self._signing_in:
+            self._next_wanted = True
+        elif stage is Stage.SIGNED_OUT:
             self._hint("none.clerk")
         elif self._view is None or self._view.current is None:
             self._send(self._steps.call_next(None))
+        elif stage is Stage.PAUSED:
+            self._hint("none.paused")
         elif stage is Stage.CALLING:
             self._ask_next_calling(self._view.current)
         else:
@@ -123,19 +149,34 @@ class CounterScreen(WindowScreen):
         """Interrupt, with a reason."""
         if current := self._current():
             number = current.number
-            answers = [Answer(key=str(n), label=say(f"reason.{r}"), value=r) for n, r in enumerate(_REASONS, 1)]
-            question = self._choice("ask.park", answers, number=number)
-            self._ask(question, lambda reason: self._send(self._steps.park(number, reason)))
+            here = [Answer(key=str(n), label=say(f"reason.{r}"), value=r) for n, r in enumerate(_REASONS, 1)]
+            # Which hold: papers kept here, any window of the queue, or another step that must come back first.
+            others = [
+                Answer(key=str(len(here) + n), label=say(f"hold.{h}"), value=h)
+                for n, h in enumerate((Hold.OPEN, Hold.STAGE), 1)
+            ]
+            self._ask(self._choice("ask.park", here + others, number=number), lambda how: self._park(number, how))
+
+    def _park(self, number: str, how: str) -> None:
+        if how == Hold.STAGE:
+            dialog = Pick(say("ask.stage", number=number), [], self._pen, say("stage_line"), free=True)
+            self._ask(dialog, lambda step: self._send(self._steps.park(number, ParkReason.OTHER, Hold.STAGE, step)))
+        elif how == Hold.OPEN:
+            self._send(self._steps.park(number, ParkReason.OTHER, Hold.OPEN))
+        else:
+            self._send(self._steps.park(number, how))
 
     def action_main(self) -> None:
         """What comes next in this state: sign in, call, serve, finish; in a list, take the marked ticket."""
-        stage = stage_of(self._view)
+        stage = self._stage()
         if isinstance(self.focused, OptionList):
             self._take_marked(self.focused)
         elif stage is Stage.SIGNED_OUT:
             self._ask_clerk()
         elif stage is Stage.IDLE:
             self.action_call_next()
+        elif stage is Stage.PAUSED:
+            self.action_pause()
         elif current := self._current():
             if stage is Stage.CALLING:
                 self._send(self._steps.serve(current.number))
@@ -143,6 +184,9 @@ class CounterScreen(WindowScreen):
                 self._ask_outcome(current.number)
 
     def _ask_outcome(self, number: str) -> None:
+        if self._view is not None and not self._view.outcome_required:
+            self._send(self._steps.finish(number, Outcome.COMPLETED))
+            return
         answers = [Answer(key=str(n), label=say(f"outcome.{o}"), value=o) for n, o in enumerate(_OUTCOMES, 1)]
         question = self._choice("ask.finish", answers, number=number)
         self._ask(question, lambda outcome: self._send(self._steps.finish(number, outcome)))
@@ -158,6 +202,18 @@ class CounterScreen(WindowScreen):
         targets = counter_steps.transfer_targets(self._map, self._window, current.queue)
         dialog = Pick(say("ask.transfer", number=number), targets, self._pen, say("transfer.line"))
         self._ask(dialog, lambda target: self._send(self._steps.transfer(number, target)))
+
+    def action_colleague(self) -> None:
+        """A colleague goes on with the visit."""
+        if (current := self._current()) is None:
+            return
+        if self._map is None:
+            self._hint("none.map")
+            return
+        number = current.number
+        targets = counter_steps.colleagues(self._map, self._window, current.queue)
+        dialog = Pick(say("ask.colleague", number=number), targets, self._pen, say("transfer.line"))
+        self._ask(dialog, lambda to: self._send(self._steps.to_colleague(number, to.removeprefix("window:"))))
 
     # ---- keys: other tickets
 
@@ -202,8 +258,8 @@ class CounterScreen(WindowScreen):
         self._ask(question, lambda reason: self._send(self._steps.cancel(number, reason)))
 
     def _take_marked(self, tickets: OptionList) -> None:
-        """Give up, put back, or take up the marked ticket."""
-        actions = {"waiting": self._ask_cancel, "missed": self._requeue, "parked": self._resume}
+        """Call out of turn, put back, or take up the marked ticket."""
+        actions = {"waiting": self._ask_chosen, "missed": self._requeue, "parked": self._resume}
         if number := marked(tickets):
             actions[str(tickets.id)](number)
 
@@ -231,7 +287,7 @@ class CounterScreen(WindowScreen):
         if (current := self._current()) is None:
             return
         scan = scan_of(self._view)
-        if stage_of(self._view) is not Stage.SERVING:
+        if self._stage() is not Stage.SERVING:
             self._hint("none.serving")
         elif scan is not None and scan.state == "scanning":
             stop = Answer(key="1", label=say("scan.stop"), value=scan.job, hint=say("scan.stop_hint"))
@@ -268,39 +324,24 @@ class CounterScreen(WindowScreen):
             lambda how: self._send(self._steps.file(number, job, request.model_copy(update={"replace": how == "bad"}))),
         )
 
-    def _ask_clerk(self) -> None:
-        title = say("ask.sign_in", window=self._window)
-        clerks = counter_steps.clerks_of(self._map)
-        self._ask(Pick(title, clerks, self._pen, say("ask.sign_in_line"), typed=self._clerk, free=True), self._sign_in)
+    def _ask_clerk(self, trouble: str = "") -> None:
+        if any(isinstance(screen, SignInDialog) for screen in self.app.screen_stack):
+            return
+        view = self._view
+        there = (view.clerk_name or view.clerk or "") if view else ""
+        clerks = self._map.clerks if self._map else ()
+        typed = self._clerk or (view.clerk or "" if view else "")
+        dialog = SignInDialog(self._window, clerks, self._pen, typed=typed, there=there, note=trouble)
+        self._ask(dialog, self._sign_in)
 
-    def _sign_in(self, clerk: str) -> None:
-        if counter_steps.is_clerk(clerk):
-            self._send(self._steps.sign_in(clerk))
+    def _sign_in(self, order: SignInOrder) -> None:
+        if counter_steps.is_clerk(order.clerk):
+            self._clerk = order.clerk
+            self._signing_in = self._link.link is Link.ONLINE
+            self._send(self._steps.sign_in(order.clerk, order.pin, take_over=order.take_over))
         else:
-            self._say(say("bad_clerk", clerk=clerk), f"bold {BAD}")
-
-    def action_sign_out(self) -> None:
-        """Leave the window."""
-        if stage_of(self._view) in {Stage.SIGNED_OUT, Stage.UNKNOWN}:
-            self._hint("none.clerk")
-        elif self._view and self._view.current:
-            self._hint("still_here", number=self._view.current.number)
-        else:
-            label, hint = say("choice.sign_out"), say("choice.sign_out_hint")
-            answers = [Answer(key="1", label=label, value="out", hint=hint)]
-            question = self._choice("ask.sign_out", answers, window=self._window)
-            self._ask(question, lambda _: self._send(self._steps.sign_out()))
+            self._ask_clerk(say("bad_clerk", clerk=order.clerk))
 
     def action_help(self) -> None:
         """All keys."""
         self.app.push_screen(Help(self._pen))
-
-    def _choice(self, code: str, answers: list[Answer], **facts: str) -> Choice:
-        return Choice(say(code, **facts), answers, self._pen, say("dialog.enter_is_first"))
-
-    def _ask(self, dialog: ModalScreen[T | None], then: Callable[[T], None]) -> None:
-        def heard(answer: T | None) -> None:
-            if answer is not None:
-                then(answer)
-
-        self.app.push_screen(dialog, heard)

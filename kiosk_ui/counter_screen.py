@@ -24,16 +24,14 @@ from textual.widgets.option_list import Option
 
 from hall_daemon.client import HallClient, HallUnreachable, Link, LinkNews, RequestRefused
 from hall_daemon.protocol import Done, HallMap, ScanJobView, WindowView
-from hall_daemon.words import Outcome, ParkReason
+from kiosk_ui.counter_session import SessionFile
 from kiosk_ui.counter_steps import Step, Steps
-from kiosk_ui.counter_view import Picture, filled, say, scan_of
+from kiosk_ui.counter_view import Picture, Stage, filled, say, scan_of
 from kiosk_ui.theme import ACCENT, BAD, OFF, Pen
 
 T = TypeVar("T")
 # How long a result stays on the screen, and how long a new notice colours the top line.
 RESULT_S, FRESH_S = 10.0, 10.0
-_OUTCOMES = (Outcome.COMPLETED, Outcome.RECEIVED, Outcome.SUPPLEMENT, Outcome.RETURNED, Outcome.CONSULTED)
-_REASONS = (ParkReason.MATERIAL, ParkReason.COPY, ParkReason.APPROVAL, ParkReason.OTHER)
 
 
 @dataclass
@@ -71,6 +69,8 @@ class StepFailed(Message):
 
     sentence: str
     quiet: bool = False
+    code: str = ""
+    step: Step | None = None
 
 
 class WindowScreen(Screen[None]):
@@ -79,8 +79,12 @@ class WindowScreen(Screen[None]):
     AUTO_FOCUS = ""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  # typed so by its base class
 
-    def __init__(self, client: HallClient, window: str, clerk: str, *, pen: Pen, hall: HallMap | None = None) -> None:
+    def __init__(
+        self, client: HallClient, window: str, clerk: str, *, pen: Pen, hall: HallMap | None = None,
+        kept: SessionFile | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
+        self._kept = kept or SessionFile("", "", {})
         self._client = client
         self._steps = Steps(client=client, window=window)
         self._window = window
@@ -107,10 +111,12 @@ class WindowScreen(Screen[None]):
                 yield Static(id="alerts")
                 yield Static(id="materials", classes="panel")
                 yield Static(id="pages", classes="panel")
+                yield Static(id="facts", classes="panel")
                 yield Static(id="queues", classes="panel")
             with Vertical(id="lists"):
                 for name in ("waiting", "missed", "parked"):
                     yield OptionList(id=name, classes="panel", markup=False, compact=True)
+                yield Static(id="messages", classes="panel")
         yield Static(id="result")
         yield Static(id="status")
         yield Static(id="keys")
@@ -137,6 +143,7 @@ class WindowScreen(Screen[None]):
             age_s=time.monotonic() - self._arrived_s if self._view else 0.0,
             lost_s=time.monotonic() - self._online_s,
             fresh_notice=time.monotonic() < self._fresh_until_s,
+            mine=bool(self._client.session),
         )
 
     def _draw(self) -> None:
@@ -157,10 +164,10 @@ class WindowScreen(Screen[None]):
     def _draw_work(self, picture: Picture) -> None:
         view = picture.view
         materials = self.query_one("#materials", Static)
-        materials.display = bool(view and view.current)
+        materials.display = bool(view and view.current) and picture.stage is not Stage.SIGNED_OUT
         materials.border_title = picture.materials_title()
         materials.border_subtitle = self._pen.text(picture.scan_line()).plain
-        materials.update(picture.materials(12 if picture.wide else 5))
+        materials.update(picture.materials(10 if picture.wide else 5))
         pages = self.query_one("#pages", Static)
         scan = scan_of(view)
         pages.display = picture.wide and scan is not None
@@ -168,6 +175,15 @@ class WindowScreen(Screen[None]):
             pages.border_title = say("pages", n=len(scan.pages))
             pages.border_subtitle = say("pages_keys") if scan.state == "done" else ""
             pages.update(picture.pages(scan, 10))
+        facts, about = self.query_one("#facts", Static), picture.facts()
+        facts.display = picture.wide and bool(about)
+        facts.border_title = say("facts")
+        facts.update(about)
+        messages, said = self.query_one("#messages", Static), picture.messages(7)
+        messages.display = picture.wide and bool(said)
+        messages.border_title = say("messages", n=picture.unread)
+        messages.border_subtitle = say("messages_keys") if picture.unread else ""
+        messages.update(said)
         queues = self.query_one("#queues", Static)
         queues.display = picture.wide and bool(view and view.queues)
         queues.update(picture.queues())
@@ -245,16 +261,19 @@ class WindowScreen(Screen[None]):
     def view_arrived(self, message: ViewArrived) -> None:
         """Draw the new picture; a notice that was not there before beeps once."""
         known = set(self._view.notices) if self._view else set()
-        before, now = scan_of(self._view), scan_of(message.view)
+        before_view, before, now = self._view, scan_of(self._view), scan_of(message.view)
         self._view = message.view
         self._arrived_s = time.monotonic()
-        if set(message.view.notices) - known:
+        seen = {m.message for m in before_view.messages} if before_view else set()
+        told = any(m.message not in seen and not m.mine and not m.acknowledged for m in message.view.messages)
+        if told or set(message.view.notices) - known:
             self._fresh_until_s = time.monotonic() + FRESH_S
             self.app.bell()
         if now is not None and before is not None and (now.job, before.state) == (before.job, "scanning"):
             self._say_scan(now)
         self._draw()
         self._greet_once()
+        self.settled()
 
     def _say_scan(self, scan: ScanJobView) -> None:
         """The scanner has come to an end."""
@@ -282,6 +301,11 @@ class WindowScreen(Screen[None]):
         self.set_focus(None)
         self.run_worker(self._carry_out(steps), group="verbs", exit_on_error=True)
 
+    def _send_quietly(self, step: Step) -> None:
+        """Without a word on the screen, unless it is refused."""
+        if self._link.link is Link.ONLINE:
+            self.run_worker(self._carry_out((step,)), group="verbs", exit_on_error=True)
+
     async def _carry_out(self, steps: tuple[Step, ...]) -> None:
         # One after the other in the order of the keys; a step that fails ends its own row only.
         async with self._order:
@@ -292,7 +316,8 @@ class WindowScreen(Screen[None]):
                 try:
                     self.post_message(StepDone(step, await step.send()))
                 except RequestRefused as exc:
-                    self.post_message(StepFailed(exc.text.zh, quiet=exc.code == "screen_out_of_date"))
+                    quiet = exc.code == "screen_out_of_date"
+                    self.post_message(StepFailed(exc.text.zh, quiet=quiet, code=exc.code, step=step))
                     return
                 except HallUnreachable as exc:
                     self.post_message(StepFailed(exc.text.zh))
@@ -301,16 +326,34 @@ class WindowScreen(Screen[None]):
     @on(StepDone)
     def step_done(self, message: StepDone) -> None:
         """Say what was done."""
+        if message.step.verb in ("sign_in", "sign_out"):
+            self._client.session = self._client.session if message.step.verb == "sign_in" else ""
+            self._kept.write(self._client.session)
+            self._draw()
+        if message.step.verb == "here":
+            return
         number = message.done.number or message.step.number
         if message.step.verb == "next" and not number:
             self._say("")
             return
         self._say(say(f"done.{message.step.verb}", number=number))
+        self.settled()
 
     @on(StepFailed)
     def step_failed(self, message: StepFailed) -> None:
         """Say why not; a key that came too late is no fault and is said quietly."""
         self._say(message.sentence, OFF if message.quiet else f"bold {BAD}")
+        if message.code == "session_over":
+            self._client.session = ""
+            self._kept.write("")
+            self._draw()
+        self.refused(message)
+
+    def settled(self) -> None:
+        """A picture came or a step was done; what waited for it may go on."""
+
+    def refused(self, message: StepFailed) -> None:
+        """The daemon said no to this step."""
 
 
 def marked(tickets: OptionList) -> str:

@@ -23,7 +23,19 @@ from hall_daemon.protocol import (
     Transfer,
     WaitingTicket,
 )
-from hall_daemon.words import CancelReason, ClerkId, Outcome, ParkReason, WindowCode
+from hall_daemon.protocol_cases import HandIn, TakenPaper
+from hall_daemon.protocol_clerks import CallFor, PauseWindow, TakeNote, Tick
+from hall_daemon.protocol_window import Pin, Select, ToColleague, WalkIn
+from hall_daemon.words import (
+    CancelReason,
+    ClerkId,
+    Hold,
+    MessageTo,
+    Outcome,
+    ParkReason,
+    PauseReason,
+    WindowCode,
+)
 from kiosk_ui.counter_dialogs import Candidate
 from kiosk_ui.counter_view import minutes, say
 from kiosk_ui.theme import Pen
@@ -45,9 +57,14 @@ class Steps:
     client: HallClient
     window: str
 
-    def sign_in(self, clerk: str) -> Step:
+    def sign_in(self, clerk: str, pin: str, *, take_over: bool) -> Step:
         """Take the window."""
-        return Step(verb="sign_in", number="", send=partial(self.client.sign_in, self.window, clerk))
+        send = partial(self.client.sign_in, self.window, clerk, pin, take_over=take_over)
+        return Step(verb="sign_in", number="", send=send)
+
+    def here(self) -> Step:
+        """Somebody is at the screen."""
+        return Step(verb="here", number="", send=partial(self.client.here, self.window))
 
     def sign_out(self) -> Step:
         """Leave the window."""
@@ -65,13 +82,13 @@ class Steps:
         """The resident is here."""
         return Step(verb="serve", number=number, send=partial(self.client.serve, self.window, Serve(seen=number)))
 
-    def no_show(self, number: str) -> Step:
-        """Called and did not come."""
-        return Step(verb="no_show", number=number, send=partial(self.client.no_show, self.window, number))
+    def no_show(self, number: str, early: str = "") -> Step:
+        """Called and did not come; `early` says why before enough calls were made."""
+        return Step(verb="no_show", number=number, send=partial(self.client.no_show, self.window, number, early))
 
-    def park(self, number: str, reason: str) -> Step:
-        """Interrupt."""
-        request = Park(seen=number, reason=ParkReason(reason))
+    def park(self, number: str, reason: str, hold: str = Hold.HERE, stage: str = "") -> Step:
+        """Interrupt; `stage` is the step that must come back first."""
+        request = Park(seen=number, reason=ParkReason(reason), hold=Hold(hold), stage=stage)
         return Step(verb="park", number=number, send=partial(self.client.park, self.window, request))
 
     def finish(self, number: str, outcome: str) -> Step:
@@ -97,6 +114,68 @@ class Steps:
         """Give up a number."""
         request = Cancel(ticket=number, reason=CancelReason(reason))
         return Step(verb="cancel", number=number, send=partial(self.client.cancel, self.window, request))
+
+    def undo(self) -> Step:
+        """Take back the last call, no-show or finish."""
+        return Step(verb="undo", number="", send=partial(self.client.undo, self.window))
+
+    def select(self, number: str, seen: str | None, reason: str) -> Step:
+        """Call a chosen number."""
+        request = Select(ticket=number, seen=seen, reason=reason)
+        return Step(verb="select", number=number, send=partial(self.client.select, self.window, request))
+
+    def pin(self, number: str, reason: str) -> Step:
+        """Put a ticket before all others."""
+        request = Pin(ticket=number, reason=reason)
+        return Step(verb="pin", number=number, send=partial(self.client.pin, self.window, request))
+
+    def to_colleague(self, number: str, window: str) -> Step:
+        """Hand the visit to another window."""
+        request = ToColleague(seen=number, to_window=window)
+        return Step(verb="to_colleague", number=number, send=partial(self.client.to_colleague, self.window, request))
+
+    def walk_in(self, item: str, request_id: str) -> Step:
+        """Serve somebody who has no ticket."""
+        request = WalkIn(item=item, request_id=request_id)
+        return Step(verb="walk_in", number="", send=partial(self.client.walk_in, self.window, request))
+
+    def pause(self, reason: str, minutes: int) -> Step:
+        """Begin 暂停服务."""
+        request = PauseWindow(reason=PauseReason(reason), minutes=minutes)
+        return Step(verb="pause", number="", send=partial(self.client.pause, self.window, request))
+
+    def go_on(self) -> Step:
+        """End 暂停服务."""
+        return Step(verb="go_on", number="", send=partial(self.client.go_on, self.window))
+
+    def note(self, number: str, words: str) -> Step:
+        """Words about the ticket."""
+        request = TakeNote(seen=number, words=words)
+        return Step(verb="note", number=number, send=partial(self.client.note, self.window, request))
+
+    def tick(self, number: str, materials: tuple[str, ...], *, on: bool) -> Step:
+        """Papers seen, or not after all."""
+        request = Tick(seen=number, materials=materials, on=on)
+        return Step(verb="tick", number=number, send=partial(self.client.tick, self.window, request))
+
+    def call_for(self, whom: str) -> Step:
+        """Call somebody to the window."""
+        request = CallFor(to=MessageTo(whom))
+        return Step(verb="call_for", number="", send=partial(self.client.call_for, self.window, request))
+
+    def read_message(self, message: str) -> Step:
+        """The clerk has read it."""
+        return Step(verb="read_message", number="", send=partial(self.client.read_message, self.window, message))
+
+    def notice(self, number: str, papers: tuple[str, ...]) -> Step:
+        """One notice of everything that is missing; `papers` are there."""
+        request = HandIn(seen=number, papers=tuple(TakenPaper(code=code) for code in papers))
+
+        async def send() -> Done:
+            done = await self.client.give_notice(self.window, request)
+            return Done(event=done.event, number=done.notice_no)
+
+        return Step(verb="notice", number=number, send=send)
 
     def scan(self, number: str, source: str) -> Step:
         """Begin a scan job; `source` is platen, feeder, duplex or fine, or resume: go on with the one that is there."""
@@ -145,10 +224,18 @@ def transfer_targets(hall: HallMap, window: str, queue: str) -> list[Candidate]:
     ]
 
 
-def clerks_of(hall: HallMap | None) -> list[Candidate]:
-    """Who may sign in."""
-    clerks = hall.clerks if hall else ()
-    return [Candidate(value=c.clerk, code=c.clerk, label=f"{c.clerk}  {c.name}") for c in clerks]
+def colleagues(hall: HallMap, window: str, queue: str) -> list[Candidate]:
+    """Other windows, those with the same queue first."""
+    return [c for c in transfer_targets(hall, window, queue) if c.value.startswith("window:")]
+
+
+def items_of(hall: HallMap, window: str) -> list[Candidate]:
+    """What a window may serve somebody for who has no ticket."""
+    queues = next((place.queues for place in hall.windows if place.code == window), ())
+    return [
+        Candidate(value=item.code, code=str(n), label=f"{item.queue}  {item.name.zh}")
+        for n, item in enumerate((i for i in hall.items if i.queue in queues), 1)
+    ]
 
 
 def in_line(tickets: Iterable[WaitingTicket], pen: Pen) -> list[Candidate]:

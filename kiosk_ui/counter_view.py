@@ -10,7 +10,16 @@ from functools import cached_property
 from rich.text import Text
 
 from hall_daemon.client import Link, LinkNews
-from hall_daemon.protocol import CurrentTicket, ParkedTicket, ScanJobView, ScanPageView, WaitingTicket, WindowView
+from hall_daemon.protocol import (
+    CurrentTicket,
+    MaterialNeed,
+    ParkedTicket,
+    ScanJobView,
+    ScanPageView,
+    WaitingTicket,
+    WindowView,
+)
+from hall_daemon.protocol_clerks import PauseView
 from hall_daemon.texts import text
 from hall_daemon.words import TicketState
 from kiosk_ui.theme import ACCENT, BACKGROUND, BAD, FOREGROUND, OFF, OK, PANEL, PRIMARY, WARN, Mark, Pen, piece
@@ -35,6 +44,7 @@ class Stage(StrEnum):
     IDLE = "idle"
     CALLING = "calling"
     SERVING = "serving"
+    PAUSED = "paused"
 
 
 _STAGE_MARKS = {
@@ -43,6 +53,7 @@ _STAGE_MARKS = {
     Stage.IDLE: Mark.OK,
     Stage.CALLING: Mark.BUSY,
     Stage.SERVING: Mark.OK,
+    Stage.PAUSED: Mark.WARN,
 }
 _LINK_MARKS = {Link.CONNECTING: Mark.WARN, Link.ONLINE: Mark.OK, Link.OFFLINE: Mark.BAD}
 
@@ -56,8 +67,11 @@ _KEYS: tuple[tuple[str, str, frozenset[Stage]], ...] = (
     ("Enter", "main", frozenset({Stage.SIGNED_OUT, Stage.IDLE, Stage.CALLING, Stage.SERVING})),
     ("F6", "transfer", frozenset({Stage.SERVING})),
     ("F7", "scan", frozenset({Stage.SERVING})),
-    ("F12", "sign_out", frozenset({Stage.IDLE})),
+    ("F8", "notice", frozenset({Stage.SERVING})),
+    ("0", "walk_in", frozenset({Stage.IDLE})),
     ("?", "help", frozenset(Stage)),
+    ("F9", "call_for", frozenset({Stage.IDLE, Stage.CALLING, Stage.SERVING, Stage.PAUSED})),
+    ("F12", "pause", frozenset({Stage.IDLE})),
 )
 _MAIN = {
     Stage.UNKNOWN: "main",
@@ -65,6 +79,7 @@ _MAIN = {
     Stage.IDLE: "call",
     Stage.CALLING: "serve",
     Stage.SERVING: "finish",
+    Stage.PAUSED: "go_on",
 }
 
 
@@ -73,13 +88,17 @@ def say(code: str, **facts: object) -> str:
     return text(f"counter.{code}", **facts).zh
 
 
-def stage_of(view: WindowView | None) -> Stage:
-    """What the window is doing."""
+def stage_of(view: WindowView | None, *, mine: bool = True) -> Stage:
+    """What the window is doing for this screen; `mine`: somebody has signed in here."""
     if view is None:
         return Stage.UNKNOWN
+    if not mine or not view.clerk:
+        return Stage.SIGNED_OUT
+    if view.pause is not None:
+        return Stage.PAUSED
     if view.current is not None:
         return Stage.SERVING if view.current.state is TicketState.SERVING else Stage.CALLING
-    return Stage.IDLE if view.clerk else Stage.SIGNED_OUT
+    return Stage.IDLE
 
 
 def scan_of(view: WindowView | None) -> ScanJobView | None:
@@ -130,10 +149,12 @@ class Picture:
     lost_s: float = 0.0
     """Since the link was lost."""
     fresh_notice: bool = False
+    mine: bool = True
+    """Somebody has signed in at this screen."""
     stage: Stage = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stage", stage_of(self.view))
+        object.__setattr__(self, "stage", stage_of(self.view, mine=self.mine))
 
     @property
     def wide(self) -> bool:
@@ -158,6 +179,7 @@ class Picture:
         right = Text()
         if view and view.clerk:
             right.append(f"{view.clerk_name or view.clerk}  ", style=OFF)
+            right.append(f"{say('served_today', n=view.served_today)}  " if self.wide else "", style=OFF)
         clock = datetime.fromtimestamp(self.hall_time_s, _HALL_ZONE)
         right.append(f"{clock:%H:%M}  ", style=OFF)
         right.append_text(self._marked(_LINK_MARKS[self.link.link], say(f"link.{self.link.link}"))).append(" ")
@@ -169,7 +191,7 @@ class Picture:
 
     def figures(self) -> Text:
         """The number in large figures: blue who is next, amber who is here."""
-        if self.view is None or self.stage is Stage.SIGNED_OUT:
+        if self.view is None or self.stage in (Stage.SIGNED_OUT, Stage.PAUSED):
             return Text()
         if self.view.current is not None:
             return self.pen.big(self.view.current.number, ACCENT)
@@ -182,16 +204,26 @@ class Picture:
             return self.pen.text(f"{say('window', window=self.window)}\n", "bold").append(
                 say("state.unknown"), style=OFF
             )
-        if view.current is not None:
-            return self._about_current(view.current)
         if self.stage is Stage.SIGNED_OUT:
-            head = piece(f"{say('state.signed_out')}\n", "bold")
+            here = say("stays_here", number=view.current.number) if view.current else ""
+            head = piece(f"{say('state.signed_out')}  {here}\n", "bold")
             return head.append(f"{say('waiting', n=view.waiting_total)}\n", style=OFF).append(
                 say("press_sign_in"), style=f"bold {FOREGROUND}"
             )
+        if view.pause is not None:
+            return self._about_pause(view.pause)
+        if view.current is not None:
+            return self._about_current(view.current)
         if not view.waiting:
             return piece(f"{say('nobody')}\n", "bold").append(say("new_arrivals_shown"), style=OFF)
         return self._about_next(view.waiting[0])
+
+    def _about_pause(self, pause: PauseView) -> Text:
+        words = piece(f"{say('paused_shown')}\n", "bold")
+        back = say("paused_back", time=pause.back) if pause.back else say("paused_open")
+        reason = say(f"pause.{pause.reason}")
+        words.append(f"{say('paused_reason', reason=reason)}  {back}\n", style=OFF)
+        return words.append_text(self.pen.key("Enter", say("key.go_on")))
 
     def _about_next(self, ticket: WaitingTicket) -> Text:
         words = piece(f"{say('next_is')}  ", PRIMARY)
@@ -202,15 +234,24 @@ class Picture:
     def _about_current(self, current: CurrentTicket) -> Text:
         words = self.pen.text(f"{current.item}\n", "bold")
         document = current.document.zh if current.document else ""
+        waited = say("waited", minutes=minutes(current.waited_s)) if current.waited_s else ""
         person = "  ".join(p for p in (current.name_masked, current.id_masked, document) if p) or say("no_name")
-        words.append_text(self.pen.text(f"{person}\n", OFF))
+        words.append_text(self.pen.text(f"{person}  {waited}\n", OFF))
         since_s = self._since_s(current.since)
         if self.stage is Stage.SERVING:
-            return words.append(lapse(since_s), style="bold")
+            return words.append(f"{lapse(since_s)}  ", style="bold").append_text(self._pace(since_s, current))
         words.append(f"{say('called_times', n=current.call_no)}  ", style=f"bold {ACCENT}")
         words.append(f"{lapse(since_s)}  ", style="bold")
         late = since_s >= LONG_CALL_S or current.call_no >= MANY_CALLS
         return words.append(say("hint_no_show" if late else "hint_calling"), style=WARN if late else OFF)
+
+    def _pace(self, since_s: float, current: CurrentTicket) -> Text:
+        """How long it has taken against how long it takes as a rule."""
+        if not current.usual_minutes:
+            return Text()
+        share = since_s / (current.usual_minutes * 60)
+        line = self.pen.bar(share, 14, OK if share < 1 else WARN)
+        return line.append(f"  {say('usual', n=current.usual_minutes)}", style=OFF)
 
     def _since_s(self, moment: str) -> float:
         try:
@@ -249,7 +290,7 @@ class Picture:
         current = self.view.current if self.view else None
         if current is None or self.stage is Stage.CALLING:
             return say("materials_wanted")
-        filed = sum(need.code in current.filed for need in current.materials)
+        filed = sum(need.code in current.filed or need.code in current.ticked for need in current.materials)
         return say("materials", filed=filed, all=len(current.materials))
 
     def materials(self, room: int) -> Text:
@@ -262,15 +303,51 @@ class Picture:
         shown = current.materials if len(current.materials) <= room else current.materials[: room - 1]
         lines = []
         for number, need in enumerate(shown, 1):
-            filed = need.code in current.filed
-            line = piece(f"{number:>2} ", OFF).append_text(self.pen.mark(Mark.OK if filed else Mark.OFF))
-            line.append(f" {self.pen.fit(need.name, 30)} ", style=FOREGROUND)
-            line.append(self.pen.fit(say("material_needed" if need.required else "material_optional"), 6), style=OFF)
-            line.append(say("material_filed") if filed else "", style=OK)
-            lines.append(line)
+            lines.append(self._material(number, need, current))
         if len(shown) < len(current.materials):
             lines.append(piece(f"   {say('more', n=len(current.materials) - len(shown))}", OFF))
         return Text("\n").join(lines)
+
+    def _material(self, number: int, need: MaterialNeed, current: CurrentTicket) -> Text:
+        filed, ticked = need.code in current.filed, need.code in current.ticked
+        live = self.stage is Stage.SERVING and number <= 9
+        line = self.pen.key(str(number), "", live=True) if live else piece(f"{number:>2}  ", OFF)
+        line.append_text(self.pen.mark(Mark.OK if filed or ticked else Mark.OFF))
+        line.append(f" {self.pen.fit(need.name, 30)} ", style=FOREGROUND)
+        line.append(self.pen.fit(say("material_needed" if need.required else "material_optional"), 6), style=OFF)
+        state = "material_filed" if filed else "material_ticked" if ticked else ""
+        return line.append(say(state) if state else "", style=OK)
+
+    def facts(self) -> Text:
+        """What is published about the item, then what colleagues noted."""
+        current = self.view.current if self.view else None
+        lines = []
+        for label, value in current.facts if current else ():
+            lines.append(piece(f"{label.zh}  ", OFF).append_text(self.pen.text(value.zh, FOREGROUND)))
+        for note in current.notes if current else ():
+            line = piece(f"{say('note')}  ", ACCENT).append(f"{note.at} {note.clerk}：", style=OFF)
+            lines.append(line.append_text(self.pen.text(note.words, FOREGROUND)))
+        return Text("\n").join(lines)
+
+    def messages(self, room: int) -> Text:
+        """What was said to this window, and what became of its own calls; newest first."""
+        lines = []
+        for message in (self.view.messages if self.view else ())[:room]:
+            line = piece(f"{message.at} ", OFF)
+            if message.mine:
+                line.append(f"{say('message.to', to=message.to)}  ", style=OFF)
+                state = say("message.taken", by=message.acknowledged) if message.acknowledged else say("message.open")
+                line.append_text(self.pen.text(message.words, FOREGROUND))
+                lines.append(line.append(f"  {state}", style=OK if message.acknowledged else WARN))
+                continue
+            line.append(f"{message.sender}  ", style=f"bold {OFF if message.acknowledged else ACCENT}")
+            lines.append(line.append_text(self.pen.text(message.words, OFF if message.acknowledged else FOREGROUND)))
+        return Text("\n").join(lines)
+
+    @property
+    def unread(self) -> int:
+        """Messages that nobody here has acknowledged."""
+        return sum(not m.mine and not m.acknowledged for m in self.view.messages) if self.view else 0
 
     def scan_line(self) -> str:
         """The scan job in a few words."""
@@ -320,7 +397,12 @@ class Picture:
 
     def flag(self, ticket: WaitingTicket) -> str:
         """Why a ticket stands where it stands."""
-        words = [say(f"priority.{ticket.priority}"), say("requeued") if ticket.requeued else ""]
+        words = [
+            say("pinned") if ticket.pinned else "",
+            f"{say(f'priority.{ticket.priority}')} {ticket.slot}".strip(),
+            say("transferred") if ticket.transferred else "",
+            say("requeued") if ticket.requeued else "",
+        ]
         return " ".join(word for word in words if word)
 
     def waiting_row(self, ticket: WaitingTicket, cells: int) -> Text:
@@ -349,19 +431,32 @@ class Picture:
             line.append(f"   {say(code, n=many)}", style=FOREGROUND if many else OFF)
         if self.view.evaluation is not None:
             line.append(f"   {self.view.evaluation.zh}", style=OFF)
-        for load in () if self.wide else self.view.queues:
-            line.append(f"   {load.queue} {say('people', n=load.waiting)}", style=OFF)
+        if not self.wide and self.view.messages:
+            line.append(f"   {say('messages', n=self.unread)}", style=ACCENT if self.unread else OFF)
+        for lamp in self.view.devices:
+            mark = Mark.OFF if lamp.off else Mark.OK if lamp.well else Mark.BAD
+            words = say(f"device.{lamp.kind}") if self.wide or mark is not Mark.OK else ""
+            if words:
+                line.append("   ").append_text(self._marked(mark, words, bold=False))
         return line
 
     def keys(self) -> Text:
         """The keys that mean something now; on a wide screen the others too, in grey."""
-        line = Text(" ")
+        drawn = []
         for cap, name, stages in _KEYS:
             live = self.stage in stages
             label = _MAIN[self.stage] if name == "main" else name
-            piece = self.pen.key(cap, say(f"key.{label}"), live=live)
-            if (live or self.wide) and line.cell_len + piece.cell_len + 1 <= self.width:
-                line.append_text(piece).append(" ")
+            drawn.append((live, self.pen.key(cap, say(f"key_short.{label}"), live=live).append(" ")))
+        # What means nothing now makes room, from the right.
+        while sum(words.cell_len for _, words in drawn) >= self.width or not self.wide:
+            idle = [place for place, (live, _) in enumerate(drawn) if not live]
+            if not idle:
+                break
+            del drawn[idle[-1]]
+        line = Text(" ")
+        for _, words in drawn:
+            if line.cell_len + words.cell_len <= self.width + 1:
+                line.append_text(words)
         return line
 
     def _marked(self, mark: Mark, words: str, *, bold: bool = True) -> Text:

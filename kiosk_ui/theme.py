@@ -15,7 +15,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rich.cells import cell_len, set_cell_size
+from rich.color import Color
+from rich.segment import Segment
+from rich.style import Style
 from rich.text import Text
+from textual.filter import LineFilter
 from textual.theme import Theme
 
 FOREGROUND = "#eaf2fa"
@@ -48,6 +52,50 @@ NIGHT = Theme(
         "border-blurred": "#2d4763",
     },
 )
+
+
+DAY = Theme(
+    name="hall-day",
+    dark=False,
+    primary="#0a3f7d",
+    secondary="#33475b",
+    accent="#7a4b00",
+    foreground="#0b1f33",
+    background="#edf2f7",
+    surface="#ffffff",
+    panel="#d3deea",
+    success="#0a3f7d",
+    warning="#7a4b00",
+    error="#9c1a1a",
+    variables={
+        "block-cursor-background": "#b9cfe6",
+        "block-cursor-foreground": "#0b1f33",
+        "border": "#0a3f7d",
+        "border-blurred": "#9db2c6",
+    },
+)
+_BY_DAY = {
+    FOREGROUND: "#0b1f33", BACKGROUND: "#ffffff", PANEL: "#d3deea", PRIMARY: "#0a3f7d", ACCENT: "#7a4b00",
+    OK: "#0a3f7d", WARN: "#7a4b00", BAD: "#9c1a1a", OFF: "#33475b",
+}  # fmt: skip
+
+
+class DayColours(LineFilter):
+    """Draws by day what was coloured for the night, so that a picture need not know what time it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._colours = {Color.parse(night): Color.parse(day) for night, day in _BY_DAY.items()}
+
+    def apply(self, segments: list[Segment], background: object) -> list[Segment]:  # noqa: ARG002 - its base wants it
+        """The same characters in the colours of the day."""
+        return [Segment(words, self._by_day(style), control) for words, style, control in segments]
+
+    def _by_day(self, style: Style | None) -> Style | None:
+        if style is None:
+            return None
+        ink, paper = (self._colours.get(c, c) if c else None for c in (style.color, style.bgcolor))
+        return style + Style(color=ink, bgcolor=paper)
 
 
 class Mark(StrEnum):
@@ -101,6 +149,12 @@ class Pen:
         """A key cap and what it does."""
         cap = piece(f" {key} ", f"bold {BACKGROUND} on {PRIMARY}" if live else f"{OFF} on {PANEL}")
         return cap.append(f" {self.words(label)}", style=FOREGROUND if live else OFF)
+
+    def bar(self, share: float, cells: int, colour: str) -> Text:
+        """How much of something is over; full at 1 and beyond."""
+        full = max(0, min(cells, round(share * cells)))
+        drawn, rest = ("#", ".") if self.plain else ("━", "─")
+        return piece(drawn * full, colour).append(rest * (cells - full), style=OFF)
 
     def big(self, number: str, colour: str) -> Text:
         """A ticket number three rows high."""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sim import replay
 from sim.bench import HALLS, Bench, DaemonProcess
+from sim.hall_plan import DEMO_PIN
 from sim.prompt import Prompt
 from sim.visits import Play, save
 
@@ -74,6 +75,7 @@ def _welcome(bench: Bench, daemon: DaemonProcess) -> None:
     print(f"  kiosk page 取号机      {bench.url}/kiosk/{kiosk}")
     print(f"  hall board 综合屏      {bench.url}/board")
     print(f"  counter 窗口终端       .venv/bin/hall-counter --hall {bench.url} --window {window}")
+    print(f"    sign in 上岗          staff number {next(iter(bench.tables['clerk']))}, PIN {DEMO_PIN}")
     print(f"  interface 接口         {bench.url}/openapi.json   {bench.url}/metrics")
     print(f"  files and logs         {bench.run}")
     for note in bench.notes:

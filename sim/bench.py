@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import http.client
 import importlib
 import json
 import os
@@ -213,7 +214,7 @@ class DaemonProcess:
         self.ready_after_s = 0.0
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, limit_s: float = 30.0) -> DaemonProcess:
+    def start(self, limit_s: float = 120.0) -> DaemonProcess:
         """Start, and return when it is alive and its store is writable."""
         environment = {
             **{k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
@@ -240,10 +241,22 @@ class DaemonProcess:
 
     def healthy(self) -> bool:
         """Whether /healthz says well."""
+        # Not by httpx: each of its clients reads all root certificates, which costs a daemon that starts half its time.
+        connection = http.client.HTTPConnection(urlsplit(self.bench.url).netloc, timeout=5)
         try:
-            return httpx.get(f"{self.bench.url}/healthz", timeout=5, trust_env=False).status_code == 200
-        except httpx.HTTPError:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
             return False
+        finally:
+            connection.close()
+
+    def starved_s(self) -> float:
+        """How long its first thread has been ready to run while others had the processors (schedstat), if known."""
+        try:
+            return int(Path(f"/proc/{self.pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+        except OSError:
+            return 0.0  # a kernel that does not count it
 
     @property
     def pid(self) -> int:
@@ -316,11 +329,11 @@ class Watcher:
     def _follow(self) -> None:
         timeout = httpx.Timeout(5, read=2.0)
         lost = contextlib.suppress(httpx.HTTPError, json.JSONDecodeError)
-        while not self._stop.is_set():
-            stream = httpx.stream("GET", self._url, timeout=timeout, trust_env=False, headers=self._headers)
-            with lost, stream as answer:
-                self._read(answer)
-            self._stop.wait(0.05)
+        with httpx.Client(timeout=timeout, trust_env=False, headers=self._headers) as client:
+            while not self._stop.is_set():
+                with lost, client.stream("GET", self._url) as answer:
+                    self._read(answer)
+                self._stop.wait(0.05)
 
     def _read(self, answer: httpx.Response) -> None:
         half = ""

@@ -14,6 +14,16 @@ Values = dict[str, str | int | bool | list[str]]
 
 PROVINCE_URL = "http://127.0.0.1:8621/hall-sync/v1"
 LISTEN = "127.0.0.1:8620"
+DEMO_PIN = "246810"
+# Argon2id of it, made once with a random salt: a model hall is the same whenever it is written.
+DEMO_PIN_HASH = "$argon2id$v=19$m=19456,t=2,p=1$iF8+lZMgOwAnFuUJLyL8Tw$DoynINxDDy5CI1sB8RZA2pIAv1upYGv/AVRaEPCtT2Q"
+OTHER_STAFF = (
+    ("r901", "首席代表01", "chief"),
+    ("g902", "导办人员01", "guide"),
+    ("m903", "值班长01", "manager"),
+    ("t904", "技术员01", "technician"),
+)
+"""Number, name and role of those who sit at no window of their own."""
 DISPLAY_WIDTH_PX = 128
 DISPLAY_HEIGHT_PX = 32
 
@@ -65,8 +75,12 @@ def _heading(text: str) -> str:
     return f"# --- {text} ---"
 
 
+_ONE_ROOM = "\nno_show_calls = 1                  # one room: whoever is here has heard the first call"
+
+
 def _hall_block(hall: HallName, seed: int) -> str:
     (row,) = _table(hall, "hall")
+    one_room = _ONE_ROOM if hall is HallName.SMALL else ""
     return f"""\
 # A model hall with fictional departments. Generated: python -m sim.catalog --hall {hall.value} --seed {seed} --out DIR
 # A device's key is what stands on its sticker. After a change: hall-daemon check, then hall-daemon devices.
@@ -78,7 +92,7 @@ name_en = "{row["english"]}"
 timezone = "Asia/Shanghai"
 database = "var/hall.db"           # from this file's folder; scanned pages and the epoch file lie beside it
 catalog = "catalog.json"           # used until the province sends one
-listen = "{LISTEN}"          # for counters on other PCs: this machine's address in the hall network
+listen = "{LISTEN}"          # for counters on other PCs: this machine's address in the hall network{one_room}
 
 [province]                         # leave this table out and the hall works alone
 url = "{PROVINCE_URL}\""""
@@ -218,7 +232,12 @@ def _window_blocks(hall: HallName) -> str:
 def _clerk_blocks(hall: HallName) -> str:
     (row,) = _table(hall, "hall")
     clerks = [
-        _section(f"clerk.c{number:03d}", {"name": f"窗口人员{number:02d}"})
+        _section(f"clerk.c{number:03d}", {"name": f"窗口人员{number:02d}", "pin_hash": DEMO_PIN_HASH})
         for number in range(1, int(row["clerks"]) + 1)
     ]
-    return "\n\n".join([_heading("Clerks, by staff number; never an ID number"), *clerks])
+    others = [
+        _section(f"clerk.{number}", {"name": name, "role": role, "pin_hash": DEMO_PIN_HASH})
+        for number, name, role in OTHER_STAFF
+    ]
+    heading = _heading(f"Staff, by staff number, never an ID number; everybody's PIN is {DEMO_PIN} here")
+    return "\n\n".join([heading, *clerks, *others])

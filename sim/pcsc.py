@@ -38,7 +38,7 @@ _DAEMON = Path("/usr/sbin/pcscd")
 _READER_DRIVER = Path("/usr/lib/pcsc/drivers/serial/libifdvpcd.so")
 _HEADERS = Path("/usr/include/PCSC")
 _CLONE_NEWNET = 0x40000000
-_START_LIMIT_S = 10.0
+_START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 5.0
 _REMOVAL_SEEN_S = 0.6
 """The service looks every 0.4 s. A card exchanged faster is sometimes not noticed at all, not even by its ATR."""

@@ -34,7 +34,7 @@ from sim.province_views import LedgerView, ledger_view
 
 BASE = "/hall-sync/v1"
 TEST_HALL = "990000000000-01"
-START_LIMIT_S = 20.0
+START_LIMIT_S = 120.0
 STOP_LIMIT_S = 10.0
 
 Document = Mapping[str, Any]

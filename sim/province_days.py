@@ -233,6 +233,10 @@ def ledger_document(days: Days, blob_folder: Path, bizdate: str | None) -> JsonO
                 "SELECT * FROM tickets WHERE bizdate IS coalesce(?, bizdate) ORDER BY rowid", (bizdate,)
             )
         ],
+        "cases": [
+            {**dict(row), "notices": json.loads(row["notices"])}
+            for row in tables.rows("SELECT * FROM cases ORDER BY rowid")
+        ],
         "blobs": _blob_entries(tables, blob_folder, [row for row in rows if row["status"] != "lost"]),
         "reconciliations": [dict(row) for row in tables.rows("SELECT * FROM reconciliations ORDER BY n")],
         "acknowledged": len(rows),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
+from sim.province_cases import fold_case
 from sim.province_judge import Fault, number_of, text_of
 from sim.province_schema import TICKETS
 from sim.province_seals import JsonObject
@@ -117,16 +118,19 @@ class Effects:
 
     def clear_derived(self) -> None:
         """Forget everything that `fold` and `note_arrival` can derive anew."""
-        for order in ("DELETE FROM tickets", "DELETE FROM subjects", "DELETE FROM serials"):
+        for order in ("DELETE FROM tickets", "DELETE FROM cases", "DELETE FROM subjects", "DELETE FROM serials"):
             self.tables.do(order)
         self.tables.do("DELETE FROM warnings WHERE code = 'TRANSITION'")
 
     def fold(self, event: Kept) -> Fault | None:
-        """Bring the picture of the ticket forward."""
-        if not event.type.startswith("hall.ticket."):
+        """Bring the picture of the ticket or the case forward."""
+        _, noun, verb, *_ = event.type.split(".")
+        if noun == "case":
+            warning = fold_case(self.tables, verb, event.data)
+        elif noun == "ticket":
+            warning = self._issue(event) if verb == "issued" else self._step(event, verb)
+        else:
             return None
-        verb = event.type.split(".")[2]
-        warning = self._issue(event) if verb == "issued" else self._step(event, verb)
         if warning is not None:
             self.warn(event.event_id, warning)
         return warning

@@ -40,6 +40,9 @@ CREATE INDEX IF NOT EXISTS held_subjects ON subjects (subject) WHERE held_by IS 
 CREATE TABLE IF NOT EXISTS tickets (
     ticket_id TEXT PRIMARY KEY, event_id TEXT, display_no TEXT, queue_code TEXT, serial INTEGER, bizdate TEXT,
     state TEXT NOT NULL, UNIQUE (bizdate, display_no));
+CREATE TABLE IF NOT EXISTS cases (
+    local_case_no TEXT PRIMARY KEY, ticket_id TEXT NOT NULL, item_code TEXT NOT NULL, kind INTEGER NOT NULL,
+    state TEXT NOT NULL, notices TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS serials (
     bizdate TEXT NOT NULL, queue_code TEXT NOT NULL, highest INTEGER NOT NULL, PRIMARY KEY (bizdate, queue_code));
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
@@ -62,7 +65,7 @@ CREATE TABLE IF NOT EXISTS commands (
 """
 NAMES = (
     *("settings", "streams", "events", "effects", "warnings", "subjects", "tickets", "serials", "counters", "uploads"),
-    *("blobs", "reconciliations", "catalogs", "appointments", "commands"),
+    *("blobs", "reconciliations", "catalogs", "appointments", "commands", "cases"),
 )
 NONCES = "CREATE TABLE IF NOT EXISTS nonces (kid TEXT, nonce TEXT, seen REAL, PRIMARY KEY (kid, nonce))"
 NONCE_MEMORY_S = 600.0

@@ -47,6 +47,19 @@ class LedgerTicket:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LedgerCase:
+    """One case as its events left it; `kind` is the code of GB/T 39046 (1 即办件, 2 承诺件, 9 其他)."""
+
+    local_case_no: str
+    ticket_id: str
+    item_code: str
+    kind: int
+    state: str
+    """received, supplement, supplemented, accepted, reject or returned."""
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class LedgerBlob:
     """One file: awaited (only named by an event), verifying or stored."""
 
@@ -110,6 +123,7 @@ class LedgerView:
     held_subjects: tuple[str, ...]
     warnings: tuple[LedgerWarning, ...]
     tickets: tuple[LedgerTicket, ...]
+    cases: tuple[LedgerCase, ...]
     blobs: tuple[LedgerBlob, ...]
     reconciliations: tuple[LedgerDay, ...]
     acknowledged: int
@@ -149,6 +163,7 @@ def ledger_view(text: str) -> LedgerView:
         held_subjects=tuple(said["held_subjects"]),
         warnings=tuple(LedgerWarning(**entry) for entry in said["warnings"]),
         tickets=tuple(LedgerTicket(**entry) for entry in said["tickets"]),
+        cases=tuple(LedgerCase(**{**entry, "notices": tuple(entry["notices"])}) for entry in said.get("cases", ())),
         blobs=tuple(
             LedgerBlob(**{**entry, "path": Path(entry["path"]) if entry["path"] else None}) for entry in said["blobs"]
         ),

@@ -21,6 +21,7 @@ import httpx
 
 from sim import oracle, papers
 from sim.bench import Bench, Watcher
+from sim.hall_plan import DEMO_PIN
 from sim.idcard_records import CitizenCard, last_character
 from sim.oracle import Evidence, Perceived
 
@@ -91,16 +92,21 @@ class Kiosk:
             self._go_home()
 
     def _choose(self, resident: Resident, *, with_phone: bool) -> str:
-        self._wait("phone", "duplicate", "readfail", limit_s=15)
+        self._wait("phone", "duplicate", "missed", "readfail", limit_s=15)
         if self.screen.view["screen"] != "phone":
             return ""
         if with_phone:
             self.keypad.type(resident.phone)
-            self.screen.until(lambda v: (v.get("field") or {}).get("typed") == 11, what="11 digits typed")
+            self.screen.until(
+                lambda v: (v.get("field") or {}).get("typed") == 11, what="11 digits typed", unless=_is_first_page
+            )
             self._press("ok", leaving="phone")
         else:
             self._press("*", leaving="phone")
-        view = self._next("zones", "list", "confirm")
+        view = self._next("service", "confirm")
+        if view["screen"] == "service":
+            self._press("7", leaving="service")
+            view = self._next("zones", "list", "confirm")
         if view["screen"] == "zones":
             self._press(self._any_choice(view), leaving="zones")
             view = self._next("list", "confirm")
@@ -193,8 +199,9 @@ class Clerk:
         self.http.close()
 
     def sign_in(self) -> None:
-        """Take the window."""
-        self.say("sign-in", clerk=self.clerk).raise_for_status()
+        """Take the window; the session goes along with every verb from now on."""
+        answer = self.say("sign-in", clerk=self.clerk, pin=DEMO_PIN).raise_for_status()
+        self.http.headers["X-Hall-Session"] = answer.json()["session"]
 
     def say(self, verb: str, **order: object) -> httpx.Response:
         """One request of the counter screen; tries again while the daemon is away, as the screen does."""

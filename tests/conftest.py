@@ -4,6 +4,11 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How fast examples are made and run says something about the machine only.
+settings.register_profile("checks", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("checks")
 
 _PROCESS_WIDE = ("MainThread", "Thread-", "ThreadPoolExecutor", "execnet", "pytest_timeout", "asyncio_", "AnyIO")
 """Threads of libraries that belong to the process, not to a test."""
@@ -16,7 +21,7 @@ def _no_thread_is_left_behind() -> Iterator[None]:
     for thread in set(threading.enumerate()) - before:
         if thread.name.startswith(_PROCESS_WIDE):
             continue
-        thread.join(5)
+        thread.join(45)
         assert not thread.is_alive(), f"the test left the thread '{thread.name}' running"
 
 

@@ -7,17 +7,23 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from PIL import Image
 from playwright.sync_api import Page
 from textual.app import App
 
 from hall_daemon.client import HallClient
+from hall_daemon.protocol_kiosk import KioskModes, KioskView
 from kiosk_ui.counter import CounterApp
 from kiosk_ui.technician import TechnicianApp
 from sim.bench import HALLS, Bench, DaemonProcess
 from sim.visits import Clerk, Kiosk, residents
-from tests.screens.chromium import chromium
+from tests.screens import test_counter_goldens as goldens
+from tests.screens.chromium import PORTRAIT, SLIM, chromium, open_page
+from tests.screens.counter_room import counter
+from tests.screens.kiosk_views import all_views
+from tests.screens.page_server import PageServer
 from tests.waiting import until, until_async
 
 TO = Path(__file__).resolve().parents[1] / "docs" / "screens"
@@ -25,6 +31,12 @@ TO = Path(__file__).resolve().parents[1] / "docs" / "screens"
 
 def main() -> int:
     TO.mkdir(parents=True, exist_ok=True)
+    asyncio.run(_counter_states())
+    if "--counter" in sys.argv:
+        return 0
+    kiosk_states()
+    if "--kiosk" in sys.argv:
+        return 0
     with tempfile.TemporaryDirectory() as folder, Bench(HALLS / "small", Path(folder)) as bench, DaemonProcess(bench):
         crowd = residents(3)
         kiosk = Kiosk(bench, "k1", 1)
@@ -37,7 +49,7 @@ def main() -> int:
         _pages(bench, kiosk, next(crowd))
         clerk.say("serve", seen=number)
         clerk.scan(number)
-        _draw("counter", asyncio.run(_counter(bench)))
+        _draw("counter", asyncio.run(_counter(bench, clerk.http.headers["X-Hall-Session"])))
         bench["PRN-01"].whole_slips[-1].save(TO / "slip.png")
         kiosk.close()
         clerk.close()
@@ -61,7 +73,8 @@ def _pages(bench: Bench, kiosk: Kiosk, resident: Any) -> None:
         bench["IDR-01"].put(resident.card)
         for name, text, key in (
             ("kiosk-2-phone", "请输入手机号", "*"),
-            ("kiosk-3-service", "您要", "2"),
+            ("kiosk-3-service", "您要办什么事", "7"),
+            ("kiosk-3-zones", "您要去哪个区", "2"),
             ("kiosk-4-list", "您要办什么事", "4"),
             ("kiosk-5-check", "请核对", "ok"),
             ("kiosk-6-done", "请取走号票", ""),
@@ -73,25 +86,83 @@ def _pages(bench: Bench, kiosk: Kiosk, resident: Any) -> None:
         bench["IDR-01"].lift()
 
 
-def _shot(page: Page, name: str, width: int) -> None:
-    page.wait_for_timeout(400)  # transitions of the page are over
+READ_OTHERWISE = ("idle", "phone", "service", "confirm", "done", "help-can-call")
+"""States of which a picture in each way of reading is kept."""
+
+
+def kiosk_states() -> None:
+    """Every state of a ticket machine's page; some also large, in high contrast, low and on a wide panel."""
+    server = PageServer()
+    try:
+        with chromium() as browser, open_page(browser, PORTRAIT) as page:
+            page.goto(f"{server.url}/kiosk/k1")
+            for name, view in all_views().items():
+                _state(page, server, view, f"kiosk-state-{name}")
+            for mode in ("large", "contrast", "low"):
+                views = all_views(KioskModes.model_validate({mode: True}))
+                for name in READ_OTHERWISE:
+                    _state(page, server, views[name], f"kiosk-{mode}-{name}")
+        with chromium() as browser, open_page(browser, SLIM) as page:
+            page.goto(f"{server.url}/kiosk/k1")
+            for name in READ_OTHERWISE:
+                _state(page, server, all_views()[name], f"kiosk-wide-{name}", 480)
+    finally:
+        server.close()
+
+
+def _state(page: Page, server: PageServer, view: KioskView, name: str, width: int = 270) -> None:
+    server.show(view)
+    page.locator("h1", has_text=view.title.en if view.language == "en" else view.title.zh).wait_for()
+    _shot(page, name, width, colours=32)
+
+
+def _shot(page: Page, name: str, width: int, colours: int = 128) -> None:
+    if colours > 32:
+        page.wait_for_timeout(400)  # transitions of the page are over
     file = TO / f"{name}.png"
     page.screenshot(path=str(file))
     with Image.open(file) as picture:
         small = picture.convert("RGB").resize(
             (width, picture.height * width // picture.width), Image.Resampling.LANCZOS
         )
-    small.quantize(128).save(file, optimize=True)
+    small.quantize(colours).save(file, optimize=True)
 
 
-async def _counter(bench: Bench) -> str:
+async def _counter(bench: Bench, session: str) -> str:
     """The clerk's screen as SVG."""
-    async with HallClient(bench.url) as client:
+    async with HallClient(bench.url, session=session) as client:
         app = CounterApp(client, "1", "c001")
         async with app.run_test(size=(120, 40)) as pilot:
             await until_async(lambda: "申请表" in app.export_screenshot(), what="the counter screen")
             await pilot.pause()
             return app.export_screenshot()
+
+
+PICTURES = {
+    (120, 40): ("signed-out", "idle", "calling", "serving", "scanned", "paused", "finish", "notice", "help"),
+    (80, 24): ("idle", "calling", "serving", "park", "chosen", "messages"),
+}
+"""States of test_counter_goldens that are drawn, by size."""
+
+
+async def _counter_states() -> None:
+    """The counter in each state, as its goldens are made, by night; one by day."""
+    for size, names in PICTURES.items():
+        for name in names:
+            await _state(name, size)
+    await _state("serving", (120, 40), day=True)
+
+
+async def _state(name: str, size: tuple[int, int], *, day: bool = False) -> None:
+    state = goldens.STATES[name]
+    shown = counter(state.view, size=size, signed_out=state.signed_out, plain=state.plain, day=day)
+    with mock.patch.object(HallClient, "hall_time_s", return_value=goldens.NOW.timestamp()):
+        async with shown as room:
+            await room.press(*state.keys)
+            await room.sees(state.sees)
+            await until_async(lambda: not room.shows("正在"))
+            look = "-day" if day else ""
+            _draw(f"counter-{name}-{size[0]}x{size[1]}{look}", room.app.export_screenshot())
 
 
 async def _technician(bench: Bench) -> None:

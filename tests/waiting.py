@@ -2,24 +2,25 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
+
+from sim.stopwatch import Stopwatch
 
 T = TypeVar("T")
 What = str | Callable[[], str]
 """What is waited for; a function is asked at the end, for what there was instead."""
 
-LIMIT_S = 45.0
-"""Costs nothing where all is well; a machine with other work may take a hundred times as long as an idle one."""
+LIMIT_S = 20.0
+"""Of time in which a processor was free."""
 _PAUSE = threading.Event()
 
 
 def until(condition: Callable[[], T], limit_s: float = LIMIT_S, what: What = "") -> T:
     """Ask until the answer is true, and give the answer."""
-    end = time.monotonic() + limit_s
+    watch = Stopwatch()
     while not (answer := condition()):
-        if time.monotonic() > end:
+        if watch.is_over(limit_s):
             raise AssertionError(f"not within {limit_s} s: {_said(what) or condition}")
         _PAUSE.wait(0.005)
     return answer
@@ -29,14 +30,14 @@ async def until_async(
     condition: Callable[[], T] | Callable[[], Awaitable[T]], limit_s: float = LIMIT_S, what: What = ""
 ) -> T:
     """The same for code on the event loop; the condition may be a coroutine function."""
-    end = time.monotonic() + limit_s
+    watch = Stopwatch()
     while True:
         answer = condition()
         if isinstance(answer, Awaitable):
             answer = await answer
         if answer:
             return answer
-        if time.monotonic() > end:
+        if watch.is_over(limit_s):
             raise AssertionError(f"not within {limit_s} s: {_said(what) or condition}")
         await asyncio.sleep(0.01)
 

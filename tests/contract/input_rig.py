@@ -52,7 +52,7 @@ _RECORDS = st.builds(
     st.one_of(st.sampled_from([0, 1, 1, 2]), st.integers(-(2**31), 2**31 - 1)),
     st.floats(0, 1e6),
 )
-_INHERITED = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
+_INHERITED = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors, HealthCheck.too_slow]
 
 
 class InputContract(DriverContract):

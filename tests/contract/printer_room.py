@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from drivers.base import Align, Condition, DeviceError, Slip, SlipFeed, SlipText
+from drivers.base import Condition, DeviceError, Slip, SlipFeed, SlipText
+from drivers.drawn import Align
 from drivers.printer_escpos import DRIVER
 from sim.carriers import TcpLine
 from sim.printer_escpos import TWIN

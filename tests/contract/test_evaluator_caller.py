@@ -1,6 +1,5 @@
 """Evaluation device behind a caller: the proposed frames, and answers that nobody may count."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -10,6 +9,7 @@ from drivers.base import QUESTION_LIMIT_S, Grade, GradeGiven
 from drivers.caller_line import CallerFrame
 from drivers.evaluator_caller import CallerEvaluator, EvaluatorCallerOptions, decode_grade
 from sim.evaluator_caller import EvaluatorBehindCaller
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import DriverContract, Rig, until
 
 
@@ -56,13 +56,13 @@ class TestCallerEvaluator(DriverContract):
     def test_a_mute_device_is_a_resident_who_does_not_answer(self, rig: Rig) -> None:
         driver: CallerEvaluator = rig.open()
         rig.twin.go_mute()
-        began = time.monotonic()
+        watch = Stopwatch()
         driver.hello()
         assert driver.conditions() == frozenset()
         driver.ask_grade()
         assert heard_nothing(driver)
         driver.stop_asking()
-        assert time.monotonic() - began < QUESTION_LIMIT_S
+        assert watch.s < QUESTION_LIMIT_S
         rig.twin.recover()
         self.job(driver, rig)
 

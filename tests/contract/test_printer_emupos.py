@@ -16,7 +16,8 @@ import pytest
 import zxingcpp
 from PIL import Image
 
-from drivers.base import Align, Condition, Refused, Slip, SlipBarcode, SlipFeed, SlipQr, SlipText, Unconfirmed
+from drivers.base import Condition, Refused, Slip, SlipBarcode, SlipFeed, SlipQr, SlipText, Unconfirmed
+from drivers.drawn import Align
 from drivers.escpos_paper import PaperLowSource
 from drivers.escpos_profiles import EscposOptions
 from drivers.escpos_text import open_font

@@ -6,7 +6,6 @@ import signal
 import stat
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +37,7 @@ from drivers.transport import open_link
 from sim import papers
 from sim.sane import SaneConfig, unavailable
 from sim.scanner_sane import TWIN
+from sim.stopwatch import Stopwatch
 from tests.contract.contract import DriverContract, Rig, damaged, until
 
 NEEDS_SANE = [pytest.mark.system, pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))]
@@ -159,7 +159,7 @@ cat "$here/printed"
 cat "$here/said" >&2
 exit $(cat "$here/code")
 """
-INHERITED = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
+INHERITED = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors, HealthCheck.too_slow]
 
 
 @contextmanager
@@ -206,14 +206,20 @@ class TestSaneScanner(DriverContract):
     def job_blind(self, driver: Any) -> None:
         list(driver.scan(GLASS))
 
+    def sample_replies(self) -> list[bytes]:
+        """As FuzzSane takes them: what is asked for first, a name, a page, an end."""
+        listing = b"\0" + EPSON.encode()
+        return [listing, b"\0device `test:0' is a Noname frontend-tester virtual device\n", listing,
+                sane.PNG_BEGIN + bytes(20) + sane.PNG_END, b"\x07", b"\x09"]  # fmt: skip
+
     def test_mute_device_gives_no_reply_in_time(self, rig: Rig) -> None:
         driver = rig.open()
         rig.twin.hang()
         for question in (driver.hello, driver.conditions):
-            began = time.monotonic()
+            watch = Stopwatch()
             with pytest.raises(NoReply):
                 question()
-            assert time.monotonic() - began < QUESTION_LIMIT_S
+            assert watch.s < QUESTION_LIMIT_S
             assert not Path(f"/proc/{driver.link.helper_pid}").exists(), "the helper that hung is still there"
         rig.twin.recover()
         self.job(driver, rig)
@@ -339,10 +345,10 @@ class TestBehindAirscan:
         pages = driver.scan(FEEDER)
         next(pages)
         os.kill(driver.link.helper_pid, signal.SIGSTOP)
-        began = time.monotonic()
+        watch = Stopwatch()
         with pytest.raises(NoReply, match=r"TST-01: asked for page 2.*silent"):
             next(pages)
-        assert time.monotonic() - began < 3
+        assert watch.s < 3
         assert not Path(f"/proc/{driver.link.helper_pid}").exists()
 
     def test_helper_that_is_killed_by_somebody_is_a_bad_reply(self, driver: Any, rig: Rig) -> None:
@@ -360,10 +366,10 @@ class TestBehindAirscan:
         before = driver.link.helper_pid
         thread.start()
         until(lambda: driver.link.helper_pid != before)
-        began = time.monotonic()
+        watch = Stopwatch()
         driver.link.close()
         thread.join(5)
-        assert time.monotonic() - began < 2
+        assert watch.s < 2
         assert isinstance(seen[0], LinkError)
 
     def test_feed_that_never_ends_is_stopped(self, rig: Rig) -> None:
@@ -440,11 +446,13 @@ class TestTestBackend:
         self, status: str, outcome: Condition | type[DeviceError], sane_test: Callable[..., Any]
     ) -> None:
         fault = (f"read-return-value=SANE_STATUS_{status}",)
-        pages, error = scan(sane_test(settings=fault))
-        if isinstance(error, NoReply):
-            # Seen on a busy machine, cause unknown: scanimage sometimes stays silent after a fault was asked for.
-            # That it is killed then is shown elsewhere; here it is asked once more.
+        for _ in range(3):
+            # About one scanimage in a hundred hangs here on a busy machine, and is rightly killed: SANE's test backend
+            # cancels its reading thread wherever it is; caught inside malloc it waits for its own lock for ever, and
+            # the main thread for it (seen in /proc: both in a futex, one at the lock of a heap, one joining it).
             pages, error = scan(sane_test(settings=fault))
+            if not isinstance(error, NoReply):
+                break
         assert pages == []
         if isinstance(outcome, Condition):
             assert isinstance(error, Refused)

@@ -10,7 +10,8 @@ import pytest
 import zxingcpp
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
-from drivers.base import Align, Slip, SlipFeed, SlipPart, SlipQr, SlipRule, SlipText
+from drivers.base import Slip, SlipFeed, SlipPart, SlipQr, SlipRule, SlipText
+from drivers.drawn import Align
 from drivers.escpos_profiles import EscposOptions
 from drivers.escpos_slip import encode_slip
 from drivers.escpos_text import open_font

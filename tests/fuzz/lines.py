@@ -6,14 +6,20 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from drivers.base import NoReply
+from drivers.base import BadReply, LinkError, NoReply
+from drivers.camera_helper import decode_line
 from drivers.transport import ByteStream, Link
+from drivers.transport_camera import Camera, Picture, Wanted
 from drivers.transport_evdev import InputDevice, InputEvent, split_records
+from drivers.transport_sane import SaneAnswer, SaneDevice
+from drivers.transport_sound import SoundCard
 from drivers.transport_web import WebReply
 from sim.carriers import ByteLine
 from tests.fuzz.still_time import CLOCK, Hang
 
 MOST_READS = 20_000
+MOST_SMALL_READS = 200
+"""What is longer comes in one piece after that: where its end is cut tells nothing new, and takes most of the time."""
 _LONG = 0xF0
 
 
@@ -80,7 +86,8 @@ class FuzzStream(ByteStream):
         if not self._waiting:
             CLOCK.wait(max(limit_s, 1e-4))
             return b""
-        most = min(most, self._step or most)
+        if self._reads <= MOST_SMALL_READS:
+            most = min(most, self._step or most)
         data, self._waiting = self._waiting[:most], self._waiting[most:]
         CLOCK.wait(len(data) / 10_000)
         return data
@@ -183,6 +190,97 @@ class FuzzWeb:
 
     def pause(self, limit_s: float) -> None:
         CLOCK.wait(limit_s)
+
+
+class FuzzCamera(Camera):
+    """A camera: each picture is a line of its helper and the bytes behind it, or silence."""
+
+    def __init__(self, source: Input) -> None:
+        Link.__init__(self, "camera:fuzz")
+        self.is_device = bool(source.byte() & 1)
+        self._source = source
+
+    def check_there(self) -> None:
+        if self._source.rest[:1] == b"\xff":
+            raise LinkError("no such camera")
+
+    def take(self, how: Wanted, silence_s: float) -> Picture:
+        line, jpeg = self._source.chunk(), self._source.chunk()
+        if not line:
+            CLOCK.wait(silence_s)
+            raise NoReply("no frame")
+        try:
+            said = decode_line(line)
+        except ValueError as exc:
+            raise BadReply(f"the helper said {exc}") from None
+        CLOCK.wait(0.1)
+        if "state" not in said:
+            raise LinkError("the helper is gone")
+        return Picture(seen=said["state"], width=said["width"], height=said["height"], jpeg=jpeg)
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+class FuzzSound(SoundCard):
+    """A sound card: the next byte says how a sound ends; the mixer tells the next chunk."""
+
+    def __init__(self, source: Input) -> None:
+        Link.__init__(self, "sound:fuzz")
+        self.name = "fuzz"
+        self._source = source
+
+    def play(self, wav: bytes, limit_s: float) -> None:
+        how = self._source.byte() % 4
+        CLOCK.wait(limit_s if how == 3 else 0.1)
+        if how == 2:
+            raise LinkError("the card is gone")
+        if how == 3:
+            raise NoReply("it did not end")
+
+    def mixer(self, card: str, control: str, limit_s: float = 2.0) -> str:
+        return self._source.chunk().decode("utf-8", "replace")
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+class FuzzSane(SaneDevice):
+    """A scanner behind SANE: each question and each page is a chunk; its first byte says how the helper ended."""
+
+    def __init__(self, source: Input) -> None:
+        Link.__init__(self, "sane:fuzz")
+        self.name = "fuzz"
+        self._source = source
+        self.answer: SaneAnswer | None = None
+
+    def ask(self, arguments: Any, limit_s: float, *, of_device: bool = True) -> SaneAnswer:  # Any: as in SaneDevice
+        CLOCK.wait(0.1)
+        return self._ended(self._source.chunk(), limit_s)
+
+    def _ended(self, said: bytes, limit_s: float) -> SaneAnswer:
+        how = said[0] if said else 0xFF
+        if how == 0xFF:
+            CLOCK.wait(limit_s)
+            raise NoReply("it did not come back")
+        text = said[1:].decode("utf-8", "replace")
+        return SaneAnswer(code=how % 13 if how < 0x80 else -9, output=text, said=text[:300])
+
+    @contextlib.contextmanager
+    def feed(self, arguments: Any) -> Iterator[FuzzSane]:  # type: ignore[override]  # it is its own feed
+        self.answer = None
+        yield self
+
+    def next_page(self, limit_s: float, silence_s: float) -> bytes | None:
+        CLOCK.wait(0.1)
+        chunk = self._source.chunk()
+        if chunk.startswith(b"\x89"):
+            return chunk
+        self.answer = self._ended(chunk, silence_s)
+        return None
+
+    def close(self) -> None:
+        """Nothing to give back."""
 
 
 class FuzzLine(ByteLine):

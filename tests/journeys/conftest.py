@@ -11,6 +11,7 @@ import pytest
 
 from sim import oracle
 from sim.bench import HALLS, Bench, DaemonProcess
+from sim.hall_plan import DEMO_PIN
 from sim.visits import Clerk, Kiosk, Resident, evidence, residents
 from tests.journeys.fault_hall import write_fault_hall
 from tests.waiting import until
@@ -25,6 +26,8 @@ class Hall:
     people: list[Resident] = field(default_factory=list)
     open: list[Any] = field(default_factory=list)
     judged: bool = True
+    sessions: dict[str, str] = field(default_factory=dict)
+    """Window → session of who signed in there by `post`."""
 
     def __post_init__(self) -> None:
         self._crowd = residents(11)
@@ -59,8 +62,14 @@ class Hall:
         return self.http.get(path).json()
 
     def post(self, path: str, **order: object) -> httpx.Response:
-        """A POST as a screen makes it."""
-        return self.http.post(path, json=order)
+        """A POST as a screen makes it: with the PIN where somebody signs in, with the session afterwards."""
+        where = path.split("/")[2] if path.startswith("/windows/") else ""
+        if path.endswith("/sign-in"):
+            order = {"pin": DEMO_PIN} | order
+        answer = self.http.post(path, json=order, headers={"X-Hall-Session": self.sessions.get(where, "")})
+        if path.endswith("/sign-in") and answer.status_code == 200:
+            self.sessions[where] = answer.json()["session"]
+        return answer
 
     def issue(self, queue: str = "A") -> str:
         """A number from the counter, for tests that are about something else."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim import visits
 from sim.bench import HALLS, Watcher
+from sim.hall_plan import DEMO_PIN_HASH
 from sim.idcard_records import record_of
 from tests.waiting import until
 
@@ -92,12 +93,15 @@ display = "DSP-03"
 
 [clerk.c001]
 name = "窗口人员01"
+pin_hash = "{pin_hash}"
 
 [clerk.c002]
 name = "窗口人员02"
+pin_hash = "{pin_hash}"
 
 [clerk.c003]
 name = "窗口人员03"
+pin_hash = "{pin_hash}"
 """
 
 _SCREEN = "baud = 9600\naddress = {n}\nwidth_px = 128\nheight_px = 32"
@@ -128,7 +132,7 @@ def write_fault_hall(folder: Path, *, item: str = "", sound_card: bool = False) 
     codes = [entry["code"] for entry in catalog["items"]]
     lists = [", ".join(f'"{code}"' for code in part) for part in (codes[:3], codes[3:6])]
     voice = 'announcer = "ANN-02"' if sound_card else ""
-    text = PLACES.format(voice=voice, queue_a=lists[0], queue_h=lists[1])
+    text = PLACES.format(pin_hash=DEMO_PIN_HASH, voice=voice, queue_a=lists[0], queue_h=lists[1])
     for name, driver, port, more in (*DEVICES, *([SOUND_CARD] if sound_card else ())):
         text += f'\n[device.{name}]\ndriver = "{driver}"\nport = "{port}"\n{more}\n'
     (folder / "devices.toml").write_text(text, encoding="utf-8")
@@ -174,13 +178,14 @@ class Resident:
         self.reader.put(card)
 
     def identify(self, card: Any = "zhang") -> None:
-        """From the first page to the zones, by card and without a phone."""
+        """From the first page to the common items, by card and without a phone."""
         self.lay(card)
         self.shows("phone")
-        self.press("*", "zones")
+        self.press("*", "service")
 
     def choose(self, item: str = "2") -> None:
-        """From the zones to the check page: zone A, then one of its items, with another key: one twice is a bounce."""
+        """From the common items to the check page by zone A; no key comes twice, which would be a bounce."""
+        self.press("7", "zones")
         zone = next(c["key"] for c in self.view["choices"] if c["zone"] == "A")
         self.press(zone, "list")
         self.press(item, "confirm")

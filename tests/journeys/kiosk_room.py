@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,12 @@ from hall_daemon.hall import Hall
 from hall_daemon.kiosk import KioskFlow
 from hall_daemon.kiosk_visit import KioskTimes
 from hall_daemon.profile import Kiosk
-from hall_daemon.protocol import KioskScreen, KioskView
+from hall_daemon.protocol_kiosk import KioskScreen, KioskView
 from hall_daemon.store import Store
 from hall_daemon.tables import EventRow, TicketRow
 from hall_daemon.upkeep import Upkeep
 from sim.bench import HALLS, Bench
+from sim.hall_plan import DEMO_PIN_HASH
 from tests.background import end
 from tests.waiting import until_async
 
@@ -103,6 +104,7 @@ queues = ["N"]
 
 [clerk.c01]
 name = "样例一"
+pin_hash = "{pin_hash}"
 """
 
 DEVICE = """
@@ -137,7 +139,7 @@ def write_hall(folder: Path, items_a: int = 12, items_h: int = 3, *, suspend_fir
         catalog["items"][0]["state"] = "2"
     (folder / "catalog.json").write_text(json.dumps(catalog), encoding="utf-8")
     listed = [", ".join(f'"{code}"' for code in part) for part in (codes[:items_a], codes[items_a:][:items_h])]
-    text = PLACES.format(queue_a=listed[0], queue_h=listed[1])
+    text = PLACES.format(pin_hash=DEMO_PIN_HASH, queue_a=listed[0], queue_h=listed[1])
     text += "".join(DEVICE.format(name=n, driver=d, baud=b, more=m) for n, d, b, m in DEVICES)
     (folder / "devices.toml").write_text(text, encoding="utf-8")
     return folder
@@ -146,7 +148,7 @@ def write_hall(folder: Path, items_a: int = 12, items_h: int = 3, *, suspend_fir
 class KioskRoom:
     """One running hall; `flow` is kiosk k1."""
 
-    def __init__(self, bench: Bench, times: KioskTimes, call_staff: Callable[[Kiosk], None] | None) -> None:
+    def __init__(self, bench: Bench, times: KioskTimes, call_staff: Callable[[Kiosk], Awaitable[None]] | None) -> None:
         self.bench = bench
         self.clock = Clock()
         self.config = load(bench.config, KEY_ENVIRONMENT)
@@ -221,10 +223,14 @@ class KioskRoom:
         self.lay(resident)
         await self.shows(S.PHONE)
         self.touch("*")
+        await self.shows(S.SERVICE)
+        self.touch("7")
         await self.shows(S.ZONES)
 
     async def choose(self, zone: str = "1", item: str = "1") -> None:
-        """From the zones to the check page."""
+        """From the common items, or the zones, to the check page."""
+        if self.view.screen is S.SERVICE:
+            self.touch("7")
         self.touch(zone)
         self.touch(item)
         await self.shows(S.CONFIRM)
@@ -269,7 +275,7 @@ class KioskRoom:
 async def kiosk_room(
     folder: Path,
     times: KioskTimes = QUICK,
-    call_staff: Callable[[Kiosk], None] | None = None,
+    call_staff: Callable[[Kiosk], Awaitable[None]] | None = None,
     **items: int,
 ) -> AsyncIterator[KioskRoom]:
     """A hall that runs until the block ends."""
@@ -281,7 +287,7 @@ async def kiosk_room(
 
 @asynccontextmanager
 async def running(
-    bench: Bench, times: KioskTimes = QUICK, call_staff: Callable[[Kiosk], None] | None = None
+    bench: Bench, times: KioskTimes = QUICK, call_staff: Callable[[Kiosk], Awaitable[None]] | None = None
 ) -> AsyncIterator[KioskRoom]:
     """The daemon's rooms on a bench; twice in a row is a restart."""
     room = KioskRoom(bench, times, call_staff)

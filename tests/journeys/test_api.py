@@ -1,11 +1,12 @@
 """The HTTP face over a running daemon: figures, map, events without a gap, views that follow, roles by token."""
 
 import json
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from hall_daemon.app import Daemon
 from hall_daemon.config import load
 from sim import oracle
 from sim.bench import HALLS, Bench, DaemonProcess, Watcher
+from sim.hall_plan import DEMO_PIN
 from tests.journeys.conftest import Hall
 from tests.waiting import until
 
@@ -102,6 +104,20 @@ def test_health_tells_that_it_lives_and_can_write(standing: Hall) -> None:
     assert 0 < health["last_event"] <= len(database.events)
 
 
+def test_health_says_503_while_nothing_can_be_written(standing: Hall) -> None:
+    with closing(sqlite3.connect(standing.bench.database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        answer = standing.http.get("/healthz", timeout=60)
+        other.execute("ROLLBACK")
+    assert (answer.status_code, answer.json()["alive"], answer.json()["store_writable"]) == (503, True, False)
+    assert standing.get("/healthz")["store_writable"] is True
+
+
+def test_a_verb_that_a_path_does_not_have_is_told_which_it_has(standing: Hall) -> None:
+    answer = standing.http.delete("/tickets")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
 def test_figures_are_those_of_the_hall(hall: Hall) -> None:
     for queue in ("A", "A", "H"):
         hall.issue(queue)
@@ -147,7 +163,7 @@ def test_the_map_names_everything_a_screen_offers(standing: Hall) -> None:
 
     assert [w.code for w in found.windows] == ["1", "2", "3"]
     assert [q.code for q in found.queues] == ["A", "H", "N"]
-    assert [c.clerk for c in found.clerks] == ["c001", "c002", "c003", "c004"]
+    assert [c.clerk for c in found.clerks] == ["c001", "c002", "c003", "c004", "r901", "m903"]
     assert [k.code for k in found.kiosks] == ["k1"]
     assert {z.code for z in found.zones} == {"A", "D"}
     assert found.items[-1].code == "queue:N"
@@ -206,7 +222,7 @@ def test_refusals_have_a_code_and_two_sentences(standing: Hall) -> None:
     for path, order, status, code in (
         ("/windows/1/next", {"seen": None}, 409, "not_signed_in"),
         ("/windows/9/sign-in", {"clerk": "c001"}, 404, "not_found"),
-        ("/windows/1/sign-in", {"clerk": "c099"}, 404, "not_found"),
+        ("/windows/1/sign-in", {"clerk": "c099"}, 409, "wrong_pin"),
         ("/tickets", {"item": "nothing", "request_id": "12345678"}, 404, "not_found"),
         ("/day/open", {}, 409, "day_is_open"),
     ):
@@ -428,7 +444,8 @@ def test_a_counter_works_with_its_token_alone(guarded: Hall) -> None:
         httpx.Client(base_url=guarded.bench.url, headers=headers, trust_env=False, timeout=20) as http,
         watching(guarded, "/windows/1/views", headers=headers) as window,
     ):
-        assert http.post("/windows/1/sign-in", json={"clerk": "c001"}).status_code == 200
+        signed = http.post("/windows/1/sign-in", json={"clerk": "c001", "pin": DEMO_PIN})
+        assert signed.status_code == 200
         number = http.post("/tickets", json={"item": "queue:N", "request_id": "12345678"}).json()["number"]
         window.until(lambda v: v["clerk"] == "c001")
 

@@ -86,9 +86,8 @@ def test_after_a_jam_the_number_stands_and_any_printer_makes_its_slip(
     assert operator.unprinted("PRN-01") == [number]
 
     elsewhere = Resident(faulty, "k2")
-    elsewhere.identify("zhang")
-    elsewhere.choose()
-    assert elsewhere.press("ok", "duplicate")["ticket"]["number"] == number
+    elsewhere.lay("zhang")
+    assert elsewhere.shows("duplicate")["ticket"]["number"] == number
     elsewhere.press("1", "done")
     assert slips(faulty, "PRN-02", number) == [True]
     until(lambda: operator.unprinted("PRN-01") == [], what="off the list")

@@ -11,9 +11,12 @@ from pathlib import Path
 from drivers.base import Key
 from hall_daemon import service_day
 from hall_daemon.kiosk_desk import Desk
+from hall_daemon.kiosk_pages_choose import common
 from hall_daemon.kiosk_visit import KioskTimes, Visit
+from hall_daemon.privacy import id_hmac
 from hall_daemon.profile import Kiosk
-from hall_daemon.protocol import KioskScreen
+from hall_daemon.protocol_kiosk import KioskScreen
+from hall_daemon.tables import AppointmentRow
 from sim.bench import Bench
 from tests.journeys.kiosk_room import KioskRoom, kiosk_room, running, write_hall
 from tests.waiting import until_async
@@ -52,7 +55,7 @@ async def test_a_kiosk_without_a_printer_has_a_device_name_that_the_province_tak
         bare = replace(room.config.profile.kiosks["k1"], printer="")
         desk = Desk(bare, room.hall, room.devices, room.clock, KioskTimes())
         item = next(i for i in room.hall.profile.items.values() if not i.suspended)
-        ticket = await desk.take(Visit(item=item))
+        ticket = await desk.take(Visit(cart=(item,)))
         result, reason = await desk.print_slip(ticket, reprint=False)
         await desk.record(ticket, result, reason, reprint=False)
 
@@ -68,8 +71,10 @@ async def test_every_step_works_with_the_keypad_alone(tmp_path: Path) -> None:
         await room.pad(*"13900000000")
         await until_async(lambda: room.view.field is not None and room.view.field.typed == 11)
         assert room.view.field is not None
-        assert room.view.field.shown == "139 0000 0000"
+        assert room.view.field.shown == "139 **** 0000", "masked while it is typed"
         await room.pad("ok")
+        await room.shows(S.SERVICE)
+        await room.pad("7")
         await room.shows(S.ZONES)
         await room.pad("2")
         await room.shows(S.LIST)
@@ -122,14 +127,14 @@ async def test_nothing_personal_is_left_once_the_number_is_committed(tmp_path: P
         await room.shows(S.PHONE)
         room.touch(*"13900000000")
         room.touch("ok")
-        await room.shows(S.ZONES)
+        await room.shows(S.SERVICE)
         await room.choose()
         room.bench["PRN-01"].stall()
         room.touch("ok")
         await until_async(lambda: room.view.ticket is not None)
-        assert not any(word in repr(vars(room.flow)) + room.view.model_dump_json() for word in PERSONAL)
-        assert room.flow._visit.card is None
-        assert room.flow._visit.phone == ""
+        assert not any(word in repr(vars(room.flow.core)) + room.view.model_dump_json() for word in PERSONAL)
+        assert room.flow.core.visit.card is None
+        assert room.flow.core.visit.phone == ""
         room.bench["PRN-01"].go_on()
         await room.shows(S.DONE)
         (slip,) = room.slips()
@@ -239,7 +244,7 @@ async def test_who_does_not_answer_is_forgotten(tmp_path: Path) -> None:
         room.lift()
         await room.shows(S.TIMEOUT)
         await room.shows(S.IDLE)
-        assert room.flow._visit.card is None
+        assert room.flow.core.visit.card is None
         assert await room.tickets() == []
 
 
@@ -259,8 +264,8 @@ async def test_a_second_card_beside_the_first_is_refused_with_a_sentence(tmp_pat
         room.lay("li", reader="IDR-02")
         await until_async(lambda: any("一次只能用一张证" in notice.zh for notice in room.view.notices))
         assert room.view.screen is S.ZONES
-        assert room.flow._visit.card is not None
-        assert room.flow._visit.card.name == "张测试"
+        assert room.flow.core.visit.card is not None
+        assert room.flow.core.visit.card.name == "张测试"
 
 
 async def test_a_card_exchanged_for_another_begins_anew_and_forgets_the_first(tmp_path: Path) -> None:
@@ -282,7 +287,7 @@ async def test_the_same_card_placed_again_goes_on(tmp_path: Path) -> None:
         await room.identify("zhang")
         room.lift()
         room.lay("zhang", reader="IDR-02")
-        await until_async(lambda: room.flow._visit.reader == "IDR-02")
+        await until_async(lambda: room.flow.core.visit.reader == "IDR-02")
         assert room.view.screen is S.ZONES
 
 
@@ -313,7 +318,7 @@ async def test_an_id_number_is_typed_checked_and_marked_as_typed(tmp_path: Path)
         assert room.view.field is not None
         assert room.view.field.shown == "****** ******** 004X"
         room.touch("ok")
-        assert room.view.screen is S.PHONE
+        await room.shows(S.PHONE)
         room.touch("*")
         await room.choose()
         room.touch("ok")
@@ -325,7 +330,7 @@ async def test_an_id_number_is_typed_checked_and_marked_as_typed(tmp_path: Path)
 async def test_without_any_document_there_is_a_number_for_the_help_desk(tmp_path: Path) -> None:
     async with kiosk_room(tmp_path) as room:
         await room.shows(S.IDLE)
-        room.touch("1", "2", "*")
+        room.touch("1", "3", "*")
         await room.shows(S.CONFIRM)
         room.touch("ok")
         view = await room.shows(S.DONE)
@@ -361,18 +366,15 @@ async def test_a_closed_hall_gives_no_numbers(tmp_path: Path) -> None:
         await room.shows(S.CLOSED)
         room.lay("li")
         room.touch("1")
-        await until_async(lambda: room.flow._lying == {"IDR-01"})
+        await until_async(lambda: room.flow.core.lying == {"IDR-01"})
         assert room.view.screen is S.CLOSED
         assert await room.tickets() == []
 
 
-async def test_who_already_waits_is_shown_the_number_and_may_print_it_again(tmp_path: Path) -> None:
+async def test_who_already_waits_is_shown_the_number_at_once_and_may_print_it_again(tmp_path: Path) -> None:
     async with kiosk_room(tmp_path) as room:
         await room.visit("zhang")
-        await room.identify("zhang")
-        room.touch("1", "2")
-        await room.shows(S.CONFIRM)
-        room.touch("ok")
+        room.lay("zhang")
         view = await room.shows(S.DUPLICATE)
         assert view.ticket is not None
         assert view.ticket.number == "A001"
@@ -382,20 +384,39 @@ async def test_who_already_waits_is_shown_the_number_and_may_print_it_again(tmp_
         assert len(await room.tickets()) == 1
 
 
-async def test_who_already_waits_may_take_a_number_for_another_matter(tmp_path: Path) -> None:
+async def test_who_already_waits_may_take_a_number_for_another_matter_but_not_for_the_same(tmp_path: Path) -> None:
     async with kiosk_room(tmp_path) as room:
         await room.visit("zhang")
-        await room.identify("zhang")
+        room.lay("zhang")
+        await room.shows(S.DUPLICATE)
+        room.touch("2")
+        await room.shows(S.PHONE)
+        room.touch("*")
         await room.choose()
         room.touch("ok")
         await room.shows(S.DUPLICATE)
         room.touch("2")
-        await room.shows(S.ZONES)
+        await room.shows(S.SERVICE)
         await room.choose(zone="2")
         room.touch("ok")
         view = await room.shows(S.DONE)
         assert view.ticket is not None
         assert view.ticket.number == "H001"
+
+
+async def test_a_number_is_given_up_only_when_asked_once_more(tmp_path: Path) -> None:
+    async with kiosk_room(tmp_path) as room:
+        await room.visit("zhang")
+        room.lay("zhang")
+        await room.shows(S.DUPLICATE)
+        room.touch("3")
+        await room.shows(S.GIVEUP)
+        room.touch("1")
+        await room.shows(S.DUPLICATE)
+        room.touch("3", "2")
+        view = await room.shows(S.PHONE)
+        assert any("A001 已作废" in notice.zh for notice in view.notices)
+        assert [t.state for t in await room.tickets()] == ["cancelled"]
 
 
 async def test_a_slip_is_printed_again_at_another_kiosk_by_card(tmp_path: Path) -> None:
@@ -407,12 +428,6 @@ async def test_a_slip_is_printed_again_at_another_kiosk_by_card(tmp_path: Path) 
         await room.shows(S.NOPAPER)
         other = room.other
         room.lay("zhang", reader="IDR-03")
-        await until_async(lambda: other.view.screen is S.PHONE)
-        other.press(Key.STAR)
-        assert other.view.screen is S.LIST, "with one zone nobody is asked for it"
-        other.press(Key.DIGIT_1)
-        await until_async(lambda: other.view.screen is S.CONFIRM)
-        other.press(Key.OK)
         await until_async(lambda: other.view.screen is S.DUPLICATE)
         other.press(Key.DIGIT_1)
         await until_async(lambda: other.view.screen is S.DONE)
@@ -428,18 +443,21 @@ async def test_a_suspended_item_is_shown_and_cannot_be_taken(tmp_path: Path) -> 
         await room.shows(S.LIST)
         assert room.view.choices[0].suspended
         room.touch("1")
-        assert room.view.screen is S.LIST
-        assert any("暂停办理" in notice.zh for notice in room.view.notices)
+        assert room.view.screen is S.SUSPENDED
+        assert room.view.line.zh
+        room.touch("1")
+        assert room.view.screen is S.SERVICE
+        assert not any(choice.suspended for choice in room.view.choices)
 
 
 async def test_the_list_turns_round_and_round(tmp_path: Path) -> None:
     async with kiosk_room(tmp_path, items_a=12) as room:
         await room.identify()
         room.touch("1")
-        assert (room.view.page, room.view.pages, len(room.view.choices)) == (1, 2, 9)
+        assert (room.view.page, room.view.pages, len(room.view.choices)) == (1, 2, 8)
         first = labels(room)
         room.touch("*")
-        assert (room.view.page, len(room.view.choices)) == (2, 3)
+        assert (room.view.page, len(room.view.choices)) == (2, 4)
         assert not set(labels(room)) & set(first)
         room.touch("#")
         assert labels(room) == first
@@ -480,8 +498,9 @@ async def test_the_same_key_at_once_counts_once_when_choosing_and_twice_when_typ
         assert room.view.field.shown == "11"
         room.flow.press(Key.STAR)
         for _ in range(2):
-            room.flow.press(Key.DIGIT_1)
-        assert room.view.screen is S.LIST
+            room.flow.press(Key.DIGIT_9)
+        assert room.view.field is not None
+        assert (room.view.screen, room.view.field.typed) == (S.PINYIN, 0)
 
 
 async def test_a_number_whose_slip_was_lost_in_a_restart_is_offered_again(tmp_path: Path) -> None:
@@ -510,20 +529,21 @@ async def test_a_number_whose_slip_was_lost_in_a_restart_is_offered_again(tmp_pa
 async def test_help_keeps_the_visit_and_english_lasts_until_its_end(tmp_path: Path) -> None:
     called: list[str] = []
 
-    def call_staff(kiosk: Kiosk) -> None:
+    async def call_staff(kiosk: Kiosk) -> None:
         called.append(kiosk.code)
 
     async with kiosk_room(tmp_path, call_staff=call_staff) as room:
+        await room.hall.sign_in("1", "c01")
         await room.identify()
         room.touch("help", "1", "1")
-        assert called == ["k1"]
+        await until_async(lambda: called == ["k1"])
         assert "已叫" in room.view.title.zh
         room.touch("ok")
         assert room.view.screen is S.ZONES
         room.touch("help", "6")
         assert (room.view.screen, room.view.language) == (S.ZONES, "en")
         room.lift()
-        await until_async(lambda: not room.flow._lying)
+        await until_async(lambda: not room.flow.core.lying)
         room.touch("cancel")
         assert (room.view.screen, room.view.language) == (S.IDLE, "zh")
 
@@ -581,8 +601,111 @@ async def test_a_storage_fault_ends_in_a_page_that_says_where_to_go(tmp_path: Pa
         await room.failure()
         assert room.view.screen is S.MAINTENANCE
         assert "导办台" in room.view.line.zh
-        assert room.flow._visit.card is None
+        assert room.flow.core.visit.card is None
         room.touch("1", "cancel", "ok")
         room.lay("li", reader="IDR-02")
-        await until_async(lambda: "IDR-02" in room.flow._lying)
+        await until_async(lambda: "IDR-02" in room.flow.core.lying)
         assert room.view.screen is S.MAINTENANCE
+
+
+async def test_an_appointment_is_checked_in_by_the_card_in_one_step(tmp_path: Path) -> None:
+    async with kiosk_room(tmp_path) as room:
+        hall, now_ms = room.hall, room.hall.clock.now_ms()
+        item = next(offered for offered in hall.profile.items_at("k1") if offered.codes and not offered.suspended)
+        key = hall.config.secrets.match
+        assert key is not None, "the hall of this room has a match key"
+        row = AppointmentRow(
+            id="ap-1", code6="111111", item_codes=[item.code], bizdate=(await hall.snapshot()).bizdate,
+            slot_start_ms=now_ms, slot_end_ms=now_ms + 1_800_000, id_type="111",
+            id_hmac=id_hmac(key, "111", "990000199909090053"), name_masked="张**", phone_tail4="5678", state="booked",
+            rev=1,
+        )  # fmt: skip
+        await hall.store.write(lambda tx: tx.session.add(row))
+        room.lay("zhang")
+        await room.shows(KioskScreen.APPOINTMENT)
+        room.touch("1")
+        await room.shows(KioskScreen.DONE)
+
+        assert [ticket.number[0] for ticket in await room.tickets()] == ["Y"]
+        assert (await room.events("hall.appointment.checked_in.v1"))[0]["appointment_id"] == "ap-1"
+
+
+async def test_a_known_resident_needs_at_most_four_presses_for_each_of_the_ten_most_common_items(
+    tmp_path: Path,
+) -> None:
+    async with kiosk_room(tmp_path, items_a=12, items_h=3) as room:
+        presses: list[int] = []
+        for wanted in range(10):
+            await room.shows(S.IDLE)
+            room.lay("zhang")
+            await room.shows(S.PHONE)
+            keys = ["*", *(["#"] if wanted >= 6 else []), str(wanted % 6 + 1)]
+            for key in keys:
+                room.touch(key)
+            view = await room.shows(S.CONFIRM)
+            assert view.facts[0][0].zh == list(common(room.flow.core.scene(None)))[wanted].name.zh
+            presses.append(len(keys) + 1)  # and Confirm
+            room.lift()
+            await until_async(lambda: not room.flow.core.lying)
+            room.touch("cancel")
+        assert presses == [3] * 6 + [4] * 4
+
+
+async def test_a_missed_number_comes_back_into_line_by_card_and_by_number(tmp_path: Path) -> None:
+    async with kiosk_room(tmp_path) as room:
+        number = await room.visit("zhang")
+        room.hall.config = replace(room.hall.config, no_show_calls=1)
+        await room.hall.sign_in("1", "c01")
+        await room.hall.call_next("1", None)
+        await room.hall.no_show("1", number)
+        room.lay("zhang")
+        view = await room.shows(S.MISSED)
+        assert number in view.title.zh
+        room.touch("1")
+        await until_async(lambda: "重新排队" in room.view.title.zh)
+        assert [t.state for t in await room.tickets()] == ["waiting"]
+        room.lift()
+        room.touch("ok")
+        await room.shows(S.IDLE)
+        await room.hall.call_next("1", None)
+        await room.hall.no_show("1", number)
+        room.touch("5", "2", "*", *number[1:])
+        assert room.view.field is not None
+        assert room.view.field.shown == number
+        room.touch("ok")
+        await room.shows(S.MISSED)
+        room.touch("1")
+        await until_async(lambda: "重新排队" in room.view.title.zh)
+
+
+async def test_several_items_stand_on_one_number_and_the_guide_leads_to_one(tmp_path: Path) -> None:
+    async with kiosk_room(tmp_path) as room:
+        await room.shows(S.IDLE)
+        room.touch("3", "2")
+        await room.shows(S.GUIDE)
+        assert room.view.facts
+        room.touch("2")
+        await room.shows(S.NOCARD)
+        room.lay("zhang")
+        await room.shows(S.PHONE)
+        room.touch("*")
+        await room.shows(S.CONFIRM)
+        room.touch("2", "3")
+        await until_async(lambda: room.view.screen is S.CONFIRM and "＋" in room.view.facts[0][0].zh)
+        room.touch("ok")
+        await room.shows(S.DONE)
+        (issued,) = await room.events("hall.ticket.issued.v1")
+        assert len(issued["item_codes"]) == 2
+
+
+async def test_somebody_who_comes_for_another_person_is_the_agent_of_that_number(tmp_path: Path) -> None:
+    async with kiosk_room(tmp_path) as room:
+        await room.identify("zhang")
+        await room.choose()
+        room.touch("3", *"99000019900909004", "*", "ok")
+        await room.shows(S.CONFIRM)
+        room.touch("ok")
+        await room.shows(S.DONE)
+        (issued,) = await room.events("hall.ticket.issued.v1")
+        assert (issued["identity_mode"], issued["id_masked"]) == ("manual", "**************004X")
+        assert issued.get("name_masked") is None

@@ -14,6 +14,7 @@ from sqlmodel import col, select
 
 from drivers.base import CardKind, IdCard
 from hall_daemon import service_day, store
+from hall_daemon.cataloguing import Cataloguing
 from hall_daemon.clock import Clock
 from hall_daemon.config import HallConfig, Secrets
 from hall_daemon.events import Blob, EventData, MaterialPage, MaterialScanned, OperatorActed, PageQuality
@@ -21,7 +22,7 @@ from hall_daemon.hall import Hall
 from hall_daemon.inbox import Inbox
 from hall_daemon.outbox import Outbox, State
 from hall_daemon.privacy import Key, sm3_hex
-from hall_daemon.profile import Clerk, HallProfile, Item, Kiosk, Queue, Window, Zone
+from hall_daemon.profile import Clerk, DeskRules, HallProfile, Item, Kiosk, Queue, Window, Zone
 from hall_daemon.protocol import Text
 from hall_daemon.province import Pace
 from hall_daemon.store import Store, Tx
@@ -76,6 +77,7 @@ def config_for(folder: Path, twin: ProvinceTwin) -> HallConfig:
     return HallConfig(
         file=folder / "devices.toml", code=twin.hall, database=folder / "hall.db", host="127.0.0.1", port=0,
         province_url=twin.url, devices={}, clerks={"c1": Clerk(code="c1", name="李窗口")}, profile=PROFILE,
+            desk=DeskRules(idle_minutes=0, outcome_required=False),
         secrets=Secrets(sign=key("sign"), pii=key("pii"), match=key("match"), tokens={}),
     )  # fmt: skip
 
@@ -102,9 +104,11 @@ class ReportingHall:
         self.store.open()
         self.store.start()
         self.hall = Hall(self.config, self.store, self.clock)
+        self.cataloguing = Cataloguing(self.hall)
+        await self.cataloguing.start()
         await service_day.start(self.hall)
         self.outbox = Outbox(self.config, self.store, self.hall, self.clock, self.config.blobs, pace=self.pace)
-        self.inbox = Inbox(self.config, self.store, self.hall, self.outbox)
+        self.inbox = Inbox(self.config, self.store, self.hall, self.outbox, self.cataloguing)
         self._tasks = [asyncio.create_task(self.outbox.run())]
         if self.with_inbox:
             self._tasks.append(asyncio.create_task(self.inbox.run()))

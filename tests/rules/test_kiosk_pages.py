@@ -9,7 +9,7 @@ import pytest
 from drivers.base import Condition
 from hall_daemon.kiosk_pages import PAGES, READ_TROUBLES
 from hall_daemon.kiosk_visit import Visit, grouped_id, grouped_phone, phone_problem, print_reason
-from hall_daemon.protocol import KioskScreen
+from hall_daemon.protocol_kiosk import KioskScreen
 from hall_daemon.texts import text
 from hall_daemon.words import PrintReason, TicketState
 from tests.screens.kiosk_views import ZHANG, all_views, scene, view
@@ -61,13 +61,15 @@ def test_a_keypad_that_counts_no_more_is_told_where_keys_are_needed() -> None:
     silent = {screen for screen in KioskScreen if told[0] not in view(screen, keypad_notices=told).notices}
     assert silent == {
         KioskScreen.PRINTING, KioskScreen.DONE, KioskScreen.CARDLEFT, KioskScreen.TIMEOUT, KioskScreen.CLOSED,
-        KioskScreen.MAINTENANCE,
+        KioskScreen.MAINTENANCE, KioskScreen.READING,
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("state", list(TicketState))
 def test_an_earlier_number_is_told_truly_in_each_state(state: TicketState) -> None:
-    assert view(KioskScreen.DUPLICATE, ticket_state=state).line.zh.startswith("H037")
+    ticket = scene().ticket
+    assert ticket is not None
+    assert view(KioskScreen.DUPLICATE, ticket=replace(ticket, state=state)).line.zh.startswith("H037")
 
 
 def test_the_next_step_is_offered_only_when_the_number_is_good() -> None:
@@ -86,7 +88,7 @@ def test_a_kiosk_without_a_help_desk_offers_no_number_for_one() -> None:
     kiosk = replace(basis.kiosk, queues=("A",))
     profile = replace(basis.profile, kiosks={kiosk.code: kiosk})
     page = view(KioskScreen.NOCARD, kiosk=kiosk, profile=profile)
-    assert [choice.key for choice in page.choices] == ["1", "3"]
+    assert [choice.key for choice in page.choices] == ["1", "2", "4"]
 
 
 @pytest.mark.parametrize(

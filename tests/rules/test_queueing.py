@@ -1,5 +1,7 @@
 """Numbers, legal steps, who is next and why: pure rules, tried on everything that can happen."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from hall_daemon.queueing import (
     BEHIND_AFTER_NO_SHOW,
     LAST_SERIAL,
+    Place,
     Verb,
     Waiting,
     after,
@@ -22,8 +25,8 @@ from hall_daemon.words import Hold, Lane, TicketState
 S, V = TicketState, Verb
 
 LEGAL = """
-call      waiting  called      recall    called   called      serve     called   serving
-no_show   called   no_show     requeue   no_show  waiting     park      serving  parked
+call      waiting  called      recall    called   called      put_back  called   waiting
+serve     called   serving   no_show   called   no_show     requeue   no_show  waiting     park      serving  parked
 resume    parked   serving     transfer  serving  waiting     finish    serving  finished
 finish    parked   finished    cancel    waiting  cancelled   expire    waiting  expired
 expire    no_show  expired
@@ -87,18 +90,28 @@ def test_lanes_of_a_queue_are_series_of_their_own() -> None:
 # --- who is next ------------------------------------------------------------------------------------------------------
 
 
-def waiting(ticket_id: str, arrival_ms: int, queue: str = "A", *, to: str | None = None, waited_s: int = 0) -> Waiting:
-    return Waiting(ticket_id=ticket_id, queue=queue, arrival_ms=arrival_ms, waited_s=waited_s, for_window=to)
+MINUTE_MS = 60_000
+
+
+def waiting(ticket_id: str, minute: int, queue: str = "A", *, to: str | None = None, **more: Any) -> Waiting:
+    return Waiting(**{
+        "ticket_id": ticket_id, "queue": queue, "arrival_ms": minute * MINUTE_MS, "waited_s": 0, "for_window": to,
+        **more,
+    })  # fmt: skip
+
+
+def place(window: str, *queues: str, **more: Any) -> Place:
+    return Place(window=window, queues=queues, **more)
 
 
 def test_nobody_waiting_is_nobody_next() -> None:
-    assert pick_next([], "1", ["A"]) is None
-    assert pick_next([waiting("t1", 1, "B"), waiting("t2", 2, to="2")], "1", ["A"]) is None
+    assert pick_next([], place("1", "A")) is None
+    assert pick_next([waiting("t1", 1, "B"), waiting("t2", 2, to="2")], place("1", "A")) is None
 
 
 def test_the_choice_tells_enough_to_be_replayed() -> None:
     line = [waiting("t3", 30, waited_s=90), waiting("t1", 10, "H", waited_s=5), waiting("t2", 20, "N", waited_s=700)]
-    pick = pick_next(line, "1", ["A", "H"])
+    pick = pick_next(line, place("1", "A", "H"))
 
     assert pick is not None
     assert (pick.ticket_id, pick.picked_by, pick.candidates, pick.oldest_wait_s) == ("t1", "arrival", 2, 90)
@@ -106,8 +119,8 @@ def test_the_choice_tells_enough_to_be_replayed() -> None:
 
 def test_a_ticket_sent_to_the_window_comes_by_its_own_arrival() -> None:
     line = [waiting("t2", 20), waiting("t1", 10, "X", to="1")]
-    first = pick_next(line, "1", ["A"])
-    elsewhere = pick_next(line, "2", ["A", "X"])
+    first = pick_next(line, place("1", "A"))
+    elsewhere = pick_next(line, place("2", "A", "X"))
 
     assert first is not None
     assert elsewhere is not None
@@ -143,7 +156,7 @@ lines = st.lists(tickets, max_size=30, unique_by=lambda t: t.ticket_id)
 
 @given(lines, st.sampled_from(["1", "2", "3"]), st.sets(st.sampled_from("AHN")))
 def test_next_is_who_arrived_first_of_those_that_may_be_called(line: list[Waiting], window: str, own: set[str]) -> None:
-    pick = pick_next(line, window, sorted(own))
+    pick = pick_next(line, place(window, *sorted(own)))
     callable_here = [t for t in line if may_call(t, window, sorted(own))]
 
     assert (pick is None) == (not callable_here)
@@ -159,21 +172,21 @@ def test_the_order_in_which_rows_come_does_not_matter(line: list[Waiting], chanc
     mixed = list(line)
     chance.shuffle(mixed)  # type: ignore[attr-defined]  # a random.Random of Hypothesis
 
-    assert pick_next(mixed, "1", ["A", "H"]) == pick_next(line, "1", ["A", "H"])
+    assert pick_next(mixed, place("1", "A", "H")) == pick_next(line, place("1", "A", "H"))
 
 
 @given(st.lists(st.tuples(st.sampled_from("AH"), st.integers(1, 5)), min_size=1, max_size=40), st.integers(0, 39))
-def test_nobody_starves_however_many_come_after(comers: list[tuple[str, int]], place: int) -> None:
+def test_nobody_starves_however_many_come_after(comers: list[tuple[str, int]], stand: int) -> None:
     """Whoever waits is called after at most those who stood before, while new ones keep coming."""
     line, arrival = [], 0
     for number, (queue, gap) in enumerate(comers):
         arrival += gap
         line.append(waiting(f"t{number:03d}", arrival, queue))
-    patient = line[place % len(line)]
+    patient = line[stand % len(line)]
     before = sum(t.arrival_ms < patient.arrival_ms for t in line)
 
     for calls in range(before + 1):
-        pick = pick_next(line, "1", ["A", "H"])
+        pick = pick_next(line, place("1", "A", "H"))
         assert pick is not None
         line = [t for t in line if t.ticket_id != pick.ticket_id]
         if pick.ticket_id == patient.ticket_id:

@@ -17,8 +17,9 @@ import pytest
 import drivers.scanner_escl as escl
 from drivers.base import Condition
 from hall_daemon.devices import Devices
+from hall_daemon.imaging_page import end_with_parent
 from hall_daemon.protocol import FilePages, ScanJobView, StartScan
-from hall_daemon.scanning import Scanning, _end_with_parent, _problem
+from hall_daemon.scanning import Scanning, _problem
 from hall_daemon.tickets import NotFound
 from sim import papers
 from sim.camera_uvc import CameraTwin
@@ -320,7 +321,7 @@ def _leave_a_child_behind(pids: Any) -> None:
 
 def _begin_late(daemon: int) -> None:
     until(lambda: os.getppid() != daemon, 20, "the daemon is gone")
-    _end_with_parent()
+    end_with_parent()
     threading.Event().wait()
 
 

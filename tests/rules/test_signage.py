@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 
+from drivers.transport import ByteStream, Traffic
 from hall_daemon import devices_port as device_room
 from hall_daemon import service_day
+from hall_daemon import signage as signage_room
+from hall_daemon.desk import Desk
 from hall_daemon.devices import Devices, Urgency
 from hall_daemon.signage import Signage
 from hall_daemon.texts import text
-from hall_daemon.words import Outcome
+from hall_daemon.words import Outcome, PauseReason
 from sim.carriers import PtyLine
 from tests.background import at_work
 from tests.rules.hall_room import HOUR_MS, PLACES, HallRoom, StandingClock, hall_room, write_hall
@@ -39,7 +42,9 @@ class Rooms:
     def __init__(self, room: HallRoom, line: PtyLine, screens: list[Any]) -> None:
         self.room, self.line, self.screens = room, line, screens
         self.devices = Devices(dict(room.config.devices), room.clock)
-        self.signage = Signage(room.hall, self.devices)
+        self.rated: set[str] = set()
+        """Windows where somebody is asked for a grade."""
+        self.signage = Signage(room.hall, self.devices, self.rated.__contains__)
 
     async def shows(self, *texts: str) -> None:
         """Wait until this is what people see, window by window."""
@@ -105,6 +110,49 @@ async def test_a_display_follows_its_window_step_by_step(tmp_path: Path) -> None
         assert hall.notices("1") == []
 
 
+async def test_a_paused_window_says_until_when_and_where_to_go_in_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signage_room, "PAGE_S", 0.05)
+    async with rooms(tmp_path, displays=(WIDE, onbon(256, 16))) as hall:
+        desk = Desk(hall.room.hall)
+        await hall.room.sign_in(w1="c001", w2="c002")
+        await hall.shows("1号窗口", "2号窗口  空闲  请等叫号")
+        await desk.pause("1", PauseReason.AWAY, 15)
+        for text_ in ("暂停服务", "09:15恢复", "请到2号窗口", "暂停服务"):
+            await until_async(lambda text_=text_: hall.screens[0].text == text_, 20, text_)
+        await desk.go_on("1")
+        await hall.shows("1号窗口", "2号窗口  空闲  请等叫号")
+        await desk.pause("2", PauseReason.AWAY, 0)
+        for text_ in ("2号窗口  暂停服务", "请到 1号窗口  不用重新取号"):
+            await until_async(lambda text_=text_: hall.screens[1].text == text_, 20, text_)
+
+
+@pytest.mark.fault("E14")
+async def test_a_window_that_closes_suddenly_says_so_at_once(tmp_path: Path) -> None:
+    async with rooms(tmp_path) as hall:
+        await hall.room.sign_in(w1="c001", w2="c002")
+        await hall.room.numbers(1)
+        await hall.room.call("1")
+        await hall.shows("请A001到1号窗口", "2号窗口")
+        await hall.room.serve("1", "A001")
+        await hall.room.transfer("1", "A001", to_window="2")
+        await hall.room.hall.sign_out("1")
+        await hall.shows("1号 未开放", "2号窗口")
+
+
+async def test_who_is_asked_for_a_grade_reads_it_over_the_window(tmp_path: Path) -> None:
+    async with rooms(tmp_path) as hall:
+        await hall.room.sign_in(w1="c001")
+        await hall.shows("1号窗口", "2号 未开放")
+        hall.rated.add("1")
+        hall.signage.window_changed("1")
+        await hall.shows("请您评价 谢谢", "2号 未开放")
+        hall.rated.clear()
+        hall.signage.window_changed("1")
+        await hall.shows("1号窗口", "2号 未开放")
+
+
 async def test_a_display_that_was_away_shows_what_is_and_not_what_was(tmp_path: Path) -> None:
     async with rooms(tmp_path) as hall:
         await hall.room.sign_in(w1="c001", w2="c002")
@@ -144,7 +192,7 @@ async def test_on_a_narrow_display_the_call_is_shortened_and_the_number_stands(t
         await hall.room.numbers(1, "queue:D")
         await hall.room.call("1")
         await hall.room.call("2")
-        await until_async(lambda: [s.text for s in hall.screens] == ["请A001到本窗口", "D001"], 15)
+        await until_async(lambda: [s.text for s in hall.screens] == ["A001到1号窗口", "D001"], 15)
         await until_async(lambda: hall.notices("1") == hall.notices("2") == [])
         await hall.room.serve("2", "D001")
         await until_async(lambda: not hall.screens[1].shown[-1].attention)
@@ -164,10 +212,36 @@ async def test_a_narrow_display_keeps_no_number_that_is_over(tmp_path: Path) -> 
         assert hall.notices("2") == []
 
 
+class Silences:
+    """How long a line was silent before each frame for a display, by the clock of who keeps the silence.
+
+    The twin cannot tell: on a busy machine it reads at once what was sent apart, and calls that a collision.
+    """
+
+    def __init__(self, devices: Devices, display: str) -> None:
+        worker = devices._workers[devices.configs[display].port]
+        link = worker._link
+        assert isinstance(link, ByteStream)
+        told, self.before_s = link.tap, list[float]()
+        busy_until = link.last_traffic
+
+        def tap(traffic: Traffic) -> None:
+            nonlocal busy_until
+            if traffic.direction == ">" and worker._spoken_with == display:
+                self.before_s.append(link.last_traffic - busy_until)
+            wire_s = len(traffic.data) * 10 / 9600 if traffic.direction == ">" else 0.0
+            busy_until = link.last_traffic + wire_s
+            if told is not None:
+                told(traffic)
+
+        link.tap = tap
+
+
 async def test_displays_of_three_protocols_on_one_line_each_show_what_they_can(tmp_path: Path) -> None:
     for folder, beside, in_english in (("strip", STRIP, False), ("two", TWO_COLOUR, False), ("alpha", ALPHA, True)):
         async with rooms(tmp_path / folder, displays=(WIDE, {**beside, "gap_s": 0.1})) as hall:
             await hall.shows("1号 未开放", "Window 2 closed" if in_english else "2号 未开放")
+            silences = Silences(hall.devices, "DSP-02")
             await hall.room.sign_in(w1="c001", w2="c002")
             await hall.shows("1号窗口", "Window 2" if in_english else "2号窗口")
             await hall.room.numbers(1, "queue:D")
@@ -178,6 +252,10 @@ async def test_displays_of_three_protocols_on_one_line_each_show_what_they_can(t
             await hall.shows("1号窗口", "D001 serving" if in_english else "D001 办理中")
             assert not hall.screens[1].shown[-1].attention
             assert hall.notices("2") == []
+            assert hall.screens[1].complaints == []
+            assert len(silences.before_s) >= 3
+            # An answer that came ends the wire's time early: the frame before it had left by then.
+            assert min(silences.before_s) > 0.099, silences.before_s
 
 
 @pytest.mark.parametrize("dialect", ["cd5220", "dm_d"])

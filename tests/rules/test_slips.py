@@ -39,11 +39,15 @@ def test_no_line_is_wider_than_the_paper(columns: int, number: str) -> None:
     assert all(width(line.text) * line.scale <= columns for line in lines(facts, columns))
 
 
-@pytest.mark.parametrize(("columns", "height_mm"), [(32, 18), (48, 24)])
-def test_the_number_is_the_largest_thing_on_the_slip(columns: int, height_mm: int) -> None:
-    number = next(line for line in lines(FACTS, columns) if line.text == "A017")
-    assert number.scale == max(line.scale for line in lines(FACTS, columns))
-    assert number.scale * 24 / 8 == height_mm
+@pytest.mark.parametrize("columns", [32, 48])
+@pytest.mark.parametrize("number", ["A017", "VA1017"])
+def test_the_number_is_the_largest_thing_on_the_slip(columns: int, number: str) -> None:
+    facts = replace(FACTS, number=number)
+    all_lines = lines(facts, columns)
+    largest = next(line for line in all_lines if line.text == number)
+    others = [line for line in all_lines if line is not largest]
+    assert largest.scale > max(line.scale for line in others)
+    assert largest.tall > max(line.tall or line.scale for line in others)
 
 
 def test_chinese_stands_before_english_and_says_all_that_a_resident_needs() -> None:
@@ -52,7 +56,21 @@ def test_chinese_stands_before_english_and_says_all_that_a_resident_needs() -> N
     for said in (*wanted, FACTS.taken):
         assert said in text
     assert text.index("前面等待 6 人") < text.index("6 ahead of you")
-    assert "请备好：居民身份证、申请表" in text.replace("\n", "")
+    assert text.index("请先备好材料") < text.index("□ 居民身份证") < text.index("□ 申请表")
+
+
+def test_large_type_leaves_the_papers_out_and_marks_stand_below_the_number() -> None:
+    marked = replace(FACTS, large=True, appointment="10:30", priority=True, back=True)
+    text = "\n".join(line.text for line in lines(marked, 48))
+    assert "居民身份证" not in text
+    assert text.index("A017") < text.index("预约 10:30") < text.index("优先") < text.index("补正")
+    assert "居民身份证" in "\n".join(line.text for line in lines(replace(FACTS, code=""), 48))
+
+
+def test_the_expected_wait_is_said_only_where_there_is_one() -> None:
+    assert not any("大约" in line.text for line in lines(FACTS, 32))
+    expected = replace(FACTS, wait=Text(zh="15–25 分钟", en="15–25 min"))
+    assert any("大约要等 15-25 分钟" in line.text for line in lines(expected, 32))
 
 
 def test_only_a_reprint_is_marked() -> None:

@@ -431,12 +431,14 @@ def test_an_older_schema_gets_the_tables_and_columns_it_lacks_and_keeps_what_it_
     events = len(hall._read(lambda session: session.exec(select(EventRow)).all()))
     hall.close()
     change(hall.database, "DROP TABLE evaluation")
-    change(hall.database, "ALTER TABLE ticket DROP COLUMN card_expired")
+    for column in ("card_expired", "lane", "legs", "worked_ms"):
+        change(hall.database, f"ALTER TABLE ticket DROP COLUMN {column}")
+    change(hall.database, "DROP TABLE decision")
     change(hall.database, "PRAGMA user_version = 1")
 
     again = opened()
     assert again._read(lambda session: session.exec(select(EvaluationRow)).all()) == []
-    assert again._read(lambda session: session.exec(select(TicketRow.card_expired)).all()) == []
+    assert again._read(lambda session: session.exec(select(TicketRow)).all()) == []
     assert len(again._read(lambda session: session.exec(select(EventRow)).all())) == events
     assert again._connection.exec_driver_sql("PRAGMA user_version").scalar() == SCHEMA_VERSION
 

@@ -41,8 +41,9 @@ INSTEAD_OF = {
     "window display": "led_screen led_panel",
     "bench": "test_rig",
 }
-LEGITIMATE = {"SIMULATOR", "display_customer"}
-"""`Proven.SIMULATOR` says how far a driver has been shown to work; customer display is the trade's word."""
+LEGITIMATE = {"SIMULATOR", "display_customer", "applicant_kind"}
+"""`Proven.SIMULATOR` says how far a driver has been shown to work; customer display is the trade's word; the kind of
+applicant is a member of the province's events."""
 
 
 def parts(name: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ARTEFACTS = Path(__file__).parents[2] / "artefacts"
 PROGRAM = shutil.which("chromium")
@@ -18,6 +18,7 @@ QUIET = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 """A browser that talks to nobody but the page under test."""
+expect.set_options(timeout=20_000)  # a page of a daemon that starts anew on a busy machine takes more than five seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,9 @@ class Panel:
 
 PORTRAIT = Panel(name="portrait", width=1080, height=1920, px_per_mm=4.03)
 LANDSCAPE = Panel(name="landscape", width=1920, height=1080, px_per_mm=4.03)
+WALL_4K = Panel(name="4k", width=3840, height=2160, px_per_mm=3.2)
+SLIM = Panel(name="15.6 inches", width=1920, height=1080, px_per_mm=5.56)
+"""The smallest panel of its shape that kiosks are sold with: 20 mm are 112 px."""
 SMALL = Panel(name="small", width=1280, height=1024, px_per_mm=3.4)
 
 

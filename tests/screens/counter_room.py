@@ -74,13 +74,18 @@ async def counter(
     clerk: str = "",
     plain: bool = False,
     limits: Limits = QUICK,
+    signed_out: bool = False,
+    day: bool = False,
 ) -> AsyncIterator[Room]:
     """A running counter screen that has drawn this view."""
     async with ScriptedHall(HALL, view) as hall, HallClient(hall.url, limits=limits) as client:
-        app = CounterApp(client, "3", clerk, plain=plain)
+        client.session = "kept" if view and view.clerk and not signed_out else ""
+        app = CounterApp(client, "3", clerk, plain=plain, day=day)
         async with app.run_test(size=size) as pilot:
             room = Room(hall=hall, app=app, pilot=pilot)
             await room.sees("在线" if view else "等主机回答")
             await until_async(lambda: any(a.path == "/hall" for a in hall.asked), LIMIT_S)
+            if client.session:
+                await until_async(lambda: any(a.path.endswith("/here") for a in hall.asked), LIMIT_S)
             await pilot.pause()
             yield room

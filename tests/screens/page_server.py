@@ -30,6 +30,12 @@ class PageServer:
         """Keep streams open but say nothing, not even the pulse."""
         self.refusing = False
         self.pulse_s = 1.0
+        self.sounds: list[str] = []
+        """Paths of the sounds that were asked for, in order."""
+        self.sound = b""
+        self.may_sound = threading.Event()
+        """Cleared: whoever asks for a sound waits for it."""
+        self.may_sound.set()
         self.pulses = 0
         """How often a page was told that the line is alive."""
         self.streams: list[queue.SimpleQueue[bytes | None]] = []
@@ -76,6 +82,7 @@ class PageServer:
 
     def close(self) -> None:
         self.hang_up(refuse=True)
+        self.may_sound.set()
         self._http.shutdown()
         self._http.server_close()
         self._thread.join(5)
@@ -94,6 +101,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._stream()
         elif path.startswith("/ui/"):
             self._file(WEB / path.removeprefix("/ui/"))
+        elif path.startswith("/voice/"):
+            self._sound()
         elif path.startswith("/kiosk/"):
             self._file(WEB / "kiosk" / "index.html")
         elif path == "/board":
@@ -108,10 +117,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
+    def _sound(self) -> None:
+        self.page_server.sounds.append(self.path)
+        self.page_server.may_sound.wait()
+        if not self.page_server.sound:
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return
+        self._answer(self.page_server.sound, "audio/wav")
+
     def _file(self, file: Path) -> None:
-        data = file.read_bytes()
+        self._answer(file.read_bytes(), TYPES[file.suffix])
+
+    def _answer(self, data: bytes, kind: str) -> None:
         self.send_response(HTTPStatus.OK)
-        self.send_header("Content-Type", TYPES[file.suffix])
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)

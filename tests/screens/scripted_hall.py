@@ -86,8 +86,9 @@ class ScriptedHall:
         self._changed = asyncio.Event()
 
     def verbs(self) -> list[tuple[str, Any]]:
-        """What windows were asked to do, in order: last part of the path and body."""
-        return [(a.path.rpartition("/")[2], a.body) for a in self.asked if a.method == "POST"]
+        """What windows were asked to do, in order: last part of the path and body. Being there is no deed."""
+        asked = [(a.path.rpartition("/")[2], a.body) for a in self.asked if a.method == "POST"]
+        return [(verb, body) for verb, body in asked if verb != "here"]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

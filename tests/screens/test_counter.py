@@ -140,6 +140,9 @@ async def test_plain_terminal_gets_no_character_of_ambiguous_width() -> None:
 # ---- keys at the ticket
 
 
+STAYING = {"keep_position": True, "come_back": False, "reason": "other"}
+
+
 async def test_next_sends_what_the_clerk_saw_and_the_picture_waits_for_the_view() -> None:
     async with counter(window_view()) as room:
         await room.press("plus")
@@ -199,7 +202,7 @@ async def test_next_while_calling_asks_whether_they_came() -> None:
         await room.press("plus")
         await room.sees("H018 没来吗？", "过号，再叫下一位", "再叫一次", "叫了 1 次")
         await room.press("enter")
-        await room.asks(("no-show", {"seen": "H018"}), ("next", {"seen": None}))
+        await room.asks(("no-show", {"seen": "H018", "early": ""}), ("next", {"seen": None}))
 
 
 async def test_next_while_calling_can_recall_instead() -> None:
@@ -213,7 +216,7 @@ async def test_nobody_is_called_if_the_no_show_was_refused() -> None:
         room.hall.answers["no-show"] = lambda _body: refusal("illegal_step", number="H018", state="serving")
         await room.press("plus", "enter")
         await room.sees("H018 现在不能这样操作")
-        assert room.hall.verbs() == [("no-show", {"seen": "H018"})]
+        assert room.hall.verbs() == [("no-show", {"seen": "H018", "early": ""})]
 
 
 async def test_next_while_serving_finishes_first() -> None:
@@ -227,7 +230,9 @@ async def test_next_while_serving_finishes_first() -> None:
 async def test_next_while_serving_can_park_first() -> None:
     async with counter(serving()) as room:
         await room.press("plus", "slash")
-        await room.asks(("park", {"seen": "H018", "reason": "other", "hold": "here"}), ("next", {"seen": None}))
+        await room.asks(
+            ("park", {"seen": "H018", "reason": "other", "hold": "here", "stage": ""}), ("next", {"seen": None})
+        )
 
 
 async def test_third_plus_in_the_question_is_not_an_answer() -> None:
@@ -243,11 +248,11 @@ async def test_third_plus_in_the_question_is_not_an_answer() -> None:
         (("asterisk",), ("recall", {"seen": "H018"})),
         (("f3",), ("recall", {"seen": "H018"})),
         (("fullwidth_asterisk",), ("recall", {"seen": "H018"})),
-        (("minus",), ("no-show", {"seen": "H018"})),
-        (("f4",), ("no-show", {"seen": "H018"})),
-        (("slash", "2"), ("park", {"seen": "H018", "reason": "copy", "hold": "here"})),
-        (("f5", "enter"), ("park", {"seen": "H018", "reason": "material", "hold": "here"})),
-        (("ideographic_comma", "4"), ("park", {"seen": "H018", "reason": "other", "hold": "here"})),
+        (("minus",), ("no-show", {"seen": "H018", "early": ""})),
+        (("f4",), ("no-show", {"seen": "H018", "early": ""})),
+        (("slash", "2"), ("park", {"seen": "H018", "reason": "copy", "hold": "here", "stage": ""})),
+        (("f5", "enter"), ("park", {"seen": "H018", "reason": "material", "hold": "here", "stage": ""})),
+        (("ideographic_comma", "4"), ("park", {"seen": "H018", "reason": "other", "hold": "here", "stage": ""})),
     ],
 )
 async def test_pad_function_keys_and_input_method_signs_do_the_same(
@@ -295,7 +300,7 @@ async def test_transfer_takes_what_was_typed(typed: tuple[str, ...], target: dic
         assert not room.shows(" 3 号窗口  社会民生区")  # itself
         await room.press(*typed, "enter")
         nowhere = {"to_queue": None, "to_window": None, "to_zone": None}
-        await room.asks(("transfer", {"seen": "H018", **nowhere, **target, "keep_position": True, "reason": "other"}))
+        await room.asks(("transfer", {"seen": "H018", **nowhere, **target, **STAYING}))
 
 
 # ---- keys at other tickets

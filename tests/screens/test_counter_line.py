@@ -13,42 +13,61 @@ from tests.waiting import until_async
 SIZES = [(120, 40), (80, 24)]
 
 
+def order(clerk: str, *, take_over: bool = False) -> dict[str, object]:
+    """What the daemon is asked for when somebody signs in."""
+    return {"clerk": clerk, "pin": "135792", "take_over": take_over}
+
+
 # ---- signing in and out
 
 
 async def test_nobody_signed_in_is_asked_who_it_is() -> None:
     async with counter(window_view(clerk=None, clerk_name=""), size=(80, 24)) as room:
-        await room.sees("3 号窗口 上岗", "c017  样例员工甲", "未上岗")
-        await room.press("down", "enter")
-        await room.asks(("sign-in", {"clerk": "c018"}))
+        await room.sees("3 号窗口 上岗", "工号", "PIN", "未上岗")
+        await room.press("1", "8")
+        await room.sees("c018  样例员工乙")
+        await room.press("enter", *"135792", "enter")
+        await room.asks(("sign-in", order("c018")))
+        assert not room.shows("135792")
 
 
 async def test_clerk_not_on_the_list_may_type_a_number() -> None:
     async with counter(window_view(clerk=None, clerk_name="")) as room:
         await room.sees("3 号窗口 上岗")
-        await room.press(*"c099", "enter")
-        await room.asks(("sign-in", {"clerk": "c099"}))
+        await room.press(*"c099", "enter", *"135792", "enter")
+        await room.asks(("sign-in", order("c099")))
 
 
-async def test_clerk_of_the_command_line_signs_in_by_itself() -> None:
+async def test_clerk_of_the_command_line_gives_the_pin_only() -> None:
     async with counter(window_view(clerk=None, clerk_name=""), clerk="c017") as room:
-        await room.asks(("sign-in", {"clerk": "c017"}))
+        await room.sees("c017  样例员工甲")
+        await room.press(*"135792", "enter")
+        await room.asks(("sign-in", order("c017")))
 
 
-async def test_window_of_another_clerk_is_not_taken() -> None:
-    async with counter(window_view(), clerk="c018") as room:
-        await room.sees("现在是 样例员工甲 在岗，换人请先按 F12 下岗")
-        assert room.hall.verbs() == []
+async def test_window_of_another_clerk_is_taken_over_only_on_purpose() -> None:
+    async with counter(window_view(), clerk="c018", signed_out=True) as room:
+        await room.sees("样例员工甲 还在岗，换人按 F5 接班", "未上岗")
+        await room.press(*"135792", "f5")
+        await room.asks(("sign-in", order("c018", take_over=True)))
+
+
+async def test_session_that_ended_asks_for_the_pin_and_keeps_the_picture() -> None:
+    async with counter(serving()) as room:
+        room.hall.answers["park"] = lambda _body: (401, refusal("session_over")[1])
+        await room.press("slash", "1")
+        await room.sees("请重新上岗", "3 号窗口 上岗", "样例员工甲 还在岗")
+        room.hall.answers["sign-in"] = lambda _body: (200, {"event": 7, "session": "new"})
+        await room.press(*"135792", "enter")
+        await room.sees("办理中", "社会保险登记")
 
 
 async def test_refused_sign_in_says_why_and_enter_asks_again() -> None:
     async with counter(window_view(clerk=None, clerk_name="")) as room:
         room.hall.answers["sign-in"] = lambda _body: refusal("window_taken", window="3")
         await room.sees("3 号窗口 上岗")
-        await room.press("enter")
-        await room.sees("3 号窗口已有人上岗。")
-        await room.press("enter")
-        await room.sees("输入工号")
+        await room.press(*"17", "enter", *"135792", "enter")
+        await room.sees("3 号窗口已有人上岗。", "c017  样例员工甲", "工号")
 
 
 async def test_sign_out_asks_once_and_waits_for_the_ticket() -> None:
@@ -57,10 +76,36 @@ async def test_sign_out_asks_once_and_waits_for_the_ticket() -> None:
         await room.sees("H018 还在窗口，先完成或挂起")
         room.hall.show(window_view())
         await room.sees("空闲")
-        await room.press("f12", "1")
+        await room.press("f12")
+        await room.sees("为什么暂停？", "下岗")
+        await room.press("6")
         await room.asks(("sign-out", None))
         room.hall.show(window_view(clerk=None, clerk_name=""))
         await room.sees("未上岗", "按 Enter 上岗")
+
+
+async def test_call_pressed_while_the_pin_is_looked_at_is_made_after_it() -> None:
+    async with counter(window_view(clerk=None, clerk_name=""), clerk="c017") as room:
+        await room.sees("c017  样例员工甲")
+        room.hall.answers["sign-in"] = lambda _body: (200, {"event": 7, "session": "new"})
+        await room.press(*"135792", "enter", "plus")
+        await room.asks(("sign-in", order("c017")))
+        room.hall.show(window_view())
+        await room.asks(("sign-in", order("c017")), ("next", {"seen": None}))
+
+
+async def test_call_pressed_before_a_refused_pin_is_not_kept() -> None:
+    async with counter(window_view(clerk=None, clerk_name=""), clerk="c017") as room:
+        room.hall.answers["sign-in"] = lambda _body: refusal("window_taken", window="3")
+        await room.sees("c017  样例员工甲")
+        await room.press(*"135792", "enter", "plus")
+        await room.sees("3 号窗口已有人上岗。")
+        room.hall.answers["sign-in"] = lambda _body: (200, {"event": 7, "session": "new"})
+        await room.press(*"135792", "enter")
+        await room.sees("已上岗")
+        room.hall.show(window_view())
+        await room.sees("空闲")
+        await room.asks(*[("sign-in", order("c017"))] * 2)
 
 
 async def test_signed_out_window_calls_nobody() -> None:

@@ -20,7 +20,7 @@ def scan_order(source: str = "platen", **more: Any) -> tuple[str, dict[str, Any]
 def file_order(code: str, name: str, *pages: int, replace: bool = False) -> tuple[str, dict[str, Any]]:
     return "file", {
         "material_code": code, "material_name": name, "pages": list(pages), "copy_kind": "original_seen",
-        "replace": replace,
+        "local_case_no": "", "replace": replace,
     }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from hall_daemon.protocol import IssueAtCounter
 from hall_daemon.words import TicketState
 from kiosk_ui.counter import CounterApp
 from sim.bench import HALLS, Bench, DaemonProcess
+from sim.hall_plan import DEMO_PIN
 from tests.screens.counter_room import LIMIT_S, QUICK, Seat
 from tests.waiting import until, until_async
 
@@ -39,7 +40,9 @@ async def seat(url: str, window: str = "2", clerk: str = "c002") -> AsyncIterato
         app = CounterApp(client, window, clerk)
         async with app.run_test(size=(120, 40)) as pilot:
             made = Seat(app=app, pilot=pilot)
-            await made.sees("在线", "空闲")
+            await made.sees("在线", "PIN")
+            await made.press(*DEMO_PIN, "enter")
+            await made.sees("空闲")
             yield made
 
 
@@ -111,12 +114,13 @@ async def test_park_resume_transfer_no_show_requeue_and_cancel(daemon: DaemonPro
         await clerk.sees("未上岗")
 
 
-async def test_next_pressed_twice_on_two_screens_of_one_window_calls_one_resident(daemon: DaemonProcess) -> None:
+async def test_window_has_one_screen_and_the_one_before_asks_who_it_is(daemon: DaemonProcess) -> None:
     url = daemon.bench.url
     await issue(url, "H", 3)
     async with seat(url) as one, seat(url) as other:
-        await asyncio.gather(one.pilot.press("plus", "plus"), other.pilot.press("plus", "plus"))
-        await one.sees("叫号中")
+        await one.press("plus")
+        await one.sees("请重新上岗", "窗口人员02 还在岗", "工号")
+        await other.press("plus", "plus")
         await other.sees("叫号中", "等候 2 人")
         async with HallClient(url, limits=QUICK) as client:
             types = [event.type async for event in client.events(0, follow=False)]
@@ -158,7 +162,7 @@ async def test_client_reaches_every_route_of_the_daemon(daemon: DaemonProcess) -
         assert (await anext(aiter(client.kiosk_views("k1")))).kiosk == "k1"
         assert (await anext(aiter(client.board_views("D")))).zones[0].zone == "D"
         with pytest.raises(RequestRefused) as caught:
-            await client.sign_in("9", "c001")
+            await client.sign_in("9", "c001", DEMO_PIN)
         assert (caught.value.status, caught.value.code) == (404, "not_found")
         with pytest.raises(RequestRefused) as caught:
             await client.call_next("1", None)

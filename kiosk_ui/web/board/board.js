@@ -1,38 +1,54 @@
 // The hall board: draws what the daemon says. Knows numbers, windows and zones, never a person.
+// ?zone=D  that zone only.   ?voice  speak the calls through this machine's loudspeaker.
 import { h } from "../shared/dom.js";
 import { icon } from "../shared/icons.js";
 import { follow } from "../shared/stream.js";
 import { Turns } from "./turns.js";
+import { Voice } from "./voice.js";
 
 const STALE_AFTER_MS = 10000;
 const NOTICE_MS = 8000;
 const LIST_LENGTH = 6;
+const CROWDED_LIST_LENGTH = 8; // when so many were called at once that six would hide some
 const MISSED_LENGTH = 8;
-const NOTICES = [
-  { zh: "过号请到原窗口告诉工作人员，不用重新取号", en: "Missed? Tell the same window" },
-  { zh: "请留意窗口屏和广播；需要帮助请到导办台", en: "Help: information desk" },
-];
+const MISSED_LENGTH_ONE_ZONE = 5;
 
 const board = document.getElementById("board");
 const live = document.getElementById("live");
-const zone = new URLSearchParams(location.search).get("zone");
+const asked = new URLSearchParams(location.search);
+const zone = asked.get("zone");
+const voice = asked.has("voice") ? new Voice() : null;
 
 let view = null;
 let heardAt = 0;
 let stale = true;
 let staleTimer = 0;
+let livedAt = 0;
 let notice = 0;
 let shown = 0;
-const turns = new Turns(draw);
+let serverAhead = 0; // daemon's clock less this machine's, ms
+let catchingUp = false;
+const turns = new Turns(draw, voice && ((call, how) => voice.speak(call, how)));
 
 function hear(next) {
   view = next;
   heardAt = performance.now();
-  turns.hear(view.calls);
+  turns.silent = view.state === "emergency";
+  // Old news comes only with the first view after a break.
+  turns.hear(view.calls, catchingUp ? Date.now() + serverAhead : 0);
+  catchingUp = false;
   draw();
 }
 
+/** The daemon says what time it is whenever the line is made; the clock of a board may be anything. */
+function answered(headers) {
+  catchingUp = true;
+  const date = Date.parse(headers.get("date") ?? "");
+  if (!Number.isNaN(date)) serverAhead = date - Date.now();
+}
+
 function lineLives() {
+  livedAt = performance.now();
   clearTimeout(staleTimer);
   staleTimer = setTimeout(lineStale, STALE_AFTER_MS);
   if (stale) {
@@ -65,6 +81,7 @@ function drawHead() {
     {},
     h("strong", {}, view.hall.zh, view.hall.en ? h("small", {}, view.hall.en) : null),
     only ? h("span", {}, only.name.zh) : null,
+    view.date.zh ? h("span.date", {}, view.date.zh) : null,
     h("time.num", {}, clock()),
   );
 }
@@ -92,58 +109,109 @@ function drawCall(call) {
 }
 
 function drawList() {
-  const before = view.calls.filter((call) => call.event !== turns.current?.event).slice(0, LIST_LENGTH);
+  const length = turns.waiting.length >= LIST_LENGTH ? CROWDED_LIST_LENGTH : LIST_LENGTH;
+  const before = view.calls.filter((call) => call.event !== turns.current?.event).slice(0, length);
   const row = (call) =>
     h(`li${color(call.zone)}`, {}, h("b.num", {}, call.number), h("i", {}, "→"), h("b.num", {}, call.window));
   return h(
-    "section.list",
+    `section.list${length > LIST_LENGTH ? ".crowded" : ""}`,
     {},
     h("h2", {}, h("span", {}, "刚才叫过 ", h("small", {}, "Just called")), h("span", {}, "号 → 窗口")),
     h("ol", {}, before.map(row)),
   );
 }
 
+/** Minutes as people say them; a dash where nobody can say. */
+function wait(minutes) {
+  if (stale || minutes === null || minutes === undefined) return h("span.wait", {}, "—");
+  if (minutes === 0) return h("span.wait", {}, "不用等");
+  return h("span.wait.num", {}, String(minutes), h("small", {}, " 分钟"));
+}
+
 function drawZones() {
-  const entries = zone ? view.zones.filter((entry) => entry.zone === zone) : view.zones;
+  if (zone && view.nexts.length && view.state === "open") return drawLine();
   const row = (entry) =>
     h(
       `div.load${color(entry.zone)}`,
       {},
       h("i.letter", {}, entry.zone),
-      h("span", {}, h("b", {}, entry.name.zh), h("small", {}, entry.name.en)),
+      h("span", {}, h("b", {}, entry.name.zh), h("small", {}, next(entry))),
       h("b.num.count", {}, stale ? "—" : String(entry.waiting)),
+      wait(entry.wait_minutes),
     );
   return h(
     "section.zones",
     {},
-    h("h2", {}, h("span", {}, "各区等候 ", h("small", {}, "Waiting by zone")), h("span", {}, "人数")),
-    entries.map(row),
+    h("h2", {}, h("span", {}, "各区等候 ", h("small", {}, "Waiting")), h("span", {}, "人数"), h("span", {}, "约等")),
+    view.zones.map(row),
+  );
+}
+
+/** The next two numbers of a zone, or its English name where nobody waits or the hall does not want them shown. */
+function next(entry) {
+  if (stale || !entry.next.length) return entry.name.en;
+  return ["快到了 ", ...entry.next.map((number) => h("b.num.next", {}, number))];
+}
+
+function drawLine() {
+  const only = zoneOf(zone);
+  const row = (entry) => h("li", {}, h("b.num", {}, entry.number), wait(entry.wait_minutes));
+  return h(
+    `section.zones.nexts${color(zone)}`,
+    {},
+    h("h2", {}, h("span", {}, only.name.zh, "　还有 ", h("b.num.count", {}, stale ? "—" : String(only.waiting)), " 人")),
+    h("ol", {}, view.nexts.map(row)),
   );
 }
 
 function drawFoot() {
-  const missed = view.missed.slice(0, MISSED_LENGTH);
+  const missed = view.missed.slice(0, zone ? MISSED_LENGTH_ONE_ZONE : MISSED_LENGTH);
   const strip = h("div.missed", {}, h("b", {}, "过号 ", h("small", {}, "Missed")), missed.map((number) => h("span.num", {}, number)));
   return h("footer", {}, missed.length && !stale ? strip : null, drawNews());
 }
 
-/** What the foot says: that data is old, what is being called, or a piece of advice. */
+/** What the foot says: that data is old, what is being called, or a notice in its turn. */
 function drawNews() {
   if (stale) {
-    const warning = "数据更新中断，请留意窗口屏和广播 ";
+    const warning = `数据更新中断${age()}，请留意窗口屏和广播`;
     return h("p.notice", { role: "status" }, icon("alert"), warning, h("small", {}, "Updates stopped: watch the signs and listen"));
   }
-  if (turns.isNew && view.day_open) return h("p.notice.spoken", {}, icon("voice"), turns.current.announcement.zh);
-  const text = NOTICES[notice % NOTICES.length];
-  return h("p.notice", {}, h("span", {}, text.zh, " ", h("small", {}, text.en)));
+  if (voice?.asleep) return h("p.notice", { role: "status" }, icon("voice"), "声音没有打开：请按一下键盘或屏幕 ", h("small", {}, "Sound is off: press a key"));
+  if (turns.isNew && view.state === "open") return h("p.notice.spoken", {}, icon("voice"), turns.current.announcement.zh);
+  const said = view.notices[notice % Math.max(1, view.notices.length)];
+  return h("p.notice", {}, said ? h("span", {}, said.zh, " ", h("small", {}, said.en)) : null);
 }
 
-function drawClosed() {
+/** How long nothing has come, in whole minutes. */
+function age() {
+  const minutes = Math.floor((performance.now() - livedAt) / 60000);
+  return minutes > 0 ? ` ${minutes} 分钟` : "";
+}
+
+function drawShut() {
+  const lunch = view.state === "lunch";
+  const title = lunch ? ["午间休息", "Lunch break"] : ["现在不办公", "The hall is closed"];
+  const valid = lunch ? "已取的号全部有效" : "当天已取的号，当天有效";
+  const windows = view.open_windows.map((code) => h("b.num", {}, code));
+  const waiting = view.zones.filter((entry) => entry.waiting > 0);
   return h(
     "main.closed",
     {},
-    h("div", {}, h("h1", {}, "现在不办公"), h("p", {}, "The hall is closed")),
-    h("p.valid", {}, "当天已取的号，当天有效", h("small", {}, "Tickets are valid on the day they were taken")),
+    h("div", {}, h("h1", {}, title[0]), h("p", {}, title[1])),
+    h("p.valid", {}, view.reopens.zh ? `${view.reopens.zh}　·　` : "", valid, h("small", {}, view.reopens.en ? `${view.reopens.en} · ` : "", lunch ? "All tickets stay valid" : "Tickets are valid on the day they were taken")),
+    windows.length ? h("p.open", {}, "照常办公　", windows, "　号窗口", h("small", {}, "These windows are open")) : null,
+    waiting.length ? h("p.waiting", {}, waiting.map((entry) => h("span", {}, entry.name.zh, " ", h("b.num", {}, String(entry.waiting)), " 人"))) : null,
+  );
+}
+
+function drawEmergency() {
+  return h(
+    "main.alarm",
+    { role: "alert" },
+    h("h1", {}, "请立即有序离开大厅"),
+    h("p", {}, "走最近的安全出口，不要乘电梯"),
+    view.exits ? h("p.exit", {}, view.exits) : null,
+    h("p.small", {}, "Leave the hall now, calmly. Use the nearest exit, not the lift."),
   );
 }
 
@@ -156,7 +224,12 @@ function draw() {
     );
     return;
   }
-  const body = view.day_open ? h("main", {}, drawCall(turns.current), drawList(), drawZones()) : drawClosed();
+  document.body.classList.toggle("alarmed", view.state === "emergency");
+  if (view.state === "emergency") {
+    board.replaceChildren(drawEmergency());
+    return;
+  }
+  const body = view.state === "open" ? h("main", {}, drawCall(turns.current), drawList(), drawZones()) : drawShut();
   const running = flashSeconds();
   board.replaceChildren(drawHead(), body, drawFoot());
   if (turns.isNew && turns.current.event !== shown) {
@@ -184,4 +257,7 @@ setInterval(() => {
   if (view !== null) draw();
 }, NOTICE_MS);
 draw();
-follow(`/board/views${zone ? `?zone=${encodeURIComponent(zone)}` : ""}`, { hear, pulse: lineLives });
+if (voice) {
+  for (const touch of ["pointerdown", "keydown"]) addEventListener(touch, () => void voice.wake().then(draw));
+}
+follow(`/board/views${zone ? `?zone=${encodeURIComponent(zone)}` : ""}`, { hear, pulse: lineLives, answered });

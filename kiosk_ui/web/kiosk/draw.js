@@ -1,8 +1,12 @@
 // Each page as elements, from the view alone. Every control carries its key, drawn like the key of the metal keypad.
 import { Speech, h, zoneChip } from "../shared/dom.js";
 import { icon } from "../shared/icons.js";
-import { WORDS } from "./words.js";
+import { LOST } from "./words.js";
 
+/** Words of the frame, as the last view brought them. */
+let WORDS = {};
+
+const LETTERS = { 2: "ABC", 3: "DEF", 4: "GHI", 5: "JKL", 6: "MNO", 7: "PQRS", 8: "TUV", 9: "WXYZ" };
 const CAPS = { ok: "○", correct: "←", cancel: "✕", help: "?" };
 const TONES = {
   readfail: ["warn", "alert"],
@@ -13,6 +17,10 @@ const TONES = {
   cardleft: ["warn", "card"],
   timeout: ["warn", null],
   duplicate: ["info", "check"],
+  missed: ["warn", "clock"],
+  giveup: ["warn", "alert"],
+  suspended: ["warn", "stop"],
+  limit: ["warn", "stop"],
   closed: ["info", "clock"],
   help: ["info", "help"],
   maintenance: ["info", "stop"],
@@ -20,10 +28,21 @@ const TONES = {
 const BODIES = {
   idle: drawIdle,
   reader: drawReader,
+  reading: () => [readerArt()],
   id: drawTyping,
+  passport: drawTyping,
+  behalf: drawTyping,
   phone: drawTyping,
+  number: drawTyping,
+  notice: drawTyping,
+  pinyin: drawSearch,
+  service: drawService,
   zones: drawRows,
+  departments: drawRows,
   list: drawRows,
+  guide: drawGuide,
+  appointment: drawAppointment,
+  return: drawReturn,
   confirm: drawCheck,
   printing: drawPrinting,
   done: drawDone,
@@ -31,9 +50,18 @@ const BODIES = {
   cardleft: () => [readerArt()],
 };
 
+const ICONS = {
+  idle: { 1: "passport", 2: "calendar", 3: "book", 4: "return", 5: "clock" },
+  closed: { 3: "book" },
+  service: { 7: "pin", 8: "window", 9: "search", 0: "help" },
+  help: { 1: "help", 2: "text", 3: "contrast", 4: "voice", 5: "low", 6: "globe" },
+};
+const BAR = { large: "text", contrast: "contrast", voice: "voice", low: "low", language: "globe" };
+
 /** Children of the page's root element. */
 export function drawView(view) {
-  const speech = new Speech(view.language);
+  const speech = new Speech(view.language, view.modes.large || view.modes.low);
+  WORDS = view.words;
   const [tone, mark] = TONES[view.screen] ?? ["", null];
   const body = (BODIES[view.screen] ?? drawPlain)(view, speech);
   return [
@@ -52,7 +80,6 @@ export function drawView(view) {
 
 /** The page that stands while the daemon cannot be reached. */
 export function drawLost() {
-  const speech = new Speech();
   return [
     h(
       "main.screen.s-maintenance.info",
@@ -61,9 +88,9 @@ export function drawLost() {
         "div.question",
         {},
         h("div.mark", {}, icon("stop")),
-        h("div", {}, h("h1", {}, WORDS.lostTitle.zh), h("p.other", {}, WORDS.lostTitle.en)),
+        h("div", {}, h("h1", {}, LOST.title.zh), h("p.other", { lang: "en" }, LOST.title.en)),
       ),
-      h("div.body", {}, h("p.lead", {}, WORDS.lostLine.zh), h("p.other", {}, speech.small(WORDS.lostLine))),
+      h("div.body", {}, h("p.lead", {}, LOST.line.zh), h("p.other", { lang: "en" }, LOST.line.en)),
     ),
   ];
 }
@@ -92,7 +119,7 @@ function drawSteps(step, speech) {
       h("span", {}, speech.large(words)),
     );
   };
-  return h("ol.steps", {}, WORDS.steps.map(one));
+  return h("ol.steps", {}, [1, 2, 3, 4, 5].map((n) => WORDS[`step${n}`]).map(one));
 }
 
 function drawTitle(view, speech) {
@@ -117,14 +144,22 @@ function drawNavigation(view, speech) {
   return keys.length ? h("nav.navigation", {}, keys) : null;
 }
 
+/** Always the bottom row: help, and how the page is read. */
 function drawBar(view, speech) {
   const help = view.keys.find((entry) => entry.key === "help");
-  if (!help) return h("aside.bar");
+  if (!help && !view.bar.length) return h("div.bar.empty", {});
+  const one = (entry) =>
+    h(
+      `button.mode.mode-${entry.key}`,
+      { "data-key": entry.key, "aria-pressed": entry.on === null ? null : String(entry.on) },
+      icon(entry.key === "voice" && !entry.on ? "mute" : BAR[entry.key]),
+      speech.both(entry.label, "span"),
+    );
   return h(
-    "aside.bar",
+    "footer.bar",
     {},
-    h("button.help", { "data-key": "help" }, icon("help"), speech.both(help.label)),
-    h("span.language", {}, icon("globe"), speech.both(WORDS.helpHint, "span")),
+    help ? h("button.help", { "data-key": "help" }, icon("help"), speech.both(help.label)) : null,
+    view.bar.map(one),
   );
 }
 
@@ -138,16 +173,25 @@ function control(kind, entry, speech) {
 
 // --- parts ------------------------------------------------------------------------------------------------------------
 
-function tile(entry, speech, kind = "button.tile") {
-  const detail = entry.detail.zh
-    ? h("small.detail", {}, [speech.large(entry.detail), speech.small(entry.detail)].filter(Boolean).join("　"))
-    : null;
+function tile(entry, speech, kind = "button.tile", mark = null) {
   const words = speech.both(entry.label);
-  if (detail) words.append(detail);
-  return h(kind, { "data-key": entry.key }, cap(entry.key), words);
+  if (entry.detail.zh) words.append(h("small.detail", {}, speech.large(entry.detail)));
+  const state = entry.on === null ? null : h("em.state", {}, speech.large(entry.on ? WORDS.on : WORDS.off));
+  return h(
+    kind,
+    { "data-key": entry.key, "aria-pressed": entry.on === null ? null : String(entry.on) },
+    cap(entry.key),
+    words,
+    state,
+    mark ? icon(mark) : null,
+  );
 }
 
-const tiles = (view, speech) => (view.choices.length ? h("div.tiles", {}, view.choices.map((c) => tile(c, speech))) : null);
+function tiles(view, speech, columns = "") {
+  if (!view.choices.length) return null;
+  const marks = ICONS[view.screen] ?? {};
+  return h(`div.tiles${columns}`, {}, view.choices.map((c) => tile(c, speech, "button.tile", marks[c.key])));
+}
 
 /** What stands below the main thing on a tall screen and beside it on a wide one. */
 const aside = (...children) => h("div.side", {}, children);
@@ -167,7 +211,7 @@ function numberCard(view, speech) {
   return h(
     "section.number",
     {},
-    h("small", {}, speech.large(WORDS.yourNumber)),
+    h("small", {}, speech.large(WORDS.your_number)),
     h("b.num", {}, ticket.number),
     h("span", {}, speech.large(ticket.item)),
     speech.small(ticket.item) ? h("small", {}, speech.small(ticket.item)) : null,
@@ -179,12 +223,17 @@ function whereTo(view, speech) {
   if (!ticket) return null;
   const row = (name, words, value, detail) =>
     h("div", {}, h("dt", {}, icon(name), speech.large(words)), h("dd", {}, value, detail ? h("small", {}, detail) : null));
-  const windows = speech.language === "en" ? `${WORDS.window.en} ${ticket.windows}` : `${ticket.windows} ${WORDS.window.zh}`;
+  const windows = speech.large(WORDS.window).replace("{windows}", ticket.windows);
   return h(
     "dl.facts",
     {},
-    row("pin", WORDS.goTo, speech.large(ticket.zone), ticket.windows ? windows : ""),
-    row("people", WORDS.ahead, `${ticket.waiting_ahead} ${speech.large(WORDS.people)}`, ""),
+    row("pin", WORDS.go_to, speech.large(ticket.zone), ticket.windows ? windows : ""),
+    row(
+      "people",
+      WORDS.ahead,
+      speech.large(WORDS.people).replace("{n}", ticket.waiting_ahead),
+      ticket.expected.zh ? `${speech.large(WORDS.wait)} ${speech.large(ticket.expected)}` : "",
+    ),
   );
 }
 
@@ -192,11 +241,11 @@ function zoneLoads(view, speech) {
   if (!view.zones.length) return null;
   const one = (load) =>
     h("div", {}, zoneChip(load.zone), h("span", {}, speech.large(load.name)), h("b.num", {}, String(load.waiting)));
-  const small = speech.small(WORDS.waitingNow);
+  const small = speech.small(WORDS.waiting_now);
   return h(
     "section.loads",
     {},
-    h("h2", {}, speech.large(WORDS.waitingNow), small ? h("small", {}, small) : null),
+    h("h2", {}, speech.large(WORDS.waiting_now), small ? h("small", {}, small) : null),
     h("div.zones", {}, view.zones.map(one)),
   );
 }
@@ -228,16 +277,38 @@ function drawPlain(view, speech) {
 }
 
 function drawIdle(view, speech) {
-  const purpose = view.notices.at(-1);
-  const troubles = { ...view, notices: view.notices.slice(0, -1) };
   return [
     readerArt(),
     aside(
-      ...notices(troubles, speech),
-      tiles(view, speech),
+      ...notices(view, speech),
+      tiles(view, speech, ".first"),
       zoneLoads(view, speech),
-      purpose ? h("p.foot", {}, [speech.large(purpose), speech.small(purpose)].filter(Boolean).join("　")) : null,
+      view.foot.zh ? h("p.foot", {}, speech.large(view.foot)) : null,
     ),
+  ];
+}
+
+/** What is asked for most, then the roads to everything else. */
+function drawService(view, speech) {
+  const items = view.choices.filter((c) => c.zone);
+  const roads = view.choices.filter((c) => !c.zone);
+  const item = (entry) =>
+    h(
+      "button.tile.item",
+      { "data-key": entry.key },
+      cap(entry.key),
+      (() => {
+        const words = speech.both(entry.label);
+        words.append(h("small.detail", {}, zoneChip(entry.zone), h("span", {}, speech.large(entry.detail))));
+        return words;
+      })(),
+    );
+  const road = (entry) => tile(entry, speech, "button.tile.road", ICONS.service[entry.key]);
+  return [
+    ...notices(view, speech),
+    h("div.tiles.two", {}, items.map(item)),
+    drawPager(view, speech),
+    h("div.tiles.four", {}, roads.map(road)),
   ];
 }
 
@@ -245,31 +316,89 @@ function drawReader(view, speech) {
   return [...notices(view, speech), tiles(view, speech), zoneLoads(view, speech)];
 }
 
-function drawTyping(view, speech) {
+const LONG = new Set(["id", "behalf"]);
+
+/** What has been typed, and how many places are left. */
+function typedField(view) {
   const { shown, typed, length } = view.field;
-  const isId = view.screen === "id";
-  const digit = (key) => h("button.digit", { "data-key": key }, h("b.num", {}, key));
-  const star = isId ? h("button.digit", { "data-key": "*" }, h("b.num", {}, "X"), h("small", {}, "*")) : h("span");
+  const open = length - typed;
+  const lettered = view.letters;
+  return h(
+    `div.field.num${LONG.has(view.screen) ? ".long" : ""}${view.screen === "pinyin" ? ".keys" : ""}`,
+    {},
+    h("span.typed", {}, shown),
+    open > 0 ? h("i.caret") : null,
+    lettered ? null : h("span.rest", { "aria-hidden": "true" }, "–".repeat(open)),
+  );
+}
+
+function keypad(view, speech) {
+  const digit = (key) =>
+    h(
+      "button.digit",
+      { "data-key": key },
+      h("b.num", {}, key),
+      view.letters && LETTERS[key] ? h("small", {}, LETTERS[key]) : null,
+    );
+  const starred = { id: "X", behalf: "X", passport: "A…Z", number: "A…Z", notice: "A…Z" }[view.screen];
+  const star = starred ? h("button.digit", { "data-key": "*" }, h("b.num", {}, starred), h("small", {}, "*")) : h("span");
   const correct = h(
     "button.digit",
     { "data-key": "correct" },
     icon("back"),
     h("small", {}, speech.large(WORDS.correct)),
   );
+  return h("div.keypad", {}, ["1", "2", "3", "4", "5", "6", "7", "8", "9"].map(digit), star, digit("0"), correct);
+}
+
+function drawTyping(view, speech) {
+  const skip = view.screen === "phone" ? tiles(view, speech) : null;
   return [
     ...view.facts.map(([hello, masked]) =>
       h("p.hello", {}, icon("check"), h("span", {}, speech.large(hello)), h("small.num", {}, masked.zh)),
     ),
-    h(
-      `div.field.num${isId ? ".long" : ""}`,
-      {},
-      h("span.typed", {}, shown),
-      typed < length ? h("i.caret") : null,
-      h("span.rest", { "aria-hidden": "true" }, "–".repeat(length - typed)),
-    ),
+    typedField(view),
     h("div.told", {}, view.notices.map((text) => h("p.hint", { role: "status" }, saidTwice(text, speech)))),
-    tiles(view, speech),
-    h("div.keypad", {}, ["1", "2", "3", "4", "5", "6", "7", "8", "9"].map(digit), star, digit("0"), correct),
+    skip,
+    keypad(view, speech),
+  ];
+}
+
+/** A label with the characters marked that were searched. */
+function markedLabel(entry, speech) {
+  const words = speech.both(entry.label);
+  if (entry.matched && speech.language !== "en") {
+    const [start, count] = entry.matched;
+    const all = [...entry.label.zh];
+    words.firstChild.replaceChildren(
+      all.slice(0, start).join(""),
+      h("mark", {}, all.slice(start, start + count).join("")),
+      all.slice(start + count).join(""),
+    );
+  }
+  return words;
+}
+
+function drawSearch(view, speech) {
+  const picking = !view.choices.some((c) => c.key.startsWith("pick"));
+  const row = (entry) =>
+    h(
+      `button.row.hitrow${entry.suspended ? ".suspended" : ""}`,
+      { "data-key": entry.key },
+      picking ? cap(entry.key) : zoneChip(entry.zone, true),
+      markedLabel(entry, speech),
+      h(
+        "span.end",
+        {},
+        h("small", {}, [`${speech.large(WORDS.number)} ${entry.letters}`, speech.large(entry.detail)].join("　")),
+      ),
+    );
+  return [
+    typedField(view),
+    h("div.told", {}, view.notices.map((text) => h("p.hint", { role: "status" }, saidTwice(text, speech)))),
+    h("div.rows.hits", {}, view.choices.map(row)),
+    picking ? drawPager(view, speech) : null,
+    picking ? null : keypad(view, speech),
   ];
 }
 
@@ -299,15 +428,48 @@ function drawPager(view, speech) {
   return h("div.pager", {}, turn("*"), h("span.num", {}, `${view.page} / ${view.pages}`), turn("#"));
 }
 
+function factLines(rows, speech) {
+  return h(
+    "dl.lines",
+    {},
+    rows.map(([label, value]) => h("div", {}, h("dt", {}, speech.both(label, "span")), h("dd.num", {}, speech.large(value)))),
+  );
+}
+
+/** The nine facts that have to be public about a service. */
+function drawGuide(view, speech) {
+  return [
+    ...notices(view, speech),
+    drawMaterials(view, speech, WORDS.materials),
+    h("section.check.guide", {}, factLines(view.facts, speech)),
+    tiles(view, speech, ".two"),
+  ];
+}
+
+function drawAppointment(view, speech) {
+  if (!view.facts.length) return [readerArt(), tiles(view, speech)];
+  const booked = ([item, when]) =>
+    h("section.booked", {}, icon("calendar"), h("div.words", {}, speech.both(item), h("p.when.num", {}, speech.large(when))));
+  return [...notices(view, speech), ...view.facts.map(booked), tiles(view, speech)];
+}
+
+function drawReturn(view, speech) {
+  return [
+    ...notices(view, speech),
+    h("section.check", {}, factLines(view.facts, speech)),
+    drawMaterials(view, speech),
+    tiles(view, speech),
+  ];
+}
+
 function drawCheck(view, speech) {
   const [[item, place], ...rest] = view.facts;
   const zone = view.zones[0]?.zone;
-  const figures = rest.slice(0, 2);
-  const lines = rest.slice(2);
+  const figures = rest.slice(0, 3);
+  const lines = rest.slice(3);
+  const marks = ["people", "clock", "window"];
   const figure = ([label, value], index) =>
-    h("div", {}, icon(index ? "window" : "people"), speech.both(label, "small"), h("b.num", {}, speech.large(value)));
-  const line = ([label, value]) =>
-    h("div", {}, h("dt", {}, speech.both(label, "span")), h("dd.num", {}, speech.large(value)));
+    h("div", {}, icon(marks[index]), speech.both(label, "small"), h("b.num", {}, speech.large(value)));
   return [
     h(
       "section.check",
@@ -319,19 +481,19 @@ function drawCheck(view, speech) {
         h("div.words", {}, speech.both(item), h("small", {}, [speech.large(place), speech.small(place)].filter(Boolean).join("　"))),
       ),
       h("div.figures", {}, figures.map(figure)),
-      lines.length ? h("dl.lines", {}, lines.map(line)) : null,
+      lines.length ? factLines(lines, speech) : null,
     ),
-    aside(...notices(view, speech), drawMaterials(view, speech)),
+    aside(...notices(view, speech), drawMaterials(view, speech), tiles(view, speech, ".three")),
   ];
 }
 
-function drawMaterials(view, speech) {
+function drawMaterials(view, speech, title = WORDS.bring) {
   if (!view.materials.length) return null;
   return h(
     `section.need${view.materials.length > 5 ? ".many" : ""}`,
     {},
-    h("h2", {}, speech.both(WORDS.bring, "span")),
-    h("ul", {}, view.materials.map((name) => h("li", {}, icon("check"), h("span", {}, name.zh)))),
+    h("h2", {}, speech.both(title, "span")),
+    h("ul", {}, view.materials.map((name) => h("li", {}, icon("check"), h("span", {}, speech.large(name))))),
   );
 }
 
@@ -341,7 +503,7 @@ function drawPrinting(view, speech) {
 }
 
 function drawDone(view, speech) {
-  const seconds = view.seconds_left === null ? null : `${view.seconds_left} ${speech.large(WORDS.seconds)}`;
+  const seconds = view.seconds_left === null ? null : speech.large(WORDS.seconds).replace("{n}", view.seconds_left);
   return [
     numberCard(view, speech),
     aside(

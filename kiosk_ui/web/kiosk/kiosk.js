@@ -1,6 +1,7 @@
 // The kiosk's page: draws what the daemon says and tells it which key was touched. Keeps nothing.
 import { credentials, follow } from "../shared/stream.js";
 import { drawLost, drawView } from "./draw.js";
+import { Speaker } from "./speaker.js";
 
 const LOST_AFTER_MS = 3000;
 const REPLY_LIMIT_MS = 3000;
@@ -13,14 +14,40 @@ const path = `/kiosks/${encodeURIComponent(kiosk)}`;
 
 let view = null;
 let lostTimer = 0;
+const speaker = new Speaker();
 let posting = Promise.resolve();
 
 function show(next) {
   const samePage = view !== null && view.screen === next.screen;
   view = next;
+  const { large, contrast, low, voice } = view.modes;
+  document.documentElement.className = Object.entries({ large, contrast, low })
+    .flatMap(([name, on]) => (on ? [name] : []))
+    .join(" ");
   document.documentElement.lang = view.language === "en" ? "en" : "zh-CN";
   app.replaceChildren(...drawView(view));
+  fit();
+  if (voice) speaker.say(view, samePage);
+  else speaker.stop();
   if (!samePage) live.textContent = view.language === "en" ? view.title.en || view.title.zh : view.title.zh;
+}
+
+/** A page that holds more than the panel: the second language goes first, then letters shrink; keys keep their size. */
+function fit() {
+  const root = document.documentElement.classList;
+  for (const step of ["tight", "tighter", "tightest"]) {
+    if (!overflows(app.querySelector("main"))) return;
+    root.add(step);
+  }
+}
+
+function overflows(main) {
+  const box = main.getBoundingClientRect();
+  const inside = [...main.querySelectorAll(".question, .body > *, .side > *, [data-key], .words, .number, .need li, .lines > div")];
+  return inside.some((element) => {
+    const { top, bottom, right, height } = element.getBoundingClientRect();
+    return height > 0 && (bottom > box.bottom + 0.5 || top < box.top - 0.5 || right > box.right + 0.5);
+  });
 }
 
 function lineLives() {
@@ -32,6 +59,9 @@ function lineBroke() {
   if (lostTimer) return;
   lostTimer = setTimeout(() => {
     view = null;
+    speaker.stop();
+    document.documentElement.className = "";
+    live.textContent = "";
     app.replaceChildren(...drawLost());
   }, LOST_AFTER_MS);
 }

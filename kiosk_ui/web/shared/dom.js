@@ -15,8 +15,9 @@ export function h(kind, attributes, ...children) {
 
 /** Which of the two languages stands large; the other one stands beside it. */
 export class Speech {
-  constructor(language = "zh") {
+  constructor(language = "zh", alone = false) {
     this.language = language;
+    this.alone = alone; // large letters have no room for the other one
   }
 
   large(text) {
@@ -24,6 +25,7 @@ export class Speech {
   }
 
   small(text) {
+    if (this.alone) return "";
     const other = this.language === "en" ? text.zh : text.en;
     return other && other !== this.large(text) ? other : "";
   }
@@ -31,7 +33,12 @@ export class Speech {
   /** Large words with the other language under them. */
   both(text, tag = "b") {
     const small = this.small(text);
-    return h("span.words", {}, h(tag, {}, this.large(text)), small ? h("small", {}, small) : null);
+    return h("span.words", {}, h(tag, {}, this.large(text)), small ? h("small", { lang: this.other }, small) : null);
+  }
+
+  /** What the smaller language is called. */
+  get other() {
+    return this.language === "en" ? "zh-CN" : "en";
   }
 }
 

@@ -10,12 +10,13 @@ export function credentials() {
   return token ? { Authorization: `Bearer ${token}` } : {};
 }
 
-/** Follow a stream: `hear(object)` for each line, `pulse()` whenever anything came, `broke()` when the line ended. */
-export async function follow(path, { hear, pulse = () => {}, broke = () => {} }) {
+/** Follow a stream: `hear(object)` for each line, `pulse()` whenever anything came, `broke()` when the line ended,
+ * `answered(headers)` when it is made anew. */
+export async function follow(path, { hear, pulse = () => {}, broke = () => {}, answered = () => {} }) {
   let waitMs = FIRST_WAIT_MS;
   for (;;) {
     try {
-      await listen(path, hear, () => {
+      await listen(path, hear, answered, () => {
         waitMs = FIRST_WAIT_MS;
         pulse();
       });
@@ -28,7 +29,7 @@ export async function follow(path, { hear, pulse = () => {}, broke = () => {} })
   }
 }
 
-async function listen(path, hear, pulse) {
+async function listen(path, hear, answered, pulse) {
   const abort = new AbortController();
   let watchdog = 0;
   const alive = () => {
@@ -39,6 +40,7 @@ async function listen(path, hear, pulse) {
   try {
     const answer = await fetch(path, { headers: credentials(), signal: abort.signal, cache: "no-store" });
     if (!answer.ok) throw new Error(`answered ${answer.status}`);
+    answered(answer.headers);
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     let rest = "";
     for (;;) {

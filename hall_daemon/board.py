@@ -1,0 +1,133 @@
+"""What the hall board shows: calls, who waits in which zone and how long, who missed a call, and what the hall says.
+
+Decides nothing but what is old. In an emergency the board is red and the voice is silent; the hall sets and ends it,
+and it outlives a restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from hall_daemon.clock import CHINA, Clock, hour_minute
+from hall_daemon.estimates import Estimate, Outlook, shown
+from hall_daemon.hall import Hall
+from hall_daemon.profile import Zone
+from hall_daemon.protocol import Text
+from hall_daemon.protocol_board import BoardState, BoardView, NextNumber, ZoneBoard
+from hall_daemon.signage import Signage
+from hall_daemon.texts import text
+from hall_daemon.tickets import Snapshot, TicketInfo
+from hall_daemon.words import TicketState
+
+MISSED_MS = 30 * 60_000
+NEXT, LINE = 2, 7
+_NOTICES = ("board.notice.missed", "board.notice.look", "board.notice.help")
+
+
+class Emergency:
+    """Whether people must leave the hall; a file beside the database, so that a restart does not forget it."""
+
+    def __init__(self, file: Path, changed: Callable[[], None]) -> None:
+        self._file, self.changed = file, changed
+        self.on = file.exists()
+
+    def keep(self, *, on: bool) -> None:
+        """The hall says that people must leave, or may come back. Touches the disk; tells nobody. Raises OSError."""
+        self.on = on  # even if the disk is full, the boards must say it
+        if on:
+            self._file.touch()
+        else:
+            self._file.unlink(missing_ok=True)
+
+
+class Board:
+    """Builds the view of a board."""
+
+    def __init__(self, hall: Hall, signage: Signage, emergency: Emergency, clock: Clock) -> None:
+        self._hall, self._signage, self._emergency, self._clock = hall, signage, emergency, clock
+        self._lines: dict[str, tuple[int, str]] = {}
+        self._making = asyncio.Lock()
+
+    async def line(self, zone: str = "") -> str:
+        """The view as JSON; made once for each change, however many boards ask."""
+        async with self._making:
+            rings = self._hall.changed.rings
+            known = self._lines.get(zone)
+            if known is None or known[0] != rings:
+                known = self._lines[zone] = rings, (await self.view(zone)).model_dump_json()
+            return known[1]
+
+    async def view(self, zone: str = "") -> BoardView:
+        """The whole hall, or one zone."""
+        snapshot, now_ms = await self._hall.snapshot(), self._clock.now_ms()
+        outlook = await self._hall.waits.outlook()
+        settings = self._hall.config.public.board
+        waiting = [t for t in snapshot.waiting() if not zone or t.zone.code == zone]
+        zones = [z for z in self._hall.profile.zones.values() if not zone or z.code == zone]
+        return BoardView(
+            hall=self._hall.profile.hall,
+            date=_date(now_ms),
+            clock=hour_minute(now_ms),
+            day_open=snapshot.day_open,
+            state=self._state(snapshot),
+            calls=self._signage.board_calls(zone, now_ms),
+            zones=tuple(self._zone(z, outlook, waiting, show_next=settings.next_numbers) for z in zones),
+            nexts=_in_line(waiting, outlook) if zone and settings.next_numbers else (),
+            missed=tuple(
+                t.number
+                for t in snapshot.tickets
+                if t.state is TicketState.NO_SHOW
+                and now_ms - t.since_ms < MISSED_MS
+                and (not zone or t.zone.code == zone)
+            ),
+            notices=(*(_notice(said) for said in settings.notices), *(text(code) for code in _NOTICES)),
+            exits=settings.exits,
+            last_event=snapshot.event,
+        )
+
+    def _state(self, snapshot: Snapshot) -> BoardState:
+        if self._emergency.on:
+            return BoardState.EMERGENCY
+        return BoardState.OPEN if snapshot.day_open else BoardState.CLOSED
+
+    def _zone(self, zone: Zone, outlook: Outlook, waiting: list[TicketInfo], *, show_next: bool) -> ZoneBoard:
+        mine = [t.number for t in waiting if t.zone.code == zone.code]
+        queues = [q.code for q in self._hall.profile.queues.values() if q.zone == zone.code]
+        # The longest of its queues: nobody is to wait longer than the board says.
+        waits = [_minutes(outlook.queues[queue]) for queue in queues if queue in outlook.queues]
+        return ZoneBoard(
+            zone=zone.code, name=zone.name, waiting=len(mine), wait_minutes=max(waits, default=None),
+            next=tuple(mine[:NEXT]) if show_next else (),
+        )  # fmt: skip
+
+
+def _in_line(waiting: list[TicketInfo], outlook: Outlook) -> tuple[NextNumber, ...]:
+    return tuple(
+        NextNumber(
+            number=t.number,
+            wait_minutes=_minutes(outlook.tickets[t.ticket_id]) if t.ticket_id in outlook.tickets else None,
+        )
+        for t in waiting[:LINE]
+    )
+
+
+def _minutes(estimate: Estimate) -> int:
+    return shown(estimate).about_min
+
+
+_WEEKDAYS = "一二三四五六日"
+
+
+def _date(now_ms: int) -> Text:
+    today = datetime.fromtimestamp(now_ms / 1000, CHINA)
+    return Text(
+        zh=f"{today.month}月{today.day}日 星期{_WEEKDAYS[today.weekday()]}", en=f"{today:%A} {today.day} {today:%B}"
+    )
+
+
+def _notice(said: str) -> Text:
+    zh, _, en = said.partition("|")
+    return Text(zh=zh.strip(), en=en.strip())

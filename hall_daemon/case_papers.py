@@ -1,0 +1,138 @@
+"""Papers of a case on paper: the notice in two copies, the notice of acceptance or refusal in one.
+
+At the window's own printer, else at a kiosk's that can print and offers the case's queue. The notice stands whatever
+the printer does: what became of its paper is reported as what the clerk did, since the contract knows prints of tickets
+only.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+from sqlmodel import Session, select
+
+from drivers.base import Refused, Slip
+from hall_daemon import case_lookups, slip_facts, slips
+from hall_daemon.cases import Line, LineState
+from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
+from hall_daemon.events import OperatorActed
+from hall_daemon.hall import Hall
+from hall_daemon.protocol import Text
+from hall_daemon.protocol_cases import PaperPrinted, PrintPaper
+from hall_daemon.tables import EventRow
+from hall_daemon.tables_cases import CaseRow, NoticeRow
+from hall_daemon.texts import say, text
+from hall_daemon.tickets import HallError
+
+_log = logging.getLogger("hall.cases")
+
+PRINT_LIMIT_S = 30.0
+USUAL_COLUMNS = 48
+COPIES: tuple[Literal[1, 2], ...] = (1, 2)
+
+
+class NoPaper(HallError):
+    """No printer can take it now; the notice stands."""
+
+    code = "no_paper"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Paper:
+    """What is to be printed."""
+
+    case: CaseRow
+    notice: NoticeRow
+    received: tuple[str, ...]
+    reason: str
+
+
+class CasePapers:
+    """Prints what a case has to show on paper."""
+
+    def __init__(self, hall: Hall, devices: Devices) -> None:
+        self._hall, self._devices = hall, devices
+
+    async def print(self, window: str, order: PrintPaper) -> PaperPrinted:
+        """Print the paper of a notice. Raises NotFound, NotSignedIn, NoPaper: nothing was sent."""
+        clerk = await self._hall.clerk_at(window)
+        paper = await self._hall.store.read(lambda session: _paper(session, order.notice_no))
+        device, place = self._printer(window, paper.case)
+        result, reason = await self._run(device, paper, again=order.again)
+        acted = OperatorActed(
+            actor="clerk", actor_id=clerk, action="case_paper_printed",
+            target=f"case/{paper.case.local_case_no}/{paper.notice.notice_no}/{device}", result=result,
+            reason_text=reason or None,
+        )  # fmt: skip
+        await self._hall.store.write(lambda tx: tx.emit(acted))
+        _log.info("paper of notice %s %s at %s %s", paper.notice.notice_no, result, device, reason)
+        return PaperPrinted(result=result, device=device, place=place, reason=reason)
+
+    async def _run(self, device: str, paper: _Paper, *, again: bool) -> tuple[Literal["ok", "failed", "unknown"], str]:
+        copies = COPIES if paper.notice.kind == "supplement" else COPIES[:1]
+        for copy in copies:
+            composing = partial(self._compose, paper, copy, again=again)
+            try:
+                await self._devices.call(device, partial(_print, composing), PRINT_LIMIT_S)
+            except Refused as exc:
+                return "failed", exc.condition.value
+            except DeviceUnavailable as exc:
+                return "failed", str(exc.condition)
+            except OutcomeUnknown:
+                return "unknown", "timeout"
+        return "ok", ""
+
+    def _compose(self, paper: _Paper, copy: Literal[1, 2], columns: int, *, again: bool) -> Slip:
+        profile, case, notice = self._hall.profile, paper.case, paper.notice
+        item = profile.item_of(case.item, "", "")
+        if notice.kind == "supplement":
+            told = slip_facts.notice_facts(profile, item, case, notice, paper.received, copy, reprint=again)
+            return slips.notice(told, columns)
+        facts = slip_facts.case_facts(profile, item, case, notice, paper.received, paper.reason, reprint=again)
+        return slips.case_paper(facts, columns)
+
+    def _printer(self, window: str, case: CaseRow) -> tuple[str, Text]:
+        """The window's own printer, else a kiosk's: those first that offer the item's queue."""
+        own = self._hall.profile.windows[window].printer
+        if own and self._devices.can_serve(own):
+            return own, text("case.printed_here")
+        queue = self._hall.profile.item_of(case.item, "", "").queue
+        kiosks = [k for k in self._hall.profile.kiosks.values() if k.printer and self._devices.can_serve(k.printer)]
+        if not kiosks:
+            raise NoPaper()
+        kiosk = min(kiosks, key=lambda k: queue not in k.queues)
+        return kiosk.printer, say("case.printed_at", kiosk=kiosk.name)
+
+
+def _print(composing: Any, printer: Any) -> None:
+    """On the port's thread. Any: whatever driver is configured; its options know the paper's width."""
+    printer.print_slip(composing(getattr(printer.options, "columns", USUAL_COLUMNS)))
+
+
+def _paper(session: Session, notice_no: str) -> _Paper:
+    notice = case_lookups.notice(session, notice_no)
+    case = case_lookups.by_no(session, notice.local_case_no)
+    received = tuple(_taken_as(line) for line in case_lookups.lines_of(session, case) if line.does and line.brought)
+    reason = _reason(session, case) if notice.kind == "reject" else ""
+    session.expunge(notice)
+    session.expunge(case)
+    return _Paper(case=case, notice=notice, received=received, reason=reason)
+
+
+def _taken_as(line: Line) -> str:
+    if line.state is LineState.WAIVED and line.brought is not None:
+        return text(f"slip.taken_as.{line.brought.kind}", name=line.asked.name).zh
+    return line.asked.name
+
+
+def _reason(session: Session, case: CaseRow) -> str:
+    """Why it was returned, as the log says."""
+    question = select(EventRow.body).where(
+        EventRow.subject == f"case/{case.local_case_no}", EventRow.type == "hall.case.returned.v1"
+    )
+    body = session.exec(question).first()
+    return str(json.loads(body)["data"]["reason_text"]) if body else ""

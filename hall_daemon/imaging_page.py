@@ -1,0 +1,87 @@
+"""One page in the imaging process, which the daemon spawns: made upright, its codes read, kept in the spool.
+
+The process loads this file and what it imports, so it imports no room that knows the hall: the first page waits for it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import multiprocessing
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from hall_daemon import privacy
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadPage:
+    """What imaging made of a page, already in the spool."""
+
+    blob: str
+    sm3: str
+    bytes: int
+    width: int
+    height: int
+    dpi: int
+    color: bool
+    rotation: int
+    skew_mdeg: int
+    blur: int
+    blurred: bool
+    edges_ok: bool
+    blank: bool
+    codes: tuple[str, ...]
+
+
+class PageUnreadable(Exception):
+    """The page is no image that can be read; the sentence says why."""
+
+
+def read_page(folder: Path, original: str, media: str, dpi: int, color: bool) -> ReadPage:
+    """In the imaging process: crop, straighten, read codes, and spool the result. Raises PageUnreadable."""
+    from hall_daemon import imaging  # noqa: PLC0415 - only this process pays for OpenCV
+
+    try:
+        result = imaging.process((folder / original).read_bytes(), media, dpi)
+    except imaging.ImagingError as exc:
+        raise PageUnreadable(str(exc)) from exc
+    name = spool(folder, result.jpeg)
+    return ReadPage(
+        blob=f"sha256:{name}", sm3=privacy.sm3_hex(result.jpeg), bytes=len(result.jpeg), width=result.width,
+        height=result.height, dpi=result.dpi, color=color, rotation=result.rotation, skew_mdeg=result.skew_left_mdeg,
+        blur=result.blur, blurred=result.blur >= imaging.BLURRED, edges_ok=result.edges_ok, blank=result.blank,
+        codes=tuple(code.text for code in result.codes),
+    )  # fmt: skip
+
+
+def spool(folder: Path, data: bytes) -> str:
+    """Keep bytes under their SHA-256; on the disk, name included, when this returns."""
+    name = hashlib.sha256(data).hexdigest()
+    target = folder / name
+    if target.exists() and target.stat().st_size == len(data):
+        return name
+    temporary = folder / f".{name}.{os.getpid()}"
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(target)
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    return name
+
+
+def end_with_parent() -> None:
+    """The imaging process must not outlive a daemon that was killed. Source: prctl(2), PR_SET_PDEATHSIG."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    daemon = multiprocessing.parent_process()
+    if daemon is not None and os.getppid() != daemon.pid:
+        os._exit(1)  # it was killed while this process was still loading: no signal will come any more
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # one page at a time; threads of the library gained nothing
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,80 @@
+"""A ticket machine without a screen: two lines of sixteen characters on its keypad, from the same view.
+
+The display shows printable ASCII only (keypad_serial.py), so the lines are English with digits; what is typed of a
+person is a row of stars, for the line's trace sees all that is sent. It asks for the phone and the item
+number, and shows the ticket.
+"""
+
+from __future__ import annotations
+
+from hall_daemon.protocol_kiosk import KioskScreen as S
+from hall_daemon.protocol_kiosk import KioskView
+
+COLUMNS = 16
+_STANDING = {
+    S.IDLE: ("Place ID card", "No card: press 1"),
+    S.READING: ("Reading card", "Please wait"),
+    S.READFAIL: ("Card not read", "Place it again"),
+    S.NOCARD: ("1 ID  2 Passport", "3 Help desk"),
+    S.READER: ("1 ID  2 Passport", "Reader is off"),
+    S.APPOINTMENT: ("Appointment", "OK: check in"),
+    S.RETURN: ("Notice found", "OK: take ticket"),
+    S.SUSPENDED: ("Suspended", "1: another item"),
+    S.LIMIT: ("No ticket now", "1: another item"),
+    S.UNSURE: ("Ticket out?", "1 Yes  2 No"),
+    S.CARDLEFT: ("Take your ID card", ""),
+    S.TIMEOUT: ("More time?", "Press any key"),
+    S.HELP: ("Help: ask staff", "OK: go on"),
+    S.CLOSED: ("Hall is closed", ""),
+    S.MAINTENANCE: ("Out of service", "Use other kiosk"),
+}
+_TYPED = {S.ID: "ID number", S.PASSPORT: "Passport", S.BEHALF: "ID of other", S.PHONE: "Phone   * skips"}
+
+
+def lines(view: KioskView) -> tuple[str, str]:
+    """Upper and lower line."""
+    upper, lower = _lines(view)
+    return upper[:COLUMNS], lower[:COLUMNS]
+
+
+def _lines(view: KioskView) -> tuple[str, str]:
+    screen, ticket = view.screen, view.ticket
+    if screen in _TYPED and view.field is not None:
+        return _TYPED[screen], _stars(view.field.typed, view.field.length)
+    if screen is S.PINYIN and view.field is not None:
+        return "Item number", _searched(view)
+    if screen in (S.NUMBER, S.NOTICE) and view.field is not None:
+        return ("Ticket number" if screen is S.NUMBER else "Notice number"), view.field.shown
+    if screen is S.CONFIRM:
+        return _ascii(view.facts[0][0].en) or "Check", f"{_digits(view.facts[1][1].zh)} ahead  OK=take"
+    if ticket is not None:
+        return f"Ticket {ticket.number}", _about_ticket(view, ticket.windows)
+    return _STANDING.get(screen, (_ascii(view.title.en), ""))
+
+
+def _stars(typed: int, length: int) -> str:
+    """Stars for what has been typed, dots for what is to come, as many as fit."""
+    return (
+        ("*" * typed + "." * (length - typed))[-COLUMNS:] if length > COLUMNS else "*" * typed + "." * (length - typed)
+    )
+
+
+def _searched(view: KioskView) -> str:
+    typed = "".join(c for c in view.field.shown.split(" ") for c in c[:1]) if view.field else ""
+    found = view.line.en.split(" ")[0] if typed else ""
+    return f"{typed:<9}{found + ' OK' if found and found != '0' else 'none' if typed else ''}"
+
+
+def _about_ticket(view: KioskView, windows: str) -> str:
+    short = {S.NOPAPER: "No paper: note it", S.MISSED: "1: rejoin queue", S.DUPLICATE: "1 print 2 other"}
+    if view.screen in short:
+        return short[view.screen]
+    return f"Window {_ascii(windows)}"
+
+
+def _ascii(words: str) -> str:
+    return "".join(c for c in words.replace("–", "-") if " " <= c <= "~")
+
+
+def _digits(words: str) -> str:
+    return "".join(c for c in words if c.isdigit())

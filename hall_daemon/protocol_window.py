@@ -1,0 +1,65 @@
+"""Requests of a window beyond the everyday ones: chosen calls, pins, walk-ins, paper pads, colleagues, undoing."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from hall_daemon.protocol import AboutCurrent, AboutTicket
+from hall_daemon.words import Frozen, Outcome, Priority, TicketNumber, WindowCode
+
+_REASON_CHARS = 200
+
+
+class NotThere(AboutCurrent):
+    """Called and did not come; `early` says why before enough calls were made."""
+
+    early: str = Field(default="", max_length=_REASON_CHARS)
+
+
+class Select(AboutTicket):
+    """Call a chosen number; `seen` as with the next one."""
+
+    seen: TicketNumber | None = None
+    reason: str = Field(min_length=1, max_length=_REASON_CHARS)
+
+
+class Pin(AboutTicket):
+    """Put a ticket before all others."""
+
+    reason: str = Field(min_length=1, max_length=_REASON_CHARS)
+
+
+class PutBack(AboutCurrent):
+    """The wrong number was called."""
+
+    reason: str = Field(min_length=1, max_length=_REASON_CHARS)
+
+
+class ToColleague(AboutCurrent):
+    """Hand the visit to another window."""
+
+    to_window: WindowCode
+    reason: str = Field(default="to_colleague", min_length=1, max_length=40)
+
+
+class AddItem(AboutCurrent):
+    """One more thing for the number."""
+
+    item: str = Field(min_length=1, max_length=64)
+
+
+class WalkIn(Frozen):
+    """Serve somebody who has no ticket."""
+
+    item: str = Field(min_length=1, max_length=64)
+    request_id: str = Field(min_length=8, max_length=64)
+    priority: Priority = Priority.NORMAL
+
+
+class KeyInPad(Frozen):
+    """A number from an emergency pad; `at_ms` the time on it, milliseconds since 1970; no outcome: still waiting."""
+
+    number: TicketNumber
+    at_ms: int = Field(ge=0, lt=1 << 53)
+    item: str = Field(min_length=1, max_length=64)
+    outcome: Outcome | None = None

@@ -1,0 +1,171 @@
+"""The hall's voice: sentences as sound, from clips that were built once or recorded by people.
+
+Two folders: clips built by `hall-daemon voice build`, and `recorded/` below it, whose files of the same names go before
+them. Where a clip is missing, the whole sentence is spoken by espeak-ng, so that one sentence never has two voices;
+where that is missing too there is no sound, and everything else goes on. Nothing is fetched from anywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from drivers import speech
+from hall_daemon import voice_clips, voice_sound
+from hall_daemon.profile import HallProfile
+from hall_daemon.settings import VoiceSettings
+from hall_daemon.texts import spoken_number, text
+from hall_daemon.voice_clips import CHIME, Clip, Language, VoiceState
+from hall_daemon.voice_sound import BadSound, Samples
+
+RECORDED, MANIFEST = "recorded", "voice.json"
+_BETWEEN_S, _AFTER_CHIME_S, _BETWEEN_LANGUAGES_S = 0.04, 0.15, 0.35
+_MOST_SOUNDS = 64
+"""Sentences of espeak-ng that are kept: some 200 KiB each."""
+
+
+class NoSound(Exception):
+    """There is neither a clip nor a voice for this; the sentence says what is missing."""
+
+
+class Voice:
+    """Sentences as WAV files; may be asked from any thread."""
+
+    def __init__(self, folder: Path, profile: Callable[[], HallProfile], settings: VoiceSettings) -> None:
+        self._folder, self._profile, self._settings = folder, profile, settings
+        self._spoken: OrderedDict[tuple[str, ...], bytes] = OrderedDict()
+        self._clips: dict[Path, tuple[int, Samples]] = {}
+        self._lock = threading.Lock()
+
+    def call(self, number: str, window: str, zone: str, *, short: bool = False) -> bytes:
+        """A call with its chime. Raises NoSound."""
+        profile = self._profile()
+        try:
+            clips = voice_clips.call(number, window, zone, profile, self._settings, short=short)
+            return voice_sound.wav([self._chime(), voice_sound.silence(_AFTER_CHIME_S), *self._joined(clips)])
+        except (ValueError, NoSound):
+            said = call_text(number, window, zone, profile, self._settings, short=short)
+        return self._kept(("call", *said), lambda: speech.speech(*said))
+
+    def sentence(self, code: str, facts: Mapping[str, str], language: Language) -> bytes:
+        """A sentence of the texts. Raises NoSound."""
+        profile = self._profile()
+        try:
+            clips = voice_clips.sentence(code, facts, language, profile, self._settings)
+            return voice_sound.wav(list(self._joined(clips)))
+        except (ValueError, KeyError, NoSound):
+            words = _spoken_facts(facts, language, profile, self._settings)
+        try:
+            said = text(code, **words)
+        except KeyError as exc:
+            raise NoSound(f"there is no sentence {code} of these facts") from exc
+        spoken, english = (said.zh, False) if language is Language.ZH else (said.en, True)
+        return self._kept(("sentence", spoken), lambda: speech.sentence(spoken, english=english))
+
+    def clip(self, file: str) -> bytes:
+        """One clip by its file name. Raises NoSound."""
+        return voice_sound.wav([self._read(file)])
+
+    def state(self) -> VoiceState:
+        """How complete the clips are."""
+        needed = voice_clips.needed(self._profile(), self._settings)
+        built = manifest(self._folder)
+        broken = {file: why for file in needed if (why := self._broken(file))}
+        recorded = {file for file in needed if (self._folder / RECORDED / file).exists()} - broken.keys()
+        missing = sorted(
+            file
+            for file, clip in needed.items()
+            if file not in recorded and (built.get(file) != clip.words or not (self._folder / file).exists())
+        )
+        return VoiceState(
+            engine=built.get("", ""), needed=len(needed), present=len(needed) - len(missing), recorded=len(recorded),
+            missing=tuple(missing), broken=tuple(f"{file}: {why}" for file, why in sorted(broken.items())),
+        )  # fmt: skip
+
+    def _joined(self, clips: Sequence[Clip]) -> Iterable[Samples]:
+        before: Clip | None = None
+        for clip in clips:
+            if before is not None:
+                yield voice_sound.silence(_BETWEEN_S if before.language is clip.language else _BETWEEN_LANGUAGES_S)
+            yield self._read(clip.file)
+            before = clip
+
+    def _chime(self) -> Samples:
+        try:
+            return self._read(CHIME)
+        except NoSound:
+            return voice_sound.chime()
+
+    def _read(self, file: str) -> Samples:
+        for path in (self._folder / RECORDED / file, self._folder / file):
+            try:
+                changed = path.stat().st_mtime_ns
+                known = self._clips.get(path)
+                if known is None or known[0] != changed:
+                    known = self._clips[path] = changed, voice_sound.tidy(voice_sound.read_wav(path.read_bytes()))
+                return known[1]
+            except (OSError, BadSound):
+                continue  # the next folder; `state` tells of a recording that cannot be used
+        raise NoSound(f"there is no clip {file}")
+
+    def _broken(self, file: str) -> str:
+        path = self._folder / RECORDED / file
+        try:
+            voice_sound.tidy(voice_sound.read_wav(path.read_bytes()))
+        except FileNotFoundError:
+            return ""
+        except (OSError, BadSound) as exc:
+            return str(exc)
+        return ""
+
+    def _kept(self, key: tuple[str, ...], speak: Callable[[], bytes]) -> bytes:
+        """What espeak-ng has said once it need not say again."""
+        with self._lock:
+            if key in self._spoken:
+                self._spoken.move_to_end(key)
+                return self._spoken[key]
+        try:
+            sound = speak()
+        except speech.SpeechError as exc:
+            raise NoSound(f"{' '.join(key)}: there are no clips, and {exc}") from exc
+        with self._lock:
+            self._spoken[key] = sound
+            while len(self._spoken) > _MOST_SOUNDS:
+                self._spoken.popitem(last=False)
+        return sound
+
+
+def call_text(
+    number: str, window: str, zone: str, profile: HallProfile, settings: VoiceSettings, *, short: bool
+) -> tuple[str, str]:
+    """What is said, in Chinese and English, by a voice that reads sentences; no English where the hall wants none."""
+    code = "call.announced_short" if short else "call.announced"
+    where = profile.zones[zone].name.zh if zone in profile.zones and settings.zone_first else ""
+    spoken = text(code, number=spoken_number(number, settings.one), zone=where, window=window).zh.removeprefix("，")
+    english = text(code, number=" ".join(number), zone=where, window=window).en
+    return spoken, english if settings.english else ""
+
+
+def _spoken_facts(
+    facts: Mapping[str, str], language: Language, profile: HallProfile, settings: VoiceSettings
+) -> dict[str, str]:
+    words = dict(facts)
+    if "number" in words:
+        read = spoken_number(words["number"], settings.one)
+        words["number"] = read if language is Language.ZH else " ".join(words["number"])
+    if words.get("zone") in profile.zones:
+        name = profile.zones[words["zone"]].name
+        words["zone"] = name.zh if language is Language.ZH else name.en or words["zone"]
+    return words
+
+
+def manifest(folder: Path) -> dict[str, str]:
+    """What was built: words by file; under the empty name, which voice it was."""
+    try:
+        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(file): str(words) for file, words in found.items()} if isinstance(found, dict) else {}

@@ -1,0 +1,235 @@
+"""Keys of the counter screen beside the way of a visit: pauses, papers, choices, undoing, notes, messages."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from typing import TypeVar
+
+from textual import events
+from textual.screen import ModalScreen
+
+from hall_daemon.protocol import CurrentTicket
+from hall_daemon.words import MessageTo, PauseReason
+from kiosk_ui import counter_steps
+from kiosk_ui.counter_dialogs import Answer, Choice, Pick
+from kiosk_ui.counter_screen import StepFailed, WindowScreen
+from kiosk_ui.counter_view import Stage, say, stage_of
+
+T = TypeVar("T")
+# Minutes that each reason usually takes; what the window display promises unless the clerk says otherwise.
+_PAUSES = {
+    PauseReason.PAPERS: 10, PauseReason.DEVICE: 15, PauseReason.MEAL: 30, PauseReason.AWAY: 10,
+    PauseReason.TRAINING: 60,
+}  # fmt: skip
+_LENGTHS = (5, 10, 15, 30, 60)
+_CHOSEN = ("chosen.frail", "chosen.stamp", "chosen.waited", "chosen.manager")
+_EARLY = ("early.left", "early.gave_up", "early.wrong")
+# The daemon is told that somebody is there at most so often.
+HERE_S = 60.0
+
+
+class MoreKeys(WindowScreen):
+    """What a clerk does now and then."""
+
+    _told_here_s = 0.0
+
+    def _stage(self) -> Stage:
+        return stage_of(self._view, mine=bool(self._client.session))
+
+    def _current(self) -> CurrentTicket | None:
+        """The ticket that the clerk sees; says so where there is none."""
+        if self._stage() is Stage.SIGNED_OUT:
+            self._hint("none.clerk")
+            return None
+        current = self._view.current if self._view else None
+        if current is None:
+            self._hint("none.here")
+        return current
+
+    def on_key(self, _event: events.Key) -> None:
+        """Any key says that somebody is there."""
+        self.notice_presence()
+
+    def notice_presence(self) -> None:
+        """Tell the daemon that somebody is at the screen, now and then."""
+        now_s = time.monotonic()
+        if self._client.session and now_s - self._told_here_s > HERE_S:
+            self._told_here_s = now_s
+            self._send_quietly(self._steps.here())
+
+    # ---- 暂停服务
+
+    def action_pause(self) -> None:
+        """Pause with a reason and a length, or sign off; while paused go on."""
+        stage = self._stage()
+        if stage is Stage.PAUSED:
+            self._send(self._steps.go_on())
+        elif stage in {Stage.SIGNED_OUT, Stage.UNKNOWN}:
+            self._hint("none.clerk")
+        elif self._view and self._view.current:
+            self._hint("still_here", number=self._view.current.number)
+        else:
+            answers = [
+                Answer(key=str(n), label=say(f"pause.{r}"), value=r, hint=say("minutes_long", n=_PAUSES[r]))
+                for n, r in enumerate(PauseReason, 1)
+            ]
+            out = Answer(
+                key=str(len(answers) + 1), label=say("choice.sign_out"), value="out", hint=say("choice.sign_out_hint")
+            )
+            self._ask(Choice(say("ask.pause"), [*answers, out], self._pen), self._pause_for)
+
+    def _pause_for(self, reason: str) -> None:
+        if reason == "out":
+            self._send(self._steps.sign_out())
+            return
+        usual = _PAUSES[PauseReason(reason)]
+        first = Answer(key="Enter", label=say("minutes_long", n=usual), value=str(usual))
+        others = [
+            Answer(key=str(n), label=say("minutes_long", n=length), value=str(length))
+            for n, length in enumerate(_LENGTHS, 1)
+        ]
+        open_end = Answer(key="0", label=say("pause_open_end"), value="0")
+        question = Choice(say("ask.pause_length", reason=say(f"pause.{reason}")), [first, *others, open_end], self._pen)
+        self._ask(question, lambda minutes: self._send(self._steps.pause(reason, int(minutes))))
+
+    # ---- papers
+
+    def action_digit(self, digit: int) -> None:
+        """Tick a paper while serving; 0 ticks all. With nobody here 0 serves somebody without a ticket."""
+        stage = self._stage()
+        if stage is Stage.SERVING and (current := self._current()) is not None:
+            codes = tuple(need.code for need in current.materials)
+            if digit == 0 and codes:
+                self._send(self._steps.tick(current.number, codes, on=not set(codes) <= set(current.ticked)))
+            elif 0 < digit <= len(codes):
+                code = codes[digit - 1]
+                self._send(self._steps.tick(current.number, (code,), on=code not in current.ticked))
+        elif stage is Stage.IDLE and digit == 0:
+            self._ask_walk_in()
+
+    def action_notice(self) -> None:
+        """一次性告知: everything that is missing, in one notice."""
+        current = self._current()
+        if current is None:
+            return
+        if self._stage() is not Stage.SERVING:
+            self._hint("none.serving")
+            return
+        there = set(current.ticked) | set(current.filed)
+        missing = [need for need in current.materials if need.code not in there and need.required]
+        if not missing:
+            self._hint("notice_nothing")
+            return
+        answers = [Answer(key="Enter", label=say("choice.notice"), value="yes", hint=say("choice.notice_hint"))]
+        names = "\n".join(f"  {n} {need.name}" for n, need in enumerate(missing, 1))
+        title = f"{say('ask.notice', number=current.number, n=len(missing))}\n{names}"
+        self._ask(
+            Choice(title, answers, self._pen),
+            lambda _: self._send(self._steps.notice(current.number, tuple(sorted(there)))),
+        )
+
+    def action_note(self) -> None:
+        """Words about the ticket for whoever serves it next."""
+        if (current := self._current()) is not None:
+            number = current.number
+            dialog = Pick(say("ask.note", number=number), [], self._pen, say("note_line"), free=True)
+            self._ask(dialog, lambda words: self._send(self._steps.note(number, words)))
+
+    # ---- others
+
+    def _ask_walk_in(self) -> None:
+        if self._map is None:
+            self._hint("none.map")
+            return
+        request_id = str(uuid.uuid4())  # a second press sends the same, and serves one resident
+        items = counter_steps.items_of(self._map, self._window)
+        dialog = Pick(say("ask.walk_in"), items, self._pen, say("walk_in_line"))
+        self._ask(dialog, lambda item: self._send(self._steps.walk_in(item, request_id)))
+
+    def _ask_chosen(self, number: str) -> None:
+        """Out of turn: what is to become of a waiting ticket."""
+        answers = [
+            Answer(key="1", label=say("choice.select"), value="select", hint=say("choice.reason_hint")),
+            Answer(key="2", label=say("choice.pin"), value="pin", hint=say("choice.pin_hint")),
+            Answer(key="3", label=say("key.cancel"), value="cancel"),
+        ]
+        self._ask(self._choice("ask.chosen", answers, number=number), lambda deed: self._chosen(deed, number))
+
+    def _chosen(self, deed: str, number: str) -> None:
+        if deed == "cancel":
+            self._ask_cancel(number)
+            return
+        seen = self._view.current.number if self._view and self._view.current else None
+
+        def go(reason: str) -> None:
+            self._send(self._steps.pin(number, reason) if deed == "pin" else self._steps.select(number, seen, reason))
+
+        self._ask_reason("ask.why_first", _CHOSEN, go, number=number)
+
+    def _ask_reason(self, code: str, reasons: tuple[str, ...], then: Callable[[str], None], **facts: str) -> None:
+        """One of the usual reasons on a digit, or words of one's own."""
+        answers = [Answer(key=str(n), label=(words := say(r)), value=words) for n, r in enumerate(reasons, 1)]
+        other = Answer(key=str(len(answers) + 1), label=say("reason_other"), value="")
+
+        def heard(reason: str) -> None:
+            if reason:
+                then(reason)
+            else:
+                self._ask(Pick(say(code, **facts), [], self._pen, say("reason_line"), free=True), then)
+
+        self._ask(self._choice(code, [*answers, other], **facts), heard)
+
+    def ask_early(self, message: StepFailed) -> None:
+        """The daemon wants more calls before a no-show, or a reason."""
+        number = message.step.number if message.step else ""
+        answers = _EARLY
+        self._ask_reason(
+            "ask.early", answers, lambda reason: self._send(self._steps.no_show(number, reason)), number=number
+        )
+
+    def action_call_for(self) -> None:
+        """The guard, the manager, an adviser, a technician."""
+        if self._stage() in {Stage.SIGNED_OUT, Stage.UNKNOWN}:
+            self._hint("none.clerk")
+            return
+        answers = [Answer(key=str(n), label=say(f"call.{w}"), value=w) for n, w in enumerate(MessageTo, 1)]
+        question = Choice(say("ask.call_for"), answers, self._pen)
+        self._ask(question, lambda whom: self._send(self._steps.call_for(whom)))
+
+    def action_messages(self) -> None:
+        """The messages to this window; Enter says that they have been read."""
+        unread = [m for m in self._view.messages if not m.mine and not m.acknowledged] if self._view else []
+        if not unread:
+            self._hint("none.messages")
+            return
+        words = "\n".join(f"{m.at} {m.sender}：{m.words}" for m in unread[:5])
+        answers = [Answer(key="Enter", label=say("choice.read"), value="read")]
+        self._ask(
+            Choice(words, answers, self._pen),
+            lambda _: self._send(*(self._steps.read_message(m.message) for m in unread[:5])),
+        )
+
+    def action_undo(self) -> None:
+        """Take back the last call, no-show or finish."""
+        if self._stage() in {Stage.SIGNED_OUT, Stage.UNKNOWN}:
+            self._hint("none.clerk")
+        else:
+            self._send(self._steps.undo())
+
+    # ---- parts
+
+    def _ask_cancel(self, number: str) -> None:
+        raise NotImplementedError
+
+    def _choice(self, code: str, answers: list[Answer], **facts: str) -> Choice:
+        return Choice(say(code, **facts), answers, self._pen, say("dialog.enter_is_first"))
+
+    def _ask(self, dialog: ModalScreen[T | None], then: Callable[[T], None]) -> None:
+        def heard(answer: T | None) -> None:
+            self.notice_presence()
+            if answer is not None:
+                then(answer)
+
+        self.app.push_screen(dialog, heard)

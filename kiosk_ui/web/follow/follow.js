@@ -1,0 +1,83 @@
+// The page behind the QR code of a slip: place, expected wait and call of one ticket. Keeps nothing, asks every 10 s.
+(() => {
+  const EVERY_MS = 10000;
+  const OLD_MS = 40000;
+  const main = document.getElementById("ticket");
+  let view = null;
+  let heardAt = 0;
+  let problem = "";
+
+  function h(kind, ...children) {
+    const [tag, ...classes] = kind.split(".");
+    const element = document.createElement(tag);
+    if (classes.length) element.className = classes.join(" ");
+    element.append(...children.filter((child) => child !== null && child !== ""));
+    return element;
+  }
+
+  const both = (zh, en) => [zh, h("small", en)];
+  const box = (kind, large, zh, en) => h(`section${kind}`, h("b", large), ...both(zh, en));
+
+  function minutes() {
+    if (view.high_minutes === null) return ["暂无估计", ""];
+    if (view.high_minutes === 0) return ["不用等", "no wait"];
+    return [`${view.low_minutes}–${view.high_minutes} 分钟`, "minutes"];
+  }
+
+  function place() {
+    const where = h("section", h("b", view.zone.zh), ...both(`窗口 ${view.windows.join("、")}`, `${view.zone.en} · windows ${view.windows.join(", ")}`));
+    const [wait, en] = minutes();
+    return [
+      h("div.two", box("", String(view.ahead), "前面还有（人）", "ahead of you"), box("", wait, "大约要等", en || "no estimate yet")),
+      where,
+      h("p", ...both("请不要走远，留意大屏和广播。", "Please stay near, and watch the board.")),
+    ];
+  }
+
+  const STATES = {
+    waiting: place,
+    called: () => [box(".call", `${view.window} 号窗口`, "正在叫您，请到窗口", `Please go to window ${view.window}`)],
+    serving: () => [h("section", h("b", "正在办理"), h("small", "Being served"))],
+    missed: () => [h("section", h("b", "已过号"), ...both("请到原窗口告诉工作人员，不用重新取号。", "You missed your call. Tell the same window; no new ticket is needed."))],
+    over: () => [h("section", h("b", "已结束"), h("small", "This ticket is finished"))],
+  };
+
+  function draw() {
+    if (view === null) {
+      if (problem) main.replaceChildren(h("section", h("b", problem === "gone" ? "没有这张号" : "暂时查不到"), ...both(problem === "gone" ? "号票当天有效。请看大屏，或问工作人员。" : "正在重试。请看大屏和窗口屏，听广播。", problem === "gone" ? "Tickets are valid on their day only." : "Trying again. Please watch the board.")));
+      return;
+    }
+    const old = Date.now() - heardAt > OLD_MS;
+    main.replaceChildren(
+      h("header", h("span", view.hall.zh), h("span", view.clock)),
+      h("h1", view.number),
+      old ? h("p.old", ...both(`连不上大厅，这是 ${view.clock} 的情况。请看大屏。`, `Not connected: this is how it was at ${view.clock}.`)) : "",
+      ...STATES[view.state](),
+    );
+    document.title = `${view.number} 排队进度`;
+  }
+
+  async function ask() {
+    let wait = EVERY_MS;
+    try {
+      const answer = await fetch(`${location.pathname.replace(/\/$/, "")}/view`, { cache: "no-store", referrerPolicy: "no-referrer" });
+      if (answer.status === 404) {
+        problem = "gone";
+        view = null;
+      } else if (answer.status === 429) {
+        wait = 1000 * Number(answer.headers.get("retry-after") ?? 60);
+      } else if (answer.ok) {
+        view = await answer.json();
+        heardAt = Date.now();
+      } else {
+        problem = "away";
+      }
+    } catch {
+      problem = "away";
+    }
+    draw();
+    if (problem !== "gone" && view?.state !== "over") setTimeout(ask, wait * (0.8 + 0.4 * Math.random()));
+  }
+
+  void ask();
+})();

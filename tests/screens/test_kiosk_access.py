@@ -1,0 +1,177 @@
+"""The kiosk's pages for everybody: axe-core, contrast, size of keys, in every state and every way of reading.
+
+axe-core is a program that nobody here wrote; what it cannot know (millimetres, contrast of what is small) is measured
+by scripts of our own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from hall_daemon.protocol_kiosk import KioskModes, KioskView
+from tests.screens.chromium import PORTRAIT, SLIM, Panel, chromium, layout_faults, open_page
+from tests.screens.kiosk_views import all_views
+from tests.screens.page_server import PageServer
+
+pytestmark = pytest.mark.system
+
+AXE = Path(__file__).parents[1] / "axe" / "node_modules" / "axe-core" / "axe.min.js"
+CONTRAST = (Path(__file__).with_name("contrast_faults.js")).read_text(encoding="utf-8")
+LEAST_CONTRAST = 7.0
+TARGET_MM = 20
+RULES = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]},
+    "rules": {"color-contrast-enhanced": {"enabled": True}, "target-size": {"enabled": True}},
+    "resultTypes": ["violations"],
+}
+"""WCAG 2.2 level AA, and of level AAA the rule about contrast."""
+MODES = {
+    "plain": None,
+    "large": KioskModes(large=True),
+    "contrast": KioskModes(contrast=True),
+    "low": KioskModes(low=True),
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def server() -> Iterator[PageServer]:
+    started = PageServer()
+    yield started
+    started.close()
+
+
+def stand(page: Page, server: PageServer, view: KioskView) -> None:
+    """Show a view and wait until it stands."""
+    server.show(view)
+    expect(page.locator(f"main.s-{view.screen}")).to_be_visible()
+    expect(page.locator("h1")).to_have_text(view.title.en if view.language == "en" else view.title.zh)
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds, one line each."""
+    found: dict[str, Any] = page.evaluate("rules => axe.run(document, rules)", RULES)
+    return [f"{one['id']}: {node['html'][:90]}" for one in found["violations"] for node in one["nodes"]]
+
+
+@pytest.mark.parametrize("mode", ["plain", "contrast"])
+def test_axe_finds_no_violation_in_any_state(browser: Browser, server: PageServer, mode: str) -> None:
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed here (sh .ci/axe)")
+    faults: dict[str, list[str]] = {}
+    # One page of each state, and in plain letters those in English too: axe-core takes half a second a page.
+    once = {sent.screen: (name, sent) for name, sent in reversed(all_views(MODES[mode]).items())}
+    with open_page(browser, PORTRAIT) as page:
+        page.goto(f"{server.url}/kiosk/k1")
+        page.add_script_tag(path=AXE)
+        for name, sent in once.values():
+            stand(page, server, sent)
+            if found := violations(page):
+                faults[name] = found
+        page.evaluate("() => document.getElementById('app').append(document.createElement('img'))")
+        assert violations(page), "axe-core would see a picture without words"
+    assert faults == {}
+
+
+@pytest.mark.parametrize(
+    ("panel", "mode"),
+    [
+        (PORTRAIT, "plain"),
+        (PORTRAIT, "large"),
+        (PORTRAIT, "contrast"),
+        (PORTRAIT, "low"),
+        (SLIM, "large"),
+        (SLIM, "low"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.name,
+)
+def test_words_stand_out_and_keys_are_as_large_as_a_fingertip_in_every_way_of_reading(
+    browser: Browser, server: PageServer, panel: Panel, mode: str
+) -> None:
+    faults: dict[str, list[str]] = {}
+    with open_page(browser, panel) as page:
+        page.goto(f"{server.url}/kiosk/k1")
+        for name, sent in all_views(MODES[mode]).items():
+            stand(page, server, sent)
+            found = [*page.evaluate(CONTRAST, LEAST_CONTRAST), *layout_faults(page, TARGET_MM * panel.px_per_mm)]
+            if found:
+                faults[name] = found
+    assert faults == {}
+
+
+def test_large_text_is_larger_and_low_keys_are_lower(browser: Browser, server: PageServer) -> None:
+    def look(modes: KioskModes | None) -> tuple[float, float]:
+        stand(page, server, all_views(modes)["service"])
+        size = page.locator(".tile.item b").first.evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
+        box = page.locator("[data-key='1']").bounding_box()
+        assert box is not None
+        return float(size), box["y"]
+
+    with open_page(browser, PORTRAIT) as page:
+        page.goto(f"{server.url}/kiosk/k1")
+        size, top = look(None)
+        larger, _ = look(KioskModes(large=True))
+        _, lower = look(KioskModes(low=True))
+        assert larger >= 1.25 * size
+        assert lower >= top + 300
+        assert lower >= 0.38 * PORTRAIT.height
+
+
+def test_every_page_has_a_sentence_for_those_who_listen(browser: Browser, server: PageServer) -> None:
+    asked: list[str] = []
+    with open_page(browser, PORTRAIT) as page:
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{server.url}/kiosk/k1")
+        for sent in {sent.screen: sent for sent in all_views(KioskModes(voice=True)).values()}.values():
+            assert sent.voice.zh, sent.screen
+            assert sent.voice.en, sent.screen
+            stand(page, server, sent)
+            asked_for = f"{server.url}/kiosks/k1/voice/{sent.revision}.wav"
+            page.wait_for_function("url => performance.getEntriesByName(url).length", arg=asked_for)
+    assert not any("%" in url or "text" in url for url in asked if "/voice/" in url), "no word stands in an address"
+
+
+def heap(page: Page) -> str:
+    """Everything that the page's memory holds, after its garbage was collected."""
+    parts: list[str] = []
+    session = page.context.new_cdp_session(page)
+    session.on("HeapProfiler.addHeapSnapshotChunk", lambda chunk: parts.append(chunk["chunk"]))
+    session.send("HeapProfiler.collectGarbage")
+    session.send("HeapProfiler.takeHeapSnapshot", {"reportProgress": False})
+    session.detach()
+    return "".join(parts)
+
+
+def test_nothing_of_a_person_is_left_in_memory_storage_or_cache_when_the_visit_is_over(
+    browser: Browser, server: PageServer
+) -> None:
+    personal = ("9900001999", "09090054", "138 ***0", "**************0053", "张*试")
+    views = all_views()
+    with open_page(browser, PORTRAIT) as page:
+        page.goto(f"{server.url}/kiosk/k1")
+        for name in ("phone", "id-wrong", "id", "confirm"):
+            stand(page, server, views[name])
+            page.keyboard.press("5")
+        assert "990000 19990909" in views["id"].model_dump_json()
+        assert any(part in heap(page) for part in ("****0000", "138")), "while it is on the page it is in its memory"
+        stand(page, server, views["timeout"])
+        stand(page, server, views["idle"].model_copy(update={"revision": views["idle"].revision + 10**6}))
+        kept = heap(page)
+        assert len(kept) > 100_000, "the memory was read"
+        assert [part for part in personal if part in kept or part in page.content()] == []
+        stored = page.evaluate(
+            "async () => [localStorage.length, sessionStorage.length, document.cookie.length, history.length,"
+            " (await caches.keys()).length, (await indexedDB.databases()).length]"
+        )
+        assert stored == [0, 0, 0, stored[3], 0, 0]
+        assert stored[3] <= 2, "about:blank and the page itself"
