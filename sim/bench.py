@@ -213,6 +213,7 @@ class DaemonProcess:
         self.starts = 0
         self.ready_after_s = 0.0
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
 
     def start(self, limit_s: float = 120.0) -> DaemonProcess:
         """Start, and return when it is alive and its store is writable."""
@@ -230,11 +231,21 @@ class DaemonProcess:
                 stdout=log,
                 stderr=log,
             )
+        # A daemon that outlived a killed bench would follow the links of its ports, which stay behind, to the terminals
+        # that other halls are given under the same numbers, and lock them.
+        self._guard = subprocess.Popen(
+            ["sh", "-c", 'read -r _; kill -9 "$1"', "sh", str(self._process.pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         self.starts += 1
         while not self.healthy():
             if self._process.poll() is not None or time.monotonic() - began > limit_s:
-                tail = self.bench.log.read_text(errors="replace").splitlines()[-3:]
-                raise RuntimeError(f"the daemon did not start (exit {self._process.poll()}): {' | '.join(tail)}")
+                tail, code = self.bench.log.read_text(errors="replace").splitlines()[-3:], self._process.poll()
+                self.kill()
+                raise RuntimeError(f"the daemon did not start (exit {code}): {' | '.join(tail)}")
             time.sleep(0.02)
         self.ready_after_s = time.monotonic() - began
         return self
@@ -268,8 +279,17 @@ class DaemonProcess:
         """kill -9."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
-            self._process = None
+            self._bury()
+
+    def _bury(self) -> int:
+        """Wait for its end, and let nobody kill the next owner of its number."""
+        assert self._process is not None
+        assert self._guard is not None
+        code = self._process.wait()
+        self._process = None
+        self._guard.kill()
+        self._guard.communicate()
+        return code
 
     def stop(self, limit_s: float = 20.0) -> int:
         """End it as a service manager does; its exit code."""
@@ -277,12 +297,11 @@ class DaemonProcess:
             return 0
         self._process.send_signal(signal.SIGTERM)
         try:
-            code = self._process.wait(limit_s)
+            self._process.wait(limit_s)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
-        self._process = None
-        return code
+        return self._bury()
 
     def __enter__(self) -> DaemonProcess:
         return self.start()
