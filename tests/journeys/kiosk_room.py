@@ -31,7 +31,7 @@ from hall_daemon.upkeep import Upkeep
 from sim.bench import HALLS, Bench
 from sim.hall_plan import DEMO_PIN_HASH
 from tests.background import end
-from tests.waiting import until_async
+from tests.waiting import LIMIT_S, until_async
 
 S = KioskScreen
 
@@ -159,6 +159,8 @@ class KioskRoom:
         kiosks = self.config.profile.kiosks
         self.flow = KioskFlow(kiosks["k1"], self.hall, self.devices, self.clock, times, call_staff, self.upkeep)
         self.other = KioskFlow(kiosks["k2"], self.hall, self.devices, self.clock, times, upkeep=self.upkeep)
+        self.touches = 0
+        """Keys that a person has touched on the page so far."""
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -195,7 +197,7 @@ class KioskRoom:
     def view(self) -> KioskView:
         return self.flow.view
 
-    async def shows(self, *screens: KioskScreen, limit_s: float = 15.0) -> KioskView:
+    async def shows(self, *screens: KioskScreen, limit_s: float = LIMIT_S) -> KioskView:
         """Wait for one of these pages."""
         await until_async(lambda: self.view.screen in screens, limit_s, f"one of {screens}")
         return self.view
@@ -210,6 +212,7 @@ class KioskRoom:
     def touch(self, *keys: str) -> None:
         """Touch keys on the page as it stands."""
         for key in keys:
+            self.touches += 1
             self.flow.press(Key(key), self.view.revision)
 
     async def pad(self, *keys: str) -> None:
