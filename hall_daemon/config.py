@@ -129,7 +129,9 @@ class _Loader:
             catalog=whole,
             secrets=read_secrets(environment),
             hours=read_hours(self._table("hours")) if "hours" in self.raw else Hours(),
-            public=read_public(self.file.name, dict(self.raw)),
+            public=read_public(
+                self.file.name, dict(self.raw), [code for queue in queues.values() for code in queue.items]
+            ),
             no_show_calls=hall.number("no_show_calls", CALLS_BEFORE_NO_SHOW, 1, 9),
         )
         hall.done()

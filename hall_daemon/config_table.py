@@ -116,4 +116,4 @@ def nearest(word: str, legal: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, legal, n=1)
     if close:
         return f"; did you mean '{close[0]}'?"
-    return f"; there is: {', '.join(legal[:12])}" if legal else ""
+    return f"; there is: {', '.join(legal[:16])}" if legal else ""

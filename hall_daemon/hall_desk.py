@@ -78,7 +78,7 @@ class DeskVerbs(CallingVerbs):
         self._check(order)  # once more: another catalogue may have come into force between the two
         return issuing.issue(
             tx, order, profile=self.profile, secrets=self.config.secrets, clock=self.clock,
-            open_time_ms=self.open_time_ms(),
+            open_time_ms=self.open_time_ms(), priority_from=self.config.public.residents.priority_from,
         )  # fmt: skip
 
     async def serve_walk_in(self, window: str, order: IssueOrder) -> Issued:

@@ -55,7 +55,14 @@ class Person:
 
 
 def issue(
-    tx: Tx, order: IssueOrder, *, profile: HallProfile, secrets: Secrets, clock: Clock, open_time_ms: int
+    tx: Tx,
+    order: IssueOrder,
+    *,
+    profile: HallProfile,
+    secrets: Secrets,
+    clock: Clock,
+    open_time_ms: int,
+    priority_from: int,
 ) -> Issued:
     """Create a ticket, or find the one that this very order has created. Raises HallClosed, AlreadyWaiting, TooEarly,
     NoMoreNumbers."""
@@ -74,7 +81,7 @@ def issue(
     carried = _carried(tx, item.queue, person)
     if carried is not None and order.priority is Priority.NORMAL:
         order = replace(order, priority=Priority.GREEN)
-    priority, slot = _priority(tx, order)
+    priority, slot = _priority(tx, order, priority_from)
     ahead = lookups.count_waiting(tx.session, tx.bizdate, item.queue)
     stand = _stand(tx, priority, slot, arrive(tx, open_time_ms))
     row = _new_row(tx, order, item, person, ticket_id=clock.new_id(), stand=stand)
@@ -168,11 +175,12 @@ class Stand:
     slot: Slot | None = None
 
 
-def _priority(tx: Tx, order: IssueOrder) -> tuple[Priority, Slot | None]:
+def _priority(tx: Tx, order: IssueOrder, from_age: int) -> tuple[Priority, Slot | None]:
     """The priority, and the slot if it is honoured; who comes after the grace is in the ordinary line."""
     card = order.card
     birth = card.birth or lanes.birth_of(card.id_no) if card is not None else lanes.birth_of(order.typed_id)
-    priority = lanes.priority_of(order.priority, birth, date.fromisoformat(tx.bizdate))
+    today = date.fromisoformat(tx.bizdate)
+    priority = lanes.priority_of(order.priority, birth, today, from_age)
     slot = order.slot
     if slot is None:
         return priority, None
@@ -181,7 +189,7 @@ def _priority(tx: Tx, order: IssueOrder) -> tuple[Priority, Slot | None]:
     if standing is lanes.CheckIn.EARLY:
         raise TooEarly(slot=hour_minute(slot.start_ms), from_time=hour_minute(slot.start_ms - lanes.EARLY_MS))
     if standing is lanes.CheckIn.LATE:
-        return lanes.priority_of(Priority.NORMAL, birth, date.fromisoformat(tx.bizdate)), None
+        return lanes.priority_of(Priority.NORMAL, birth, today, from_age), None
     return Priority.APPOINTMENT, slot
 
 

@@ -8,10 +8,10 @@ from datetime import date, timedelta
 from sqlmodel import Session, col, func, select
 
 from hall_daemon.profile import HallProfile
+from hall_daemon.settings import MOST_PINNED
 from hall_daemon.tables import TicketRow
 
 DAYS = 30
-MOST_PINNED = 2
 
 
 def asked_for(session: Session, today: str) -> dict[str, int]:

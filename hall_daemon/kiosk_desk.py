@@ -14,14 +14,14 @@ from typing import Any
 from sqlmodel import Session
 
 from drivers.base import Condition, Refused, Slip
-from hall_daemon import checking_in, estimates, kiosk_common, lookups, privacy, slip_facts, slips
+from hall_daemon import checking_in, estimates, kiosk_common, lanes, lookups, privacy, slip_facts, slips
 from hall_daemon.clock import Clock, hour_minute, rfc3339
 from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
 from hall_daemon.following import slip_address
 from hall_daemon.hall import Hall
 from hall_daemon.kiosk_pages_choose import place_of
 from hall_daemon.kiosk_scene import Booking, Notice, Wait
-from hall_daemon.kiosk_visit import KioskTimes, TakenTicket, Visit, age_on, born, print_reason
+from hall_daemon.kiosk_visit import KioskTimes, TakenTicket, Visit, born, print_reason
 from hall_daemon.lanes import EARLY_MS, CheckIn
 from hall_daemon.profile import Item, Kiosk
 from hall_daemon.protocol import Text
@@ -32,7 +32,6 @@ from hall_daemon.upkeep import Upkeep
 from hall_daemon.words import CancelReason, Channel, PrintReason, PrintResult, Priority, RequeuedBy, TicketState
 
 USUAL_COLUMNS = 48
-LARGE_FROM_AGE, PRIORITY_FROM_AGE = 60, 70
 SHOW_LIMIT_S = 2.0
 _MAY_PASS = frozenset({Condition.COVER_OPEN, Condition.HEAD_HOT})
 """What keeps a printer from printing and is often over in a moment."""
@@ -89,16 +88,14 @@ class Desk:
 
     def priority(self, visit: Visit) -> Priority:
         """Of who stands there, as far as a document proves it; whoever is represented need not stand at all."""
-        birth = born(visit)
-        if birth is None or visit.card is None or visit.behalf:
+        if visit.card is None or visit.behalf:
             return Priority.NORMAL
-        old = age_on(birth, self.clock.today()) >= PRIORITY_FROM_AGE
-        return Priority.ELDER if old else Priority.NORMAL
+        from_age = self.hall.config.public.residents.priority_from
+        return lanes.priority_of(Priority.NORMAL, born(visit), self.clock.today(), from_age)
 
     def wants_large(self, visit: Visit) -> bool:
         """Whether large text comes on by itself."""
-        birth = born(visit)
-        return birth is not None and age_on(birth, self.clock.today()) >= LARGE_FROM_AGE
+        return lanes.reached(born(visit), self.clock.today(), self.hall.config.public.residents.large_text_from)
 
     async def find(self, number: str) -> TakenTicket:
         """A number of today. Raises NotFound."""
@@ -187,7 +184,7 @@ class Desk:
         """Item codes, most asked for first; the same all day."""
         today = self.clock.today().isoformat()
         asked = await self.hall.store.read(lambda session: kiosk_common.asked_for(session, today))
-        return kiosk_common.in_order(self.hall.profile, asked)
+        return kiosk_common.in_order(self.hall.profile, asked, self.hall.config.public.residents.pinned_items)
 
     def next_opening(self) -> Text | None:
         """When the hall opens again, where that is known."""

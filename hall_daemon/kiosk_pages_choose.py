@@ -400,11 +400,15 @@ def suspended(scene: Scene) -> Page:
     )
 
 
+_REFUSED = {"no_more_numbers": "no_more_numbers", "cap_reached": "no_more_numbers", "no_window": "no_window"}
+"""Why the hall gave no number → the title that says so."""
+
+
 def limit(scene: Scene) -> Page:
     """The hall gives no number for this: none left, no window, too late in the day."""
     code, sentence = scene.refusal or ("no_more_numbers", text("hall.no_more_numbers"))
     return Page(
-        title=text(f"kiosk.limit.{code}" if code in ("no_more_numbers", "no_window") else "kiosk.limit.other"),
+        title=text(f"kiosk.limit.{_REFUSED.get(code, 'other')}"),
         line=sentence,
         notices=(text("kiosk.limit.kept"),),
         choices=(choice("1", "kiosk.suspended.other"), choice("2", "kiosk.nocard.staff")),

@@ -214,8 +214,3 @@ def born(visit: Visit) -> date | None:
         return date(int(number[6:10]), int(number[10:12]), int(number[12:14])) if len(number) == ID_LENGTH else None
     except ValueError:
         return None
-
-
-def age_on(birth: date, day: date) -> int:
-    """Whole years; somebody born on 29 February is a year older on 1 March."""
-    return day.year - birth.year - ((day.month, day.day) < (birth.month, birth.day))

@@ -10,7 +10,6 @@ from enum import StrEnum
 
 from hall_daemon.words import Lane, Priority
 
-ELDER_AGE = 70
 PRIORITY_BONUS_MS = 20 * 60 * 1000
 """Elder, disabled, pregnant, serviceman or veteran, green (back with the papers): as if come so much earlier."""
 SLOT_BONUS_MS = 60 * 60 * 1000
@@ -46,11 +45,14 @@ def birth_of(id_no: str) -> date | None:
         return None
 
 
-def priority_of(asked: Priority, birth: date | None, day: date) -> Priority:
-    """What was asked for; by itself an elder, if the card says so."""
-    if asked is Priority.NORMAL and birth is not None and age_on(birth, day) >= ELDER_AGE:
-        return Priority.ELDER
-    return asked
+def reached(birth: date | None, day: date, from_age: int) -> bool:
+    """Whether somebody is that old, in full years; nobody is where the hall has set 0."""
+    return birth is not None and from_age > 0 and age_on(birth, day) >= from_age
+
+
+def priority_of(asked: Priority, birth: date | None, day: date, from_age: int) -> Priority:
+    """What was asked for; by itself an elder, if the document says so. 0: age gives no priority."""
+    return Priority.ELDER if asked is Priority.NORMAL and reached(birth, day, from_age) else asked
 
 
 class CheckIn(StrEnum):

@@ -1,7 +1,8 @@
-"""What a hall may decide about voice, board and phone page; each has a default that suits most halls."""
+"""What a hall may decide about voice, board, phone page and residents; each has a default that suits most halls."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -40,20 +41,35 @@ class PhoneSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ResidentSettings:
+    """What the hall does for residents by itself."""
+
+    large_text_from: int = 60
+    """Years from which a ticket machine's page is large by itself; 0: only when asked to be."""
+    priority_from: int = 70
+    """Years from which a number is in the priority lane by itself; 0: age gives no priority."""
+    pinned_items: tuple[str, ...] = ()
+    """Codes of items that stand first among the common ones, at most MOST_PINNED."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PublicSettings:
-    """The three tables [voice], [board], [phone]; each may be left out."""
+    """The four tables [voice], [board], [phone], [residents]; each may be left out."""
 
     voice: VoiceSettings = field(default_factory=VoiceSettings)
     board: BoardSettings = field(default_factory=BoardSettings)
     phone: PhoneSettings = field(default_factory=PhoneSettings)
+    residents: ResidentSettings = field(default_factory=ResidentSettings)
 
 
-TABLES = ("voice", "board", "phone")
+TABLES = ("voice", "board", "phone", "residents")
+MOST_PINNED = 2
+OLDEST = 120
 
 
-def read_public(file: str, raw: dict[str, object]) -> PublicSettings:
-    """Raises ConfigError."""
-    voice, board, phone = (_table(file, name, raw) for name in TABLES)
+def read_public(file: str, raw: dict[str, object], items: Collection[str] = ()) -> PublicSettings:
+    """`items` are the codes that the hall's queues take. Raises ConfigError."""
+    voice, board, phone, residents = (_table(file, name, raw) for name in TABLES)
     one = voice.text("one", "yi", r"yi|yao", "yi")
     found = PublicSettings(
         voice=VoiceSettings(
@@ -67,10 +83,22 @@ def read_public(file: str, raw: dict[str, object]) -> PublicSettings:
             # Printed as a QR code of ASCII; a port or a path may follow.
             url=phone.text("url", "", r"|https?://[!-~]{1,80}", "https://hall.example/t").rstrip("/")
         ),
+        residents=_residents(residents, items),
     )  # fmt: skip
-    for table in (voice, board, phone):
+    for table in (voice, board, phone, residents):
         table.done()
     return found
+
+
+def _residents(table: Table, items: Collection[str]) -> ResidentSettings:
+    pinned = table.references("pinned_items", items, "item in any queue", [])
+    if len(pinned) > MOST_PINNED:
+        raise table.wrong("pinned_items", f"names {len(pinned)} items; at most {MOST_PINNED} can stand first")
+    return ResidentSettings(
+        large_text_from=table.number("large_text_from", 60, 0, OLDEST),
+        priority_from=table.number("priority_from", 70, 0, OLDEST),
+        pinned_items=pinned,
+    )
 
 
 def _table(file: str, name: str, raw: dict[str, object]) -> Table:

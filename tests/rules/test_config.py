@@ -186,7 +186,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "a table like nothing": (
         "[clerk.c003]", "[xyz]",
         "devices.toml: unknown table [xyz]; "
-        "there is: board, clerk, device, hall, hours, kiosk, phone, province, queue, voice, window, zone",
+        "there is: board, clerk, device, hall, hours, kiosk, phone, province, queue, residents, voice, window, zone",
     ),
     "a key in the air": (
         "[zone.A]\n", "[zone]\nA = 5\n[zone.B]\n", "devices.toml: [zone] has no key 'A'; write a table [zone.NAME]",
@@ -365,6 +365,28 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "a line shared with one that has no address": (
         PRN_01 + "\nbaud = 115200", PRN_01.replace("ttyS1", "ttyS2") + "\nbaud = 9600",
         "devices.toml: PRN-01 and DSP-01 share /dev/ttyS2, but printer_escpos has no address on a shared line",
+    ),
+    # what the hall does for residents by itself
+    "an age that nobody reaches": (
+        "[zone.A]", "[residents]\nlarge_text_from = 600\n\n[zone.A]",
+        "devices.toml: [residents] large_text_from: is 600, should be a whole number from 0 to 120",
+    ),
+    "an age in words": (
+        "[zone.A]", '[residents]\npriority_from = "70"\n\n[zone.A]',
+        "devices.toml: [residents] priority_from: is '70', should be a whole number from 0 to 120",
+    ),
+    "an age of nobody": (
+        "[zone.A]", "[residents]\npriority_fom = 65\n\n[zone.A]",
+        "devices.toml: [residents] has no key 'priority_fom'; did you mean 'priority_from'?",
+    ),
+    "a pinned item that is not there": (
+        "[zone.A]", f'[residents]\npinned_items = ["{PENSION[:-1]}9"]\n\n[zone.A]',
+        f"devices.toml: [residents] pinned_items: there is no item in any queue '{PENSION[:-1]}9'; "
+        f"did you mean '{PENSION}'?",
+    ),
+    "three pinned items": (
+        "[zone.A]", f'[residents]\npinned_items = ["{PENSION}", "{START_UP}", "{PENSION}"]\n\n[zone.A]',
+        "devices.toml: [residents] pinned_items: names 3 items; at most 2 can stand first",
     ),
     # where it listens, and to whom it reports
     "an address to listen on": (

@@ -89,9 +89,10 @@ def test_the_wait_is_within_the_bound_while_windows_go_on_calling(
 )  # fmt: skip
 def test_age_counts_full_years(birth: date, day: date, years: int) -> None:
     assert lanes.age_on(birth, day) == years
-    priority = lanes.priority_of(Priority.NORMAL, birth, day)
+    priority = lanes.priority_of(Priority.NORMAL, birth, day, 70)
     assert priority is (Priority.ELDER if years >= 70 else Priority.NORMAL)
-    assert lanes.priority_of(Priority.PREGNANT, birth, day) is Priority.PREGNANT
+    assert lanes.priority_of(Priority.PREGNANT, birth, day, 70) is Priority.PREGNANT
+    assert lanes.priority_of(Priority.NORMAL, birth, day, 0) is Priority.NORMAL, "a hall without such a rule"
 
 
 def test_a_number_without_a_date_of_birth_makes_nobody_old() -> None:
