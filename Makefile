@@ -40,6 +40,7 @@ day: $(VENV)/.dev
 screens: $(VENV)/.dev
 	$(PY) -m tests.take_screens
 	$(PY) -m tests.take_board_screens
+	$(PY) -m tests.take_kiosk_screens
 
 # Clips of a hall's voice with the neural voice: `make voice HALL_FILE=/etc/hall/devices.toml`.
 HALL_FILE ?= devices.toml

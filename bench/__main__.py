@@ -22,6 +22,7 @@ from bench.board import board
 from bench.client import take_numbers
 from bench.devices import devices
 from bench.displays import displays
+from bench.kiosks import kiosks
 from bench.pressed import pressed
 from bench.waits import waits
 from hall_daemon.clock import Clock
@@ -223,6 +224,7 @@ _PARTS: dict[str, Callable[[], None]] = {
     "waits": waits,
     "pressed": pressed,
     "board": board,
+    "kiosks": kiosks,
 }
 
 if __name__ == "__main__":

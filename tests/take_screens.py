@@ -14,16 +14,13 @@ from playwright.sync_api import Page
 from textual.app import App
 
 from hall_daemon.client import HallClient
-from hall_daemon.protocol_kiosk import KioskModes, KioskView
 from kiosk_ui.counter import CounterApp
 from kiosk_ui.technician import TechnicianApp
 from sim.bench import HALLS, Bench, DaemonProcess
 from sim.visits import Clerk, Kiosk, residents
 from tests.screens import test_counter_goldens as goldens
-from tests.screens.chromium import PORTRAIT, SLIM, chromium, open_page
+from tests.screens.chromium import chromium
 from tests.screens.counter_room import counter
-from tests.screens.kiosk_views import all_views
-from tests.screens.page_server import PageServer
 from tests.waiting import until, until_async
 
 TO = Path(__file__).resolve().parents[1] / "docs" / "screens"
@@ -33,9 +30,6 @@ def main() -> int:
     TO.mkdir(parents=True, exist_ok=True)
     asyncio.run(_counter_states())
     if "--counter" in sys.argv:
-        return 0
-    kiosk_states()
-    if "--kiosk" in sys.argv:
         return 0
     with tempfile.TemporaryDirectory() as folder, Bench(HALLS / "small", Path(folder)) as bench, DaemonProcess(bench):
         crowd = residents(3)
@@ -86,46 +80,15 @@ def _pages(bench: Bench, kiosk: Kiosk, resident: Any) -> None:
         bench["IDR-01"].lift()
 
 
-READ_OTHERWISE = ("idle", "phone", "service", "confirm", "done", "help-can-call")
-"""States of which a picture in each way of reading is kept."""
-
-
-def kiosk_states() -> None:
-    """Every state of a ticket machine's page; some also large, in high contrast, low and on a wide panel."""
-    server = PageServer()
-    try:
-        with chromium() as browser, open_page(browser, PORTRAIT) as page:
-            page.goto(f"{server.url}/kiosk/k1")
-            for name, view in all_views().items():
-                _state(page, server, view, f"kiosk-state-{name}")
-            for mode in ("large", "contrast", "low"):
-                views = all_views(KioskModes.model_validate({mode: True}))
-                for name in READ_OTHERWISE:
-                    _state(page, server, views[name], f"kiosk-{mode}-{name}")
-        with chromium() as browser, open_page(browser, SLIM) as page:
-            page.goto(f"{server.url}/kiosk/k1")
-            for name in READ_OTHERWISE:
-                _state(page, server, all_views()[name], f"kiosk-wide-{name}", 480)
-    finally:
-        server.close()
-
-
-def _state(page: Page, server: PageServer, view: KioskView, name: str, width: int = 270) -> None:
-    server.show(view)
-    page.locator("h1", has_text=view.title.en if view.language == "en" else view.title.zh).wait_for()
-    _shot(page, name, width, colours=32)
-
-
-def _shot(page: Page, name: str, width: int, colours: int = 128) -> None:
-    if colours > 32:
-        page.wait_for_timeout(400)  # transitions of the page are over
+def _shot(page: Page, name: str, width: int) -> None:
+    page.wait_for_timeout(400)  # transitions of the page are over
     file = TO / f"{name}.png"
     page.screenshot(path=str(file))
     with Image.open(file) as picture:
         small = picture.convert("RGB").resize(
             (width, picture.height * width // picture.width), Image.Resampling.LANCZOS
         )
-    small.quantize(colours).save(file, optimize=True)
+    small.quantize(128).save(file, optimize=True)
 
 
 async def _counter(bench: Bench, session: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,6 +97,31 @@ def is_drawn_in_chinese(page: Page) -> bool:
             }"""
         )
     )
+
+
+def heap(page: Page) -> str:
+    """Every string that the page's memory holds, after its garbage was collected; characters as they are."""
+    parts: list[str] = []
+    session = page.context.new_cdp_session(page)
+    session.on("HeapProfiler.addHeapSnapshotChunk", lambda chunk: parts.append(chunk["chunk"]))
+    session.send("HeapProfiler.enable")
+    session.send("HeapProfiler.collectGarbage")
+    session.send("HeapProfiler.takeHeapSnapshot", {"reportProgress": False})
+    session.detach()
+    strings: list[str] = json.loads("".join(parts))["strings"]
+    return "\n".join(strings)
+
+
+def stored(page: Page) -> list[str]:
+    """What the page keeps beside its memory: names of stores that are not empty."""
+    found: list[str] = page.evaluate(
+        """async () => Object.entries({
+            localStorage: localStorage.length, sessionStorage: sessionStorage.length, cookies: document.cookie.length,
+            caches: (await caches.keys()).length, databases: (await indexedDB.databases()).length,
+            history: Math.max(0, history.length - 2),
+        }).filter(([, count]) => count > 0).map(([name]) => name)"""
+    )
+    return found
 
 
 FAULTS = Path(__file__).with_name("layout_faults.js").read_text(encoding="utf-8")
