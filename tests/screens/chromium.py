@@ -38,6 +38,8 @@ WALL_4K = Panel(name="4k", width=3840, height=2160, px_per_mm=3.2)
 SLIM = Panel(name="15.6 inches", width=1920, height=1080, px_per_mm=5.56)
 """The smallest panel of its shape that kiosks are sold with: 20 mm are 112 px."""
 SMALL = Panel(name="small", width=1280, height=1024, px_per_mm=3.4)
+CHEAP = Panel(name="cheap", width=1366, height=768, px_per_mm=3.96)
+"""15.6 inches with fewer points."""
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from hall_daemon.protocol_kiosk import KioskScreen
 from sim.bench import Bench, DaemonProcess
 from tests.journeys.kiosk_room import write_hall
 from tests.screens.chromium import (
+    CHEAP,
     LANDSCAPE,
     PORTRAIT,
     SLIM,
@@ -59,7 +60,7 @@ def show(page: Page, server: PageServer, screen: KioskScreen, **changes: object)
     return sent.revision
 
 
-@pytest.mark.parametrize("panel", [SLIM, SMALL], ids=lambda panel: panel.name)
+@pytest.mark.parametrize("panel", [SLIM, SMALL, CHEAP], ids=lambda panel: panel.name)
 def test_every_page_fits_every_panel_and_every_key_is_as_large_as_a_fingertip(
     browser: Browser, server: PageServer, panel: Panel
 ) -> None:
