@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,12 @@ ROUNDS = 60
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure speed; see the docstring.")
     parser.add_argument("what", nargs="*", choices=[*_PARTS, []], help=f"parts ({', '.join(_PARTS)}); all if none")
-    chosen = parser.parse_args().what or list(_PARTS)
-    for name in chosen:
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long `pressed` presses (60)")
+    options = parser.parse_args()
+    parts = _PARTS | {"pressed": partial(pressed, options.seconds)}
+    for name in options.what or list(parts):
         print(f"--- {name}", flush=True)
-        _PARTS[name]()
+        parts[name]()
     return 0
 
 
@@ -222,7 +225,7 @@ _PARTS: dict[str, Callable[[], None]] = {
     "displays": displays,
     "codes": codes,
     "waits": waits,
-    "pressed": pressed,
+    "pressed": partial(pressed, 60.0),
     "board": board,
     "kiosks": kiosks,
 }

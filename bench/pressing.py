@@ -2,12 +2,25 @@
 
 import asyncio
 import time
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
 TOO_SOON_S = 0.05
 """Between two presses of a clerk before whom nobody waits."""
+PATIENCE_S = 60.0
+"""Of a client that measures: what takes longer than this is lost, and ends the run."""
+
+
+@dataclass
+class Pressed:
+    """What the clerks were told: calls (window, number), times in ms, refusals of `next` by code."""
+
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    next_ms: list[float] = field(default_factory=list)
+    sign_in_ms: list[float] = field(default_factory=list)
+    refused: dict[str, int] = field(default_factory=dict)
 
 
 def issue_for(url: str, items: list[str], clients: int, start: Any, seconds: float, results: Any) -> None:
@@ -18,7 +31,7 @@ def issue_for(url: str, items: list[str], clients: int, start: Any, seconds: flo
         times: list[float] = []
 
         async def one(no: int) -> None:
-            async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as http:
+            async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_S, trust_env=False) as http:
                 until, turn = time.monotonic() + seconds, 0
                 while time.monotonic() < until:
                     order = {"item": items[(no + turn) % len(items)], "request_id": f"press-{no}-{turn}-issue"}
@@ -39,13 +52,11 @@ def issue_for(url: str, items: list[str], clients: int, start: Any, seconds: flo
 def press_for(
     url: str, windows: list[tuple[str, str]], pin: str, ready: Any, start: Any, seconds: float, results: Any
 ) -> None:
-    """Calls (window, number), times of `next` in ms and refusals by code, of sessions at these windows."""
+    """Sessions at these windows sign in all at once, and press next as fast as they are answered."""
 
-    async def whole() -> tuple[list[tuple[str, str]], list[float], dict[str, int]]:
-        calls: list[tuple[str, str]] = []
-        times: list[float] = []
-        refused: dict[str, int] = {}
-        https = [await _seat(url, window, clerk, pin) for window, clerk in windows]
+    async def whole() -> Pressed:
+        told = Pressed()
+        https = await asyncio.gather(*(_seat(url, window, clerk, pin, told) for window, clerk in windows))
         ready.set()
         await asyncio.to_thread(start.wait)
 
@@ -56,26 +67,28 @@ def press_for(
                 answer = await http.post(f"/windows/{window}/next", json={"seen": seen})
                 if answer.status_code == 409:
                     code = answer.json()["code"]
-                    refused[code] = refused.get(code, 0) + 1
+                    told.refused[code] = told.refused.get(code, 0) + 1
                     await asyncio.sleep(TOO_SOON_S)
                     continue
-                times.append((time.perf_counter() - began) * 1000)
+                told.next_ms.append((time.perf_counter() - began) * 1000)
                 answer.raise_for_status()
                 seen = answer.json()["number"]
-                calls.append((window, seen))
+                told.calls.append((window, seen))
                 (await http.post(f"/windows/{window}/serve", json={"seen": seen})).raise_for_status()
 
         await asyncio.gather(*(one(window, http) for (window, _), http in zip(windows, https, strict=True)))
         for http in https:
             await http.aclose()
-        return calls, times, refused
+        return told
 
     results.put(asyncio.run(whole()))
 
 
-async def _seat(url: str, window: str, clerk: str, pin: str) -> httpx.AsyncClient:
-    http = httpx.AsyncClient(base_url=url, timeout=30, trust_env=False)
+async def _seat(url: str, window: str, clerk: str, pin: str, told: Pressed) -> httpx.AsyncClient:
+    http = httpx.AsyncClient(base_url=url, timeout=PATIENCE_S, trust_env=False)
+    began = time.perf_counter()
     answer = await http.post(f"/windows/{window}/sign-in", json={"clerk": clerk, "pin": pin})
+    told.sign_in_ms.append((time.perf_counter() - began) * 1000)
     answer.raise_for_status()
     http.headers["X-Hall-Session"] = answer.json()["session"]
     return http

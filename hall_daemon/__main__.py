@@ -1,4 +1,4 @@
-"""Command line of the daemon: run, check, devices, test, trace, diagnose, voice, account, verify.
+"""Command line of the daemon: run, check, devices, test, trace, diagnose, pads, account, verify, why.
 
 Every failure is one sentence on standard error. Exit codes: 0 well, 1 something is wrong with what was asked about,
 2 the configuration or the command is wrong, 3 the database cannot be used. `diagnose` has its own: 0 all well,
@@ -61,8 +61,13 @@ def _parser() -> argparse.ArgumentParser:
         ("diagnose", _diagnose, "Check everything, say what to do, and make one archive without anything personal."),
         ("day", _day, "Show the service day; open, drain, close, emergency, reopen."),
         ("catalogue", _catalogue, "Show the catalogue in force and what waits; approve, reject, suspend, resume."),
+        ("pads", _pads, "Key in the numbers of emergency pads from a file; it may be sent again as it is."),
         ("voice", _voice, "Build the clips of the hall's voice, or tell which are missing."),
-        ("account", _account, "Who works here: add, list, lock, unlock, pin. A PIN is asked for, never an argument."),
+        (
+            "account",
+            _account,
+            "Who works here: add, list, lock, unlock, pin, skills. A PIN is asked for, no argument.",
+        ),
         ("verify", _verify, "Recompute the hashes of the event log and name the first difference."),
         ("why", _why, "Why others were called before a number, from what was kept with each call."),
     ):
@@ -82,13 +87,18 @@ def _more(sub: argparse.ArgumentParser, name: str) -> None:
         from hall_daemon import commands_day  # noqa: PLC0415 - only these commands need it
 
         (commands_day.catalogue_arguments if name == "catalogue" else commands_day.day_arguments)(sub)
+    if name == "pads":
+        from hall_daemon import commands_pads  # noqa: PLC0415 - as above
+
+        commands_pads.pads_arguments(sub)
     if name in ("devices", "test", "diagnose"):
         sub.add_argument("--ascii", action="store_true", help="marks + ! X instead of shapes")
     if name in ("devices", "diagnose"):
         sub.add_argument("--json", action="store_true", help="the same for programs")
     if name == "account":
-        sub.add_argument("deed", choices=("add", "list", "lock", "unlock", "pin"))
+        sub.add_argument("deed", choices=("add", "list", "lock", "unlock", "pin", "skills"))
         sub.add_argument("number", nargs="?", default="", help="staff number, for example c017")
+        sub.add_argument("skills", nargs="*", help="queues or items that a clerk knows, for add and skills; none: all")
         sub.add_argument("--name", default="", help="name on the screens, for add")
         sub.add_argument("--role", default="clerk", help="clerk, chief, guide, manager or technician, for add")
     if name == "test":
@@ -187,6 +197,12 @@ def _catalogue(config: HallConfig, options: argparse.Namespace) -> int:
     from hall_daemon import commands_day  # noqa: PLC0415 - needs the web client
 
     return commands_day.catalogue(config, options)
+
+
+def _pads(config: HallConfig, options: argparse.Namespace) -> int:
+    from hall_daemon import commands_pads  # noqa: PLC0415 - needs the web client
+
+    return commands_pads.pads(config, options)
 
 
 def _voice(config: HallConfig, options: argparse.Namespace) -> int:

@@ -42,6 +42,8 @@ class Staff:
     name: str
     role: Role
     locked: bool = False
+    skills: frozenset[str] = frozenset()
+    """Queues or items that they know; empty: all."""
 
 
 SCREENS = (Role.KIOSK, Role.COUNTER, Role.TECHNICIAN, Role.MANAGER)
@@ -72,6 +74,7 @@ _MAY: tuple[tuple[str, frozenset[Role]], ...] = (
     ("/hall", _STAFF | {Role.COUNTER, Role.TECHNICIAN}),
     ("/catalogue", frozenset({Role.MANAGER, Role.TECHNICIAN})),
     ("/day", frozenset({Role.MANAGER, Role.TECHNICIAN})),
+    ("/pads", frozenset({Role.GUIDE, Role.MANAGER, Role.TECHNICIAN})),
     ("/emergency", _STAFF | {Role.COUNTER, Role.TECHNICIAN}),
     ("/events", _STAFF | {Role.COUNTER, Role.TECHNICIAN}),
     ("/", frozenset({Role.TECHNICIAN})),

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlmodel import Session, select
@@ -27,7 +28,10 @@ from hall_daemon.tickets import HallError, NotFound
 _log = logging.getLogger("hall.accounts")
 
 IDLE_LOOK_S = 5.0
-HASHES_AT_ONCE = 2
+HASHES_AT_ONCE = len(os.sched_getaffinity(0))
+"""A hash keeps a processor busy; more of them at once than processors only make everybody wait for the slowest."""
+_AUDITED = 200
+"""Characters of a reason in an audit line."""
 
 
 class WrongPin(HallError):
@@ -109,8 +113,9 @@ class Accounts:
             for clerk in self._hall.config.clerks.values():
                 if tx.session.get(AccountRow, clerk.code) is None:
                     row = AccountRow(
-                        number=clerk.code, name=clerk.name, role=clerk.role, pin_hash=clerk.pin_hash, made_ms=tx.now_ms
-                    )
+                        number=clerk.code, name=clerk.name, role=clerk.role, pin_hash=clerk.pin_hash,
+                        made_ms=tx.now_ms, skills=list(clerk.skills),
+                    )  # fmt: skip
                     tx.session.add(row)
 
         await self._hall.store.write(verb)
@@ -127,7 +132,12 @@ class Accounts:
     async def _read_staff(self) -> None:
         def question(session: Session) -> dict[str, Staff]:
             rows = session.exec(select(AccountRow))
-            return {r.number: Staff(number=r.number, name=r.name, role=Role(r.role), locked=r.locked) for r in rows}
+            return {
+                r.number: Staff(
+                    number=r.number, name=r.name, role=Role(r.role), locked=r.locked, skills=frozenset(r.skills)
+                )
+                for r in rows
+            }
 
         staff = await self._hall.store.read(question)
         self._hall.staff.clear()
@@ -250,7 +260,7 @@ class Accounts:
             return tuple(
                 AccountView(
                     number=r.number, name=r.name, role=r.role, has_pin=bool(r.pin_hash), locked=r.locked,
-                    locked_s=_locked_ms(r, now_ms) // 1000, window=windows.get(r.number, ""),
+                    locked_s=_locked_ms(r, now_ms) // 1000, window=windows.get(r.number, ""), skills=tuple(r.skills),
                 )
                 for r in rows
             )  # fmt: skip
@@ -258,16 +268,22 @@ class Accounts:
         return await self._hall.store.read(question)
 
     async def add(self, new: NewAccount, by: str) -> int:
-        """Somebody new; without a PIN they cannot sign in yet. Raises AccountExists, PinRefused, NotFound (role)."""
+        """Somebody new; without a PIN they cannot sign in yet.
+
+        Raises AccountExists, PinRefused, NotFound (role, skill).
+        """
         if new.role not in access.PEOPLE:
             raise NotFound(what=new.role)
+        skills = self._known_skills(new.skills)
         pin_hash = await self._hashed(new.pin) if new.pin else ""
 
         def verb(tx: Tx) -> int:
             if tx.session.get(AccountRow, new.number) is not None:
                 raise AccountExists(number=new.number)
             tx.session.add(
-                AccountRow(number=new.number, name=new.name, role=new.role, pin_hash=pin_hash, made_ms=tx.now_ms)
+                AccountRow(
+                    number=new.number, name=new.name, role=new.role, pin_hash=pin_hash, made_ms=tx.now_ms, skills=skills
+                )
             )
             return tx.emit(_about(by, "account_add", new.number, new.role))
 
@@ -285,6 +301,25 @@ class Accounts:
             return tx.emit(_about(by, "account_pin", number))
 
         return await self._changed(verb, number)
+
+    async def set_skills(self, number: str, skills: Sequence[str], by: str) -> int:
+        """What this clerk is given tickets of from now on; empty: all. Raises NotFound (account, queue or item)."""
+        known = self._known_skills(skills)
+
+        def verb(tx: Tx) -> int:
+            row = _account(tx, number)
+            row.skills = known
+            tx.session.add(row)
+            return tx.emit(_about(by, "account_skills", number, " ".join(known)[:_AUDITED] or "all"))
+
+        return await self._changed(verb)
+
+    def _known_skills(self, skills: Sequence[str]) -> list[str]:
+        profile = self._hall.profile
+        unknown = next((skill for skill in skills if skill not in profile.queues and skill not in profile.items), None)
+        if unknown is not None:
+            raise NotFound(what=unknown)
+        return list(dict.fromkeys(skills))
 
     async def lock(self, number: str, by: str) -> int:
         """Nobody signs in with it any more, and whoever is signed in is so no longer. Raises NotFound."""

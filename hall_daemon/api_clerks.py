@@ -33,6 +33,7 @@ from hall_daemon.protocol_clerks import (
     SendMessage,
     SignedIn,
     SignIn,
+    Skills,
     TakeNote,
     Tick,
 )  # fmt: skip
@@ -171,6 +172,10 @@ def _accounts(app: FastAPI, accounts: Accounts) -> None:
     @app.post("/accounts/{number}/pin")
     async def pin(request: Request, number: str, order: NewPin) -> Done:
         return Done(event=await accounts.set_pin(number, order.pin, request.state.actor))
+
+    @app.post("/accounts/{number}/skills")
+    async def skills(request: Request, number: str, order: Skills) -> Done:
+        return Done(event=await accounts.set_skills(number, order.skills, request.state.actor))
 
     @app.post("/accounts/{number}/lock")
     async def lock(request: Request, number: str) -> Done:

@@ -1,20 +1,35 @@
-"""Routes of a window beyond the everyday ones. Decides nothing."""
+"""Routes of a window beyond the everyday ones, and of emergency pads. Decides nothing."""
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
+from hall_daemon.clock import day_ms
 from hall_daemon.hall import Hall
 from hall_daemon.hall_desk import COUNTER_DEVICE
 from hall_daemon.protocol import AboutTicket, Done
-from hall_daemon.protocol_window import AddItem, KeyInPad, NotThere, Pin, PutBack, Select, ToColleague, WalkIn
+from hall_daemon.protocol_window import (
+    AddItem,
+    KeyInPad,
+    KeyInPads,
+    NotThere,
+    PadKeyed,
+    PadLine,
+    PadsKeyed,
+    Pin,
+    PutBack,
+    Select,
+    ToColleague,
+    WalkIn,
+)
 from hall_daemon.tickets import IssueOrder, PadSlip
 from hall_daemon.words import Channel
 
 
 def add_routes(app: FastAPI, hall: Hall) -> None:
-    """All of them, under /windows/{window}/."""
+    """All of them, under /windows/{window}/; the stack of pads belongs to no window."""
     _calling(app, hall)
+    _pads(app, hall)
     _line(app, hall)
     _desk(app, hall)
 
@@ -36,6 +51,24 @@ def _calling(app: FastAPI, hall: Hall) -> None:
     @app.post("/windows/{window}/undo")
     async def undo(window: str) -> Done:
         return Done(event=await hall.undo(window))
+
+
+def _pads(app: FastAPI, hall: Hall) -> None:
+    @app.post("/pads")
+    async def key_in_pads(request: Request, order: KeyInPads) -> PadsKeyed:
+        begins_ms = day_ms((await hall.snapshot()).bizdate)
+        slips = [_slip(line, begins_ms) for line in order.pads]
+        event, answers = await hall.key_in_pads(slips, request.state.actor)
+        keyed = tuple(PadKeyed(number=a.number, state=a.state.value, text=a.why) for a in answers)
+        return PadsKeyed(event=event, pads=keyed)
+
+
+def _slip(line: PadLine, day_begins_ms: int) -> PadSlip:
+    hours, minutes = map(int, line.at.split(":"))
+    return PadSlip(
+        number=line.number, at_ms=day_begins_ms + (hours * 60 + minutes) * 60_000, item=line.item,
+        outcome=line.outcome, window=line.window or "", clerk=line.clerk or "",
+    )  # fmt: skip
 
 
 def _line(app: FastAPI, hall: Hall) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlmodel import Session, col, delete, select
+from sqlmodel import Session, col, select
 
 from hall_daemon.clock import day_ms, moment_ms
 from hall_daemon.province_shapes import Appointment, AppointmentPage
@@ -99,4 +99,4 @@ def flags(session: Session, appointment_ids: Iterable[str]) -> dict[str, str]:
 def forget_old(tx: Tx) -> None:
     """Delete what is older than masks and keyed hashes may be kept; at the end of each day."""
     last = day_ms(tx.bizdate) - KEPT_DAYS * _DAY_MS
-    tx.session.execute(delete(AppointmentRow).where(col(AppointmentRow.slot_end_ms) < last))
+    tx.forget(AppointmentRow, col(AppointmentRow.slot_end_ms) < last)

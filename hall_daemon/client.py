@@ -44,6 +44,7 @@ from hall_daemon.protocol_clerks import (
     NewAccount,
     NewPin,
     SendMessage,
+    Skills,
 )
 from hall_daemon.protocol_kiosk import KeyPressed, KioskView
 from hall_daemon.protocol_technician import ByHand, DeviceDetail, HallState, Maintenance, TraceLine
@@ -112,6 +113,8 @@ class Limits:
 
     connect_s: float = 3.0
     answer_s: float = 8.0
+    sign_in_s: float = 30.0
+    """A PIN is slow to prove on purpose, and in the morning all windows come at once."""
     heartbeat_s: float = 12.0
     first_retry_s: float = 0.25
     longest_retry_s: float = 5.0
@@ -219,7 +222,6 @@ class HallClient(WindowVerbs):
         self._http = httpx.AsyncClient(
             base_url=address,
             headers={"Authorization": f"Bearer {self.token}"} if self.token else {},
-            timeout=httpx.Timeout(self.limits.answer_s, connect=self.limits.connect_s),
             # A kept connection that died with the daemon would cost a verb its answer.
             limits=httpx.Limits(keepalive_expiry=4.0),
             # The hall is on the local network; a proxy from the environment would only be in the way.
@@ -319,6 +321,10 @@ class HallClient(WindowVerbs):
         """A new PIN."""
         return await self._verb(f"/accounts/{part(number)}/pin", NewPin(pin=pin))
 
+    async def set_skills(self, number: str, skills: tuple[str, ...]) -> Done:
+        """What a clerk is given tickets of; empty: all."""
+        return await self._verb(f"/accounts/{part(number)}/skills", Skills(skills=skills))
+
     async def lock_account(self, number: str, *, on: bool) -> Done:
         """Lock an account, or unlock it."""
         return await self._verb(f"/accounts/{part(number)}/{'lock' if on else 'unlock'}", None)
@@ -395,12 +401,16 @@ class HallClient(WindowVerbs):
         if self.session:
             headers["X-Hall-Session"] = self.session
         try:
-            answer = await self._http.request(method, path, content=body, headers=headers)
+            answer = await self._http.request(method, path, content=body, headers=headers, timeout=self._timeout(path))
         except httpx.RequestError as exc:
             raise self._unreachable(exc) from exc
         self._clock.note(answer)
         self._refuse(answer)
         return answer.content
+
+    def _timeout(self, path: str) -> httpx.Timeout:
+        slow_s = self.limits.sign_in_s if path.endswith("/sign-in") else 0.0
+        return httpx.Timeout(max(self.limits.answer_s, slow_s), connect=self.limits.connect_s)
 
     async def lines(self, path: str, params: dict[str, str | int], opened: Callable[[], None]) -> AsyncGenerator[bytes]:
         """Lines of a stream until the daemon ends it; heartbeats are watched and not given on."""

@@ -20,6 +20,7 @@ from hall_daemon.protocol_day import (
     ResumeItem,
     SuspendItem,
 )  # fmt: skip
+from hall_daemon.protocol_window import KeyInPads, PadsKeyed
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -70,6 +71,10 @@ class DayClient(HallClient):
     async def check_in(self, order: CheckInByCode) -> Done:
         """A number for an appointment, by its code."""
         return await self._order(Done, "/tickets/check-in", order)
+
+    async def key_in_pads(self, order: KeyInPads) -> PadsKeyed:
+        """The stack of numbers from emergency pads; may be sent again as it is."""
+        return await self._order(PadsKeyed, "/pads", order)
 
     async def _order(self, shape: type[Shape], path: str, request: BaseModel) -> Shape:
         return self.parse(shape, await self._ask("POST", path, request), maybe_done=True)

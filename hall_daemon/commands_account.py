@@ -1,4 +1,4 @@
-"""What an administrator types: account add, list, lock, unlock, pin.
+"""What an administrator types: account add, list, lock, unlock, pin, skills.
 
 Asks the running daemon where there is one; else the database is free and opened here. A PIN is asked for twice on the
 terminal, or read as two lines from a pipe; it stands in no argument, no environment and no log.
@@ -69,12 +69,21 @@ async def _do(config: HallConfig, options: Namespace, pin: str) -> int:
     return 0
 
 
+def _new(options: Namespace, pin: str) -> NewAccount:
+    return NewAccount(
+        number=options.number, name=options.name or options.number, role=options.role, pin=pin,
+        skills=tuple(options.skills),
+    )  # fmt: skip
+
+
 async def _there(client: HallClient, options: Namespace, pin: str) -> None:
     number = options.number
     if options.deed == "list":
         _table(await client.accounts())
     elif options.deed == "add":
-        await client.add_account(NewAccount(number=number, name=options.name or number, role=options.role, pin=pin))
+        await client.add_account(_new(options, pin))
+    elif options.deed == "skills":
+        await client.set_skills(number, tuple(options.skills))
     elif options.deed == "pin":
         await client.set_pin(number, pin)
     else:
@@ -86,8 +95,9 @@ async def _change(accounts: Accounts, options: Namespace, pin: str) -> None:
     if options.deed == "list":
         _table(await accounts.views())
     elif options.deed == "add":
-        new = NewAccount(number=number, name=options.name or number, role=options.role, pin=pin)
-        await accounts.add(new, BY)
+        await accounts.add(_new(options, pin), BY)
+    elif options.deed == "skills":
+        await accounts.set_skills(number, options.skills, BY)
     elif options.deed == "pin":
         await accounts.set_pin(number, pin, BY)
     elif options.deed == "lock":
@@ -116,4 +126,4 @@ def _table(found: tuple[AccountView, ...]) -> None:
         state = "locked" if one.locked else f"locked for {-(-one.locked_s // 60)} min" if one.locked_s else ""
         state = state or ("" if one.has_pin else "no PIN")
         place = text("message.window", window=one.window).en if one.window else ""
-        print(f"{one.number:<12} {one.role:<10} {state:<18} {place:<12} {one.name}")  # noqa: T201 - the command line
+        print(f"{one.number:<12} {one.role:<10} {state:<18} {place:<12} {one.name}  {' '.join(one.skills)}".rstrip())  # noqa: T201 - the command line

@@ -14,7 +14,7 @@ import secrets
 from collections import OrderedDict
 
 from sqlalchemy.exc import DBAPIError
-from sqlmodel import Session, col, delete
+from sqlmodel import Session, col
 
 from hall_daemon.clock import Clock, hour_minute
 from hall_daemon.estimates import shown
@@ -89,7 +89,7 @@ def _keep(tx: Tx, code: str, ticket_id: str) -> None:
     row = tx.session.get(TicketRow, ticket_id)
     if row is None:
         return
-    tx.session.exec(delete(FollowRow).where(col(FollowRow.bizdate) != row.bizdate))
+    tx.forget(FollowRow, col(FollowRow.bizdate) != row.bizdate)
     tx.session.add(FollowRow(digest=digest(code), ticket_id=ticket_id, bizdate=row.bizdate))
 
 

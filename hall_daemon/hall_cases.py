@@ -1,13 +1,12 @@
 """Verbs of cases: accept, give one complete notice, supplement, return, withdraw, decide.
 
 Each is one transaction with its events (province.md §8). What those have no room for (how a paper was taken, when the
-clock began, the due day after a pause) stands in the decision beside the event, so that the log rebuilds every row.
+clock began, the due day after a pause) stands in the journal behind them, so that every row can be rebuilt.
 A decision on a case is no type of the contract: it is reported as what the clerk did (`operator.acted`).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
@@ -28,7 +27,6 @@ from hall_daemon.events_cases import (
     RequiredMaterial,
 )
 from hall_daemon.hall_core import HallCore
-from hall_daemon.privacy import canonical
 from hall_daemon.profile import Item
 from hall_daemon.protocol import Text
 from hall_daemon.protocol_cases import (
@@ -43,7 +41,7 @@ from hall_daemon.protocol_cases import (
     WithdrawCase,
 )
 from hall_daemon.store import Tx
-from hall_daemon.tables import DecisionRow, TicketRow
+from hall_daemon.tables import TicketRow
 from hall_daemon.tables_cases import CaseCounterRow, CasePaperRow, CaseRow, NoticeRow
 from hall_daemon.texts import text
 from hall_daemon.tickets import HallError, IllegalStep, NotFound
@@ -214,8 +212,8 @@ class CaseVerbs(HallCore):
             clerk, row = self._clerk_at(tx, window), case_lookups.by_no(tx.session, local_case_no)
             _step(row, CaseVerb.RETURN, tx)
             row.due_on = None
+            tx.session.add(row)
             event = tx.emit(_returned(row, clerk, "withdrawn", order.reason_text))
-            _remember(tx, event, row)
             return _done(row, event)
 
         return await self.store.write(verb)
@@ -230,13 +228,13 @@ class CaseVerbs(HallCore):
                 raise CaseNotYours()
             _step(row, CaseVerb.DECIDE, tx)
             row.result = order.result
+            tx.session.add(row)
             event = tx.emit(
                 OperatorActed(
                     actor="clerk", actor_id=clerk, action="case_decided", target=f"case/{row.local_case_no}",
                     result=order.result, reason_text=order.reason_text or None,
                 )
             )  # fmt: skip
-            _remember(tx, event, row)
             return _done(row, event)
 
         return await self.store.write(verb)
@@ -295,17 +293,6 @@ class CaseVerbs(HallCore):
             )
 
         return await self.store.read(question)
-
-    async def came_back(self, notice_no: str, ticket_id: str) -> None:
-        """Which ticket a resident came back with, so that its window sees the case. Raises NotFound."""
-
-        def verb(tx: Tx) -> None:
-            notice = case_lookups.notice(tx.session, notice_no)
-            notice.back_ticket = ticket_id
-            tx.session.add(notice)
-
-        await self.store.write(verb)
-        self.changed.ring()
 
     # --- parts of verbs -----------------------------------------------------------------------------------------------
 
@@ -468,31 +455,7 @@ def _keep(hand: _Hand) -> None:
 def _emit(hand: _Hand, data: EventData) -> int:
     _keep(hand)
     hand.event = hand.tx.emit(data)
-    _remember(hand.tx, hand.event, hand.row)
     return hand.event
-
-
-def _remember(tx: Tx, event: int, row: CaseRow) -> None:
-    """The rows as they are after this event: what the log is replayed from."""
-    tx.session.add(row)
-    tx.session.flush()
-    body = {
-        "case": row.model_dump(exclude={"case_no"}),
-        "papers": [p.model_dump() for p in case_lookups.paper_rows(tx.session, row.local_case_no)],
-        "notices": [
-            n.model_dump(exclude={"back_ticket"}) for n in case_lookups.notices_of(tx.session, row.local_case_no)
-        ],
-    }
-    tx.session.add(DecisionRow(number=event, ticket_id=row.ticket_id, body=canonical(body)))
-
-
-def replay(bodies: Iterable[str]) -> dict[str, dict[str, object]]:
-    """The rows of every case as the log tells them, by case; from the decisions of its events, oldest first."""
-    found: dict[str, dict[str, object]] = {}
-    for body in bodies:
-        said = json.loads(body)
-        found[said["case"]["local_case_no"]] = said
-    return found
 
 
 def _next_serial(tx: Tx, series: str, last: int) -> int:

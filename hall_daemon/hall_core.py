@@ -67,7 +67,10 @@ class HallCore:
         self.profile = config.profile
         self.store = store
         self.clock = clock
-        self.staff = {c.code: Staff(number=c.code, name=c.name, role=Role(c.role)) for c in config.clerks.values()}
+        self.staff = {
+            c.code: Staff(number=c.code, name=c.name, role=Role(c.role), skills=frozenset(c.skills))
+            for c in config.clerks.values()
+        }
         """Who works here, by staff number; kept up to date by accounts."""
         self.day = DayLife(hours=config.hours)
         self.changed = Bell()
@@ -144,6 +147,11 @@ class HallCore:
                     raise
             return self._snapshot
 
+    @property
+    def numbers_jumped(self) -> bool:
+        """Whether numbers were skipped today, as far as the last snapshot tells."""
+        return self._snapshot is not None and self._snapshot.jumped
+
     @staticmethod
     def _take(profile: HallProfile, earlier: Snapshot | None, changed: frozenset[str]) -> Callable[[Session], Snapshot]:
         if earlier is None or len(changed) > MANY_CHANGES:
@@ -173,11 +181,10 @@ class HallCore:
 
     def place(self, window: str, clerk: str | None) -> Place:
         """A window with whoever sits there, as the choice sees it."""
-        known, person = self.profile.windows[window], self.config.clerks.get(clerk or "")
+        known, person = self.profile.windows[window], self.staff.get(clerk or "")
         return Place(
-            window=window, queues=known.queues, weights=known.weights,
-            skills=frozenset(person.skills) if person else frozenset(),
-        )  # fmt: skip
+            window=window, queues=known.queues, weights=known.weights, skills=person.skills if person else frozenset()
+        )
 
     def moment(self) -> Moment:
         """Now, by both clocks."""

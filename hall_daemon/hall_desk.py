@@ -6,6 +6,8 @@ A pad is torn off while the hall has no power (lane X): number and time are on p
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,11 +17,11 @@ from sqlmodel import select
 
 from hall_daemon import issuing, lanes, lookups, queueing
 from hall_daemon.clock import rfc3339
-from hall_daemon.events import CallRule, ServingStarted, TicketCalled, TicketFinished, TicketIssued
+from hall_daemon.events import CallRule, OperatorActed, ServingStarted, TicketCalled, TicketFinished, TicketIssued
 from hall_daemon.hall_calling import CallingVerbs
 from hall_daemon.hall_core import still_busy
 from hall_daemon.opening import DayState
-from hall_daemon.profile import Item
+from hall_daemon.profile import QUEUE_ITEM, Item
 from hall_daemon.queueing import Leg, Verb
 from hall_daemon.store import Tx
 from hall_daemon.tables import TicketRow
@@ -31,7 +33,10 @@ from hall_daemon.tickets import (
     NotFound,
     NoWindow,
     NumberExists,
+    PadAnswer,
+    PadNeedsWindow,
     PadSlip,
+    PadState,
 )  # fmt: skip
 from hall_daemon.words import (
     CallMode,
@@ -109,6 +114,35 @@ class DeskVerbs(CallingVerbs):
 
         return await self.store.write(verb)
 
+    async def key_in_pads(self, slips: Sequence[PadSlip], by: str) -> tuple[int, tuple[PadAnswer, ...]]:
+        """A stack of pad numbers in one go, by whoever has it; the last event, and what became of each.
+
+        What is known already is not keyed in twice, so the whole stack may be sent again; what is wrong is refused
+        with its reason, and the rest stands. Raises HallClosed.
+        """
+
+        def verb(tx: Tx) -> tuple[int, tuple[PadAnswer, ...]]:
+            answers = tuple(self._pad_answer(tx, slip, by) for slip in slips)
+            counts = Counter(answer.state.value for answer in answers)
+            said = ", ".join(f"{state} {counts[state]}" for state in PadState)
+            audit = OperatorActed(
+                actor="clerk", actor_id=by, action="pads", target="hall", result="done", reason_text=said
+            )
+            return tx.emit(audit), answers
+
+        return await self.store.write(verb)
+
+    def _pad_answer(self, tx: Tx, slip: PadSlip, by: str) -> PadAnswer:
+        try:
+            known = self._known_pad(tx, slip)
+            if known is not None and not _says_the_same(known, slip):
+                raise NumberExists(number=known.number)
+            if known is None:
+                self._keep_pad(tx, slip, slip.window, slip.clerk or by)
+        except (NotFound, NotAPadNumber, NumberExists, PadNeedsWindow) as exc:
+            return PadAnswer(number=slip.number, state=PadState.REFUSED, why=exc.sentence)
+        return PadAnswer(number=slip.number, state=PadState.KEYED if known is None else PadState.KNOWN)
+
     async def key_in_pad(self, window: str, slip: PadSlip) -> int:
         """A number from a paper pad: still waiting, or served already with its outcome.
 
@@ -117,27 +151,53 @@ class DeskVerbs(CallingVerbs):
 
         def verb(tx: Tx) -> int:
             clerk = self._clerk_at(tx, window)
-            row = self._pad_row(tx, slip)
-            number = self._tell_pad(tx, row)
-            if slip.outcome is not None:
-                number = _tell_served(tx, row, window, clerk, slip.outcome)
-            tx.session.connection().execute(_NEW_TICKET, row.model_dump())
-            return number
+            if (known := self._known_pad(tx, slip)) is not None:
+                raise NumberExists(number=known.number)
+            return self._keep_pad(tx, slip, window, clerk)
 
         return await self.store.write(verb)
 
-    def _pad_row(self, tx: Tx, slip: PadSlip) -> TicketRow:
-        found = _PAD.fullmatch(slip.number)
-        item = self.profile.items.get(slip.item)
+    def _keep_pad(self, tx: Tx, slip: PadSlip, window: str, clerk: str) -> int:
+        if slip.outcome is not None and not window:
+            raise PadNeedsWindow(number=slip.number)
+        if slip.outcome is not None and window not in self.profile.windows:
+            raise NotFound(what=window)
+        row = self._pad_row(tx, slip)
+        number = self._tell_pad(tx, row)
+        if slip.outcome is not None:
+            number = _tell_served(tx, row, window, clerk, slip.outcome)
+        tx.session.connection().execute(_NEW_TICKET, row.model_dump())
+        return number
+
+    def _pad_item(self, slip: PadSlip, queue: str) -> Item:
+        """What the number is for; where nobody wrote it down, the queue itself."""
+        if slip.item:
+            item = self.profile.items.get(slip.item)
+        else:
+            item = self.profile.item_of(f"{QUEUE_ITEM}{queue}", self.profile.queues[queue].zone, queue)
         if item is None:
             raise NotFound(what=slip.item)
-        if found is None or found[1] != item.queue or not 1 <= int(found[2]) <= queueing.LAST_SERIAL:
+        if item.queue != queue:
             raise NotAPadNumber(number=slip.number)
-        series, serial = queueing.series(item.queue, Lane.EMERGENCY), int(found[2])
+        return item
+
+    def _pad(self, slip: PadSlip) -> tuple[Item, int]:
+        """Item and serial of a slip. Raises NotAPadNumber, NotFound."""
+        found = _PAD.fullmatch(slip.number)
+        if found is None or found[1] not in self.profile.queues or not 1 <= int(found[2]) <= queueing.LAST_SERIAL:
+            raise NotAPadNumber(number=slip.number)
+        return self._pad_item(slip, found[1]), int(found[2])
+
+    def _known_pad(self, tx: Tx, slip: PadSlip) -> TicketRow | None:
+        item, serial = self._pad(slip)
+        number = queueing.display_number(queueing.series(item.queue, Lane.EMERGENCY), serial)
+        known = select(TicketRow).where(TicketRow.bizdate == tx.bizdate, TicketRow.number == number)
+        return tx.session.exec(known).first()
+
+    def _pad_row(self, tx: Tx, slip: PadSlip) -> TicketRow:
+        item, serial = self._pad(slip)
+        series = queueing.series(item.queue, Lane.EMERGENCY)
         number = queueing.display_number(series, serial)
-        known = select(TicketRow.id).where(TicketRow.bizdate == tx.bizdate, TicketRow.number == number)
-        if tx.session.exec(known).first() is not None:
-            raise NumberExists(number=number)
         open_ms = issuing.arrive(tx, self.open_time_ms())
         tx.session.connection().execute(_AT_LEAST, {"bizdate": tx.bizdate, "series": series, "serial": serial})
         at_ms = min(slip.at_ms, tx.now_ms)
@@ -157,12 +217,18 @@ class DeskVerbs(CallingVerbs):
             TicketIssued(
                 ticket_id=row.id, display_no=row.number, queue_code=row.queue, serial=row.serial,
                 channel=Channel.PAPER_EMERGENCY, identity_mode=IdentityMode.NONE,
-                item_codes=self.profile.items[row.item].codes, zone_code=row.zone,
+                item_codes=self.profile.item_of(row.item, row.zone, row.queue).codes, zone_code=row.zone,
                 waiting_ahead=lookups.count_waiting(tx.session, tx.bizdate, row.queue, row.arrival_ms),
                 device_id=row.device, printed_required=False,
             ),
             time=rfc3339(row.issued_ms), kept=kept | {"since_ms": tx.now_ms},
         )  # fmt: skip
+
+
+def _says_the_same(row: TicketRow, slip: PadSlip) -> bool:
+    """Whether a slip is the one that was keyed in as this row, whatever has become of the number since."""
+    same_item = not slip.item or row.item == slip.item
+    return same_item and row.issued_ms == slip.at_ms and (slip.outcome is None or row.outcome == slip.outcome.value)
 
 
 def _tell_served(tx: Tx, row: TicketRow, window: str, clerk: str, outcome: Outcome) -> int:

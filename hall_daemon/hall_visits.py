@@ -86,7 +86,8 @@ class VisitVerbs(UndoVerbs):
     async def transfer(self, window: str, to: Transfer) -> int:
         """To another queue, zone or window, keeping the number. Raises NotFound, NoWindow, IllegalStep.
 
-        With `come_back` it is a detour: when it is finished there, the ticket comes back to this window and queue.
+        With `come_back` it is a detour: it keeps its place, whatever `keep_position` says, and when it is finished
+        there, the ticket comes back to this window and queue.
         """
 
         def verb(tx: Tx, row: TicketRow, clerk: str) -> tuple[EventData, dict[str, Any]]:
@@ -99,12 +100,13 @@ class VisitVerbs(UndoVerbs):
                 self._move(row, to_queue, detour=to.come_back)
             if to.to_window is not None:
                 row.zone = self.profile.windows[to.to_window].zone
-            if not to.keep_position:
+            keeps = to.keep_position or to.come_back
+            if not keeps:
                 row.arrival_ms = row.arrived_ms = issuing.arrive(tx, self.open_time_ms())
             stop_clock(row, self._passed(tx))  # by the open time that is kept with the event
             transferred = TicketTransferred(
                 ticket_id=row.id, from_window=window, to_window=to.to_window, to_queue=to_queue,
-                keep_position=to.keep_position, reason_code=to.reason, clerk_id=clerk,
+                keep_position=keeps, reason_code=to.reason, clerk_id=clerk,
             )  # fmt: skip
             return transferred, stand_of(row)
 

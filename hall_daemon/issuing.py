@@ -14,13 +14,15 @@ from sqlalchemy import text as sql
 from sqlmodel import col, select
 
 from drivers.base import CardDoubt
-from hall_daemon import carts, lanes, limits, lookups, privacy, queueing
+from hall_daemon import carts, case_lookups, lanes, limits, lookups, privacy, queueing
 from hall_daemon.clock import Clock, hour_minute
 from hall_daemon.config import Secrets
 from hall_daemon.events import AppointmentCheckedIn, OperatorActed, Sealed, TicketIssued
 from hall_daemon.profile import HallProfile, Item
 from hall_daemon.store import Tx
-from hall_daemon.tables import CarriedRow, TicketRow
+from hall_daemon.tables import CarriedRow, SessionRow, TicketRow
+from hall_daemon.tables_cases import NoticeRow
+from hall_daemon.tables_clerks import PauseRow
 from hall_daemon.tickets import AlreadyWaiting, HallClosed, Issued, IssueOrder, NoMoreNumbers, Slot, TooEarly
 from hall_daemon.words import OPEN_STATES, Channel, IdentityMode, Priority, SlipState, TicketState
 
@@ -78,8 +80,8 @@ def issue(
         _refuse_second_number(tx, profile, [leg["queue"] for leg in legs], person)
     if order.channel is not Channel.COUNTER:
         limits.check(tx, profile, (order.item, *order.more_items), person.id_hmac or person.phone_hmac)
-    carried = _carried(tx, item.queue, person)
-    if carried is not None and order.priority is Priority.NORMAL:
+    carried, notice = _carried(tx, item.queue, person), _notice(tx, order)
+    if notice is not None or (carried is not None and order.priority is Priority.NORMAL):
         order = replace(order, priority=Priority.GREEN)
     priority, slot = _priority(tx, order, priority_from)
     ahead = lookups.count_waiting(tx.session, tx.bizdate, item.queue)
@@ -87,10 +89,10 @@ def issue(
     row = _new_row(tx, order, item, person, ticket_id=clock.new_id(), stand=stand)
     if len(legs) > 1 or "more" in first:
         row.legs = legs
+    if notice is not None:
+        row.for_window = _window_of(tx, profile, notice.clerk, item.queue)
     tx.session.connection().execute(_NEW_TICKET, row.model_dump())
-    if carried is not None:
-        carried.used_by = row.id
-        tx.session.add(carried)
+    _honour(row, carried, notice)
     event = _tell(tx, row, order, _codes(profile, order), ahead, secrets, clock, person)
     if order.slot is not None:
         _tell_check_in(tx, row, order.slot)
@@ -108,6 +110,31 @@ def _carried(tx: Tx, queue: str, person: Person) -> CarriedRow | None:
             col(CarriedRow.id_hmac).in_(known) | col(CarriedRow.phone_hmac).in_(known),
         )
     ).first()  # fmt: skip
+
+
+def _notice(tx: Tx, order: IssueOrder) -> NoticeRow | None:
+    """The notice that the resident brings the papers for, while it waits for them. Raises NotFound."""
+    if not order.notice_no:
+        return None
+    notice = case_lookups.notice(tx.session, order.notice_no)
+    return notice if notice.kind == case_lookups.SUPPLEMENT and notice.answered_on is None else None
+
+
+def _honour(row: TicketRow, carried: CarriedRow | None, notice: NoticeRow | None) -> None:
+    """What this number was given for is used up by it."""
+    if carried is not None:
+        carried.used_by = row.id
+    if notice is not None:
+        notice.back_ticket = row.id
+
+
+def _window_of(tx: Tx, profile: HallProfile, clerk: str, queue: str) -> str | None:
+    """Where this clerk sits and calls this queue now; the resident is theirs (首问负责)."""
+    session = tx.session.exec(select(SessionRow).where(SessionRow.clerk == clerk)).first()
+    if session is None or tx.session.get(PauseRow, session.window) is not None:
+        return None
+    window = profile.windows.get(session.window)
+    return session.window if window is not None and queue in window.queues else None
 
 
 def _tell(
@@ -138,6 +165,8 @@ def kept_of(row: TicketRow) -> dict[str, Any]:
         kept["card_expired"] = True
     if row.legs:
         kept["legs"] = row.legs
+    if row.for_window:
+        kept["for_window"] = row.for_window
     return kept
 
 

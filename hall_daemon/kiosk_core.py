@@ -115,7 +115,7 @@ class Core:
             staff_called=self.staff_called,
             can_call_staff=self.can_call_staff,
             notice=notice,
-            printer_notices=desk.printer_notices(),
+            printer_notices=(*desk.printer_notices(), *desk.number_notices()),
             keypad_notices=desk.keypad_notices(),
             reprint=self.reprint,
             print_waits_for=self.print_waits_for,

@@ -72,10 +72,9 @@ class Desk:
                 printed_required=bool(self.kiosk.printer),
                 priority=Priority.GREEN if visit.back else self.priority(visit),
                 more_items=tuple(item.code for item in visit.cart[1:]),
+                notice_no=visit.back,
             ),
         )
-        if visit.back:
-            await self.hall.came_back(visit.back, issued.ticket_id)
         return TakenTicket(
             ticket_id=issued.ticket_id,
             number=issued.number,
@@ -256,6 +255,7 @@ class Desk:
             priority=ticket.priority not in (Priority.NORMAL, Priority.APPOINTMENT, Priority.GREEN),
             back=ticket.priority is Priority.GREEN,
             large=large,
+            jumped=self.hall.numbers_jumped,
         )
 
     async def show_lines(self, upper: str, lower: str) -> None:
@@ -287,6 +287,10 @@ class Desk:
             return None
         blocking = {c for c in map(Condition, self.devices.view(self.kiosk.printer).conditions) if c.blocks}
         return min(blocking) if blocking and blocking <= _MAY_PASS else None
+
+    def number_notices(self) -> tuple[Text, ...]:
+        """What to say of today's numbers."""
+        return (text("notice.jumped"),) if self.hall.numbers_jumped else ()
 
     def keypad_notices(self) -> tuple[Text, ...]:
         """What to say while no key of the keypad counts: it is gone, or one of its keys is stuck."""

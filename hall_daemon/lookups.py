@@ -22,6 +22,8 @@ _COUNT_WAITING = sql(
     "SELECT count(*) FROM ticket "
     "WHERE bizdate = :bizdate AND state = 'waiting' AND queue = :queue AND arrival_ms < :before"
 )
+_USED_UP = sql("SELECT series FROM counter WHERE bizdate = :bizdate AND last >= :last")
+_JUMPED = sql("SELECT 1 FROM stream WHERE reason = 'restore' AND opened_ms >= :opened")
 AT_WINDOW = (TicketState.CALLED.value, TicketState.SERVING.value)
 
 
@@ -60,7 +62,8 @@ def waiting(session: Session, bizdate: str, now_ms: int) -> list[queueing.Waitin
         .add_columns(table.callable_ms, table.slot_start_ms, table.pinned_ms, table.no_shows)
         .where(table.bizdate == bizdate, table.state == TicketState.WAITING.value)
     )
-    staffed = set(session.exec(select(SessionRow.window)))
+    paused = set(session.exec(select(PauseRow.window)))
+    staffed = set(session.exec(select(SessionRow.window))) - paused
     return [as_waiting(row, now_ms, deserted=row.for_window not in staffed) for row in rows]
 
 
@@ -153,9 +156,10 @@ def _open_tickets(session: Session, bizdate: str, among: frozenset[str] | None =
 
 
 def _taken(session: Session, tickets: dict[str, TicketInfo], day: DayRow | None) -> Snapshot:
+    bizdate = day.bizdate if day else ""
     return Snapshot(
         event=last_event(session),
-        bizdate=day.bizdate if day else "",
+        bizdate=bizdate,
         day_open=day is not None and day.closed_ms is None,
         tickets=tuple(tickets.values()),
         sessions={s.window: s.clerk for s in session.exec(select(SessionRow))},
@@ -163,6 +167,8 @@ def _taken(session: Session, tickets: dict[str, TicketInfo], day: DayRow | None)
             p.window: Pause(reason=PauseReason(p.reason), since_ms=p.since_ms, until_ms=p.until_ms)
             for p in session.exec(select(PauseRow))
         },
+        used_up=frozenset(session.execute(_USED_UP, {"bizdate": bizdate, "last": queueing.LAST_SERIAL}).scalars()),
+        jumped=day is not None and session.execute(_JUMPED, {"opened": day.opened_ms}).first() is not None,
         filed=_filed(session, [t.ticket_id for t in tickets.values() if t.state.value in AT_WINDOW]),
     )
 

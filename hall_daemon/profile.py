@@ -211,7 +211,8 @@ class HallProfile:
 
         One that is offered no more stands under its code, and the ticket keeps its place.
         """
-        name = Text(zh=code.removeprefix(QUEUE_ITEM))
+        known = self.queues.get(code.removeprefix(QUEUE_ITEM)) if code.startswith(QUEUE_ITEM) else None
+        name = known.name if known else Text(zh=code.removeprefix(QUEUE_ITEM))
         gone = Item(code=code, name=name, short=name, zone=zone, dept="", queue=queue, suspended=True)
         then = self.earlier.get(catver, {}) if catver != self.catalog_version else {}
         return then.get(code) or self.items.get(code, gone)

@@ -14,6 +14,7 @@ from hall_daemon.words import (
 )
 
 LONGEST_WORDS = 200
+MOST_SKILLS = 500
 
 
 class SignIn(Frozen):
@@ -60,6 +61,8 @@ class AccountView(Frozen):
     """For so long yet, after wrong PINs."""
     window: str = ""
     """Where they are signed in."""
+    skills: tuple[str, ...] = ()
+    """Queues or items that they know; empty: all."""
 
 
 class NewAccount(Frozen):
@@ -69,6 +72,13 @@ class NewAccount(Frozen):
     name: str = Field(min_length=1, max_length=40)
     role: str = "clerk"
     pin: str = Field(default="", max_length=12, repr=False)
+    skills: tuple[str, ...] = Field(default=(), max_length=MOST_SKILLS)
+
+
+class Skills(Frozen):
+    """Queues or items that a clerk knows and is given tickets of; empty: all."""
+
+    skills: tuple[str, ...] = Field(max_length=MOST_SKILLS)
 
 
 class NewPin(Frozen):

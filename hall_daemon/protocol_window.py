@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
-from hall_daemon.protocol import AboutCurrent, AboutTicket
-from hall_daemon.words import Frozen, Outcome, Priority, TicketNumber, WindowCode
+from hall_daemon.protocol import AboutCurrent, AboutTicket, Text
+from hall_daemon.words import ClerkId, Frozen, Outcome, Priority, TicketNumber, WindowCode
 
 _REASON_CHARS = 200
+MOST_PADS = 500
 
 
 class NotThere(AboutCurrent):
@@ -54,6 +57,41 @@ class WalkIn(Frozen):
     item: str = Field(min_length=1, max_length=64)
     request_id: str = Field(min_length=8, max_length=64)
     priority: Priority = Priority.NORMAL
+
+
+class PadLine(Frozen):
+    """A line of the sheet: one number of a pad. `at` is the time on it, of this service day."""
+
+    number: TicketNumber
+    at: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")
+    item: str = Field(default="", max_length=64)
+    """Empty: nobody wrote down what for."""
+    outcome: Outcome | None = None
+    """None: still waiting."""
+    window: WindowCode | None = None
+    clerk: ClerkId | None = None
+    """Where and by whom it was served; without a clerk, whoever keys it in."""
+
+
+class KeyInPads(Frozen):
+    """The whole stack of torn-off numbers after an emergency; may be sent again as it is."""
+
+    pads: tuple[PadLine, ...] = Field(min_length=1, max_length=MOST_PADS)
+
+
+class PadKeyed(Frozen):
+    """What became of a line; `text` says why it was refused."""
+
+    number: str
+    state: Literal["keyed", "known", "refused"]
+    text: Text | None = None
+
+
+class PadsKeyed(Frozen):
+    """Answer to a stack, line by line."""
+
+    event: int
+    pads: tuple[PadKeyed, ...]
 
 
 class KeyInPad(Frozen):

@@ -1,8 +1,8 @@
 """Rebuild the hall's tables from the event log, and say where the database differs from it.
 
-Each event says what happened; where its shape has no room for what the hall decided, the decision kept beside it does.
-Not rebuilt: the log itself and how far it was delivered (stream, event, decision, refused), files in the spool (blob),
-facts about this database (meta), and what NOT_COMPARED names. Reads only; the fresh database is a temporary one.
+Each event says what happened; where its shape has no room for what the hall decided, the decision kept beside it does,
+and where a row holds more than any event says, the journal beside the log has the row itself. What is left out is
+named, each with its reason, in NOT_REBUILT and NOT_COMPARED. Reads only; the fresh database is a temporary one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Table, select
 from sqlmodel import Session, SQLModel
 
-from hall_daemon import queueing
+from hall_daemon import journal, queueing
 from hall_daemon.tables import (
     CounterRow,
     DayRow,
@@ -28,10 +28,21 @@ from hall_daemon.tables import (
 from hall_daemon.words import Hold, Lane, PrintResult, SlipState, TicketState
 
 REBUILT: tuple[type[SQLModel], ...] = (DayRow, CounterRow, TicketRow, SessionRow, MaterialRow, EvaluationRow)
-NOT_COMPARED = {
-    # The province's delivery, and the plan and the halts of a day, whose events do not say when.
-    "day": {"reconciled", "planned_close_ms", "draining_ms", "halted_ms", "halted_until_ms"},
+"""Told by events."""
+NOT_REBUILT = {
+    "event": "the log itself; its chain of hashes proves it",
+    "decision": "the log itself: what was kept beside an event",
+    "journal": "the log itself: rows that no event tells whole",
+    "stream": "delivery: what the province has acknowledged; a new one repeats what is here",
+    "refused": "delivery: what the province would not take",
+    "meta": "facts about this database and cursors into what others say; no state of the hall",
+    "blob": "files in the spool, each proved by its own digest; that they were filed is in material",
 }
+"""Tables that are left out, and why."""
+NOT_COMPARED = {"day": {"reconciled": "delivery: whether the province has the day whole"}}
+"""Columns that are left out, and why."""
+_MOVES_THE_DAY = frozenset({"day.drain", "day.reopen", "day.emergency_close"})
+_PLAN = ("planned_close_ms", "draining_ms", "halted_ms", "halted_until_ms")
 _SLIP_AFTER = {
     PrintResult.OK.value: SlipState.PRINTED.value,
     PrintResult.FAILED.value: SlipState.FAILED.value,
@@ -107,15 +118,19 @@ def read_log(session: Session) -> Iterator[Said]:
     )
     seen: set[str] = set()
     for number, event_id, wire_type, body, kept in session.connection().exec_driver_sql(question):
-        if event_id in seen:
-            continue
-        seen.add(event_id)
-        envelope = json.loads(body)
-        yield Said(
-            number=number, verb=wire_type.removeprefix("hall.").rsplit(".", 1)[0], data=envelope["data"],
-            at_ms=milliseconds(envelope["time"]), recorded_ms=milliseconds(envelope["recordedtime"]),
-            bizdate=envelope["bizdate"], kept=None if kept is None else json.loads(kept),
-        )  # fmt: skip
+        if event_id not in seen:
+            seen.add(event_id)
+            yield as_said(number, wire_type, body, kept)
+
+
+def as_said(number: int, wire_type: str, body: str, kept: str | None) -> Said:
+    """A row of the log with its decision."""
+    envelope = json.loads(body)
+    return Said(
+        number=number, verb=wire_type.removeprefix("hall.").rsplit(".", 1)[0], data=envelope["data"],
+        at_ms=milliseconds(envelope["time"]), recorded_ms=milliseconds(envelope["recordedtime"]),
+        bizdate=envelope["bizdate"], kept=None if kept is None else json.loads(kept),
+    )  # fmt: skip
 
 
 def milliseconds(moment: str) -> int:
@@ -139,13 +154,19 @@ def rebuild(log: Iterator[Said], built: Rebuilt | None = None) -> Rebuilt:
 
 
 def differences(live: Session, fresh: Session, built: Rebuilt) -> list[Difference]:
-    """Write what was rebuilt into the fresh database, then compare table by table, row by row, column by column."""
+    """Write what was rebuilt into the fresh database, then compare table by table, row by row, column by column.
+
+    Rows of the journal are compared as they are kept.
+    """
     fresh.add_all(built.rows())
     fresh.commit()
     found: list[Difference] = []
     for row_type in REBUILT:
         table = row_type.__table__  # type: ignore[attr-defined]  # SQLModel does not type its tables
         found += _compare(table, _contents(fresh, table), _contents(live, table), built.untold)
+    told = journal.told(live)
+    for table in journal.tables():
+        found += _compare(table, told[table.name], journal.found(live, table), set())
     return found
 
 
@@ -158,7 +179,7 @@ def _contents(session: Session, table: Table) -> dict[tuple[Any, ...], Values]:
 def _compare(
     table: Table, told: dict[tuple[Any, ...], Values], found: dict[tuple[Any, ...], Values], untold: set[str]
 ) -> Iterator[Difference]:
-    left_out = NOT_COMPARED.get(table.name, set())
+    left_out = NOT_COMPARED.get(table.name, {})
     for key in sorted(told.keys() | found.keys(), key=str):
         if untold & {str(part) for part in key}:
             continue
@@ -185,6 +206,13 @@ def _keep_time(built: Rebuilt, said: Said) -> None:
 
 def _day_opened(built: Rebuilt, said: Said) -> None:
     built.days[said.bizdate] = DayRow(bizdate=said.bizdate, opened_ms=said.at_ms)
+    _day_planned(built, said)
+
+
+def _day_planned(built: Rebuilt, said: Said) -> None:
+    day, kept = built.days[said.bizdate], said.kept or {}
+    for column in _PLAN:
+        setattr(day, column, kept.get(column))
 
 
 def _day_closed(built: Rebuilt, said: Said) -> None:
@@ -211,7 +239,8 @@ def _issued(built: Rebuilt, said: Said) -> None:
         issued_ms=said.at_ms, lane=lane.value, arrived_ms=kept.get("arrived_ms") or kept["open_ms"],
         arrival_ms=kept["arrival_ms"], callable_ms=kept.get("callable_ms"),
         appointment_id=data.get("appointment_id"), slot_start_ms=kept.get("slot_start_ms"),
-        slot_end_ms=kept.get("slot_end_ms"), legs=kept.get("legs", []), catver=kept.get("catver", 0),
+        slot_end_ms=kept.get("slot_end_ms"), for_window=kept.get("for_window"), legs=kept.get("legs", []),
+        catver=kept.get("catver", 0),
         slip=(SlipState.PENDING if data["printed_required"] else SlipState.NONE).value,
     )  # fmt: skip
 
@@ -329,7 +358,9 @@ def _evaluated(built: Rebuilt, said: Said) -> None:
 def _acted(built: Rebuilt, said: Said) -> None:
     kind, _, name = said.data["target"].partition("/")
     action, kept = said.data["action"], said.kept or {}
-    if kind == "window" and action == "sign_in":
+    if kind == "hall" and action in _MOVES_THE_DAY:
+        _day_planned(built, said)
+    elif kind == "window" and action == "sign_in":
         clerk = said.data["actor_id"]
         built.sessions = {w: s for w, s in built.sessions.items() if s.clerk != clerk}
         built.sessions[name] = SessionRow(window=name, clerk=clerk, since_ms=said.at_ms)

@@ -9,7 +9,7 @@ from hall_daemon.devices import Devices
 from hall_daemon.evaluating import Evaluating
 from hall_daemon.hall import Hall
 from hall_daemon.outbox import Outbox
-from hall_daemon.profile import Item, Window
+from hall_daemon.profile import HallProfile, Item, Window
 from hall_daemon.protocol import (
     CurrentTicket,
     MaterialNeed,
@@ -23,11 +23,13 @@ from hall_daemon.protocol_clerks import DeviceLamp
 from hall_daemon.queueing import may_resume
 from hall_daemon.scanning import Scanning
 from hall_daemon.signage import Signage
-from hall_daemon.texts import TEXTS, text
+from hall_daemon.texts import TEXTS, say, text
 from hall_daemon.tickets import NotFound, Snapshot, TicketInfo
 from hall_daemon.words import Hold, ParkReason, SlipState, TicketState
 
 LONGEST_LIST = 30
+UNFINISHED_MIN = 30
+"""From then on a clerk is asked whether the resident is still there; ending a visit is a person's deed."""
 
 
 class Screens:
@@ -69,7 +71,7 @@ class Screens:
                 if t.state is TicketState.PARKED
                 and may_resume(t.hold or Hold.HERE, t.window or "", t.queue, code, window.queues)
             ),
-            notices=self._notices(code, current),
+            notices=(*self._notices(code, current), *about_numbers(self._hall.profile, window, snapshot)),
             evaluation=self._evaluating.notice(code),
             scan=self._scanning.view(code),
             pause=await self._desk.pause_of(code),
@@ -138,7 +140,7 @@ class Screens:
         if scanner and self._devices.view(scanner).link != "online":
             notices.append(text("notice.scanner_offline"))
         if current is not None:
-            notices += _about(current)
+            notices += about_ticket(current, self._clock.now_ms())
         return tuple(notices)
 
 
@@ -160,13 +162,22 @@ def _published(item: Item) -> tuple[tuple[Text, Text], ...]:
 _OF_SLIP = {SlipState.FAILED: "notice.slip_not_printed", SlipState.UNKNOWN: "notice.slip_unknown"}
 
 
-def _about(ticket: TicketInfo) -> list[Text]:
+def about_ticket(ticket: TicketInfo, now_ms: int) -> list[Text]:
     """What the clerk must know about the ticket at the window."""
-    slip = _OF_SLIP.get(ticket.slip)
+    slip, minutes = _OF_SLIP.get(ticket.slip), (now_ms - ticket.since_ms) // 60_000
+    forgotten = ticket.state is TicketState.SERVING and minutes >= UNFINISHED_MIN
     return [
+        *([text("notice.unfinished", number=ticket.number, minutes=UNFINISHED_MIN)] if forgotten else []),
         *([text("notice.card_expired")] if ticket.card_expired else []),
         *([text(slip)] if slip else []),
     ]
+
+
+def about_numbers(profile: HallProfile, window: Window, snapshot: Snapshot) -> list[Text]:
+    """What the clerk must know about today's numbers of the window's queues."""
+    used_up = [profile.queues[queue].name for queue in window.queues if queue in snapshot.used_up]
+    jumped = [text("notice.jumped")] if snapshot.jumped else []
+    return [*(say("notice.used_up", queue=name) for name in used_up), *jumped]
 
 
 def _document(id_type: str | None) -> Text | None:

@@ -93,7 +93,8 @@ async def open_day(hall: Hall) -> int:
             DayOpened(
                 planned_open=hour_minute(plan.opens_ms if plan else tx.now_ms),
                 planned_close=hour_minute(plan.closes_ms) if plan else "23:59",
-            )
+            ),
+            kept=_plan_of(row),
         )
 
     event = await hall.store.write(verb)
@@ -161,7 +162,7 @@ async def drain(hall: Hall, by: str = "") -> int:
             return lookups.last_event(tx.session)
         row.draining_ms = tx.now_ms
         _follow(hall, tx, row)
-        return tx.emit(_acted(by or CLOCK, "day.drain", "done", None))
+        return tx.emit(_acted(by or CLOCK, "day.drain", "done", None), kept=_plan_of(row))
 
     return await _told(hall, verb)
 
@@ -176,7 +177,7 @@ async def reopen(hall: Hall, by: str) -> int:
         if row.planned_close_ms is not None and row.planned_close_ms <= tx.now_ms:
             row.planned_close_ms = None
         _follow(hall, tx, row)
-        return tx.emit(_acted(by, "day.reopen", "done", None))
+        return tx.emit(_acted(by, "day.reopen", "done", None), kept=_plan_of(row))
 
     return await _told(hall, verb)
 
@@ -191,12 +192,11 @@ async def emergency(hall: Hall, by: str, reason: str, *, valid: bool) -> int:
     def verb(tx: Tx) -> int:
         row = _open_row(tx)
         decision = "valid_2h" if valid else "priority_next_day"
-        event = tx.emit(_acted(by, "day.emergency_close", decision, reason))
-        if not valid:
-            return _close(hall, tx, force=True, carry=True)
-        row.halted_ms, row.halted_until_ms = tx.now_ms, tx.now_ms + VALID_AFTER_EMERGENCY_MS
-        _follow(hall, tx, row)
-        return event
+        if valid:
+            row.halted_ms, row.halted_until_ms = tx.now_ms, tx.now_ms + VALID_AFTER_EMERGENCY_MS
+            _follow(hall, tx, row)
+        event = tx.emit(_acted(by, "day.emergency_close", decision, reason), kept=_plan_of(row))
+        return event if valid else _close(hall, tx, force=True, carry=True)
 
     return await _told(hall, verb)
 
@@ -205,6 +205,14 @@ async def _told(hall: Hall, verb: Callable[[Tx], int]) -> int:
     event = await hall.store.write(verb)
     hall.changed.ring()
     return event
+
+
+def _plan_of(row: DayRow) -> dict[str, int | None]:
+    """Plan and halts of the day, which no event tells in full."""
+    return {
+        "planned_close_ms": row.planned_close_ms, "draining_ms": row.draining_ms, "halted_ms": row.halted_ms,
+        "halted_until_ms": row.halted_until_ms,
+    }  # fmt: skip
 
 
 def _open_row(tx: Tx) -> DayRow:

@@ -48,6 +48,8 @@ class SlipFacts:
     """Whether papers are brought that a notice named."""
     large: bool = False
     """Large type; the list of papers gives way to it."""
+    jumped: bool = False
+    """Whether numbers were skipped today."""
 
 
 def compose(facts: SlipFacts, columns: int) -> Slip:
@@ -72,7 +74,7 @@ def compose(facts: SlipFacts, columns: int) -> Slip:
         sheet.checks(text("slip.bring"), bring)
     if facts.code or bring:
         sheet.rule()
-    for code in ("slip.missed", "slip.valid"):
+    for code in ("slip.missed", "slip.valid", *(("slip.jumped",) if facts.jumped else ())):
         sheet.note(text(code), small=True)
     sheet.note(Text(zh=text("slip.taken", at=facts.taken, kiosk=facts.kiosk).zh), small=True)
     sheet.note(text("slip.ask"), small=True)

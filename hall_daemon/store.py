@@ -28,14 +28,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, create_engine, event, insert, inspect
+from sqlalchemy import ColumnElement, Engine, create_engine, event, insert, inspect
 from sqlalchemy import text as sql
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
-from sqlmodel import Session, SQLModel, col, func, select
+from sqlmodel import Session, SQLModel, select
 
-from hall_daemon import proof, replay, serials, tables_board, tables_clerks
+from hall_daemon import journal, proof, replay, serials, streams
 from hall_daemon.clock import Clock, rfc3339
 from hall_daemon.events import Event, EventData, StreamOpened
 from hall_daemon.privacy import CHAIN_START, canonical, chain, leaf
@@ -43,9 +43,6 @@ from hall_daemon.tables import ADDED_COLUMNS, SCHEMA_VERSION, DecisionRow, Event
 from hall_daemon.words import StreamReason
 
 _log = logging.getLogger("store")
-_TABLES_ELSEWHERE = (tables_board, tables_clerks)
-"""Known to SQLModel by being imported."""
-_OF_STREAMS = StreamOpened(reason=StreamReason.INSTALL).subject
 T = TypeVar("T")
 
 
@@ -131,6 +128,10 @@ class Tx:
         body = json.loads(row.body) if row is not None else {}
         body["counters"] = [*body.get("counters", []), *(list(counter) for counter in counters)]
         self.session.merge(DecisionRow(number=number, ticket_id=row.ticket_id if row else None, body=canonical(body)))
+
+    def forget(self, row_type: type[SQLModel], which: ColumnElement[bool]) -> int:
+        """Delete rows that may be kept no longer, and what the journal kept of them; how many."""
+        return journal.forget(self.session, row_type, which)
 
     def again(self, row: EventRow) -> int:
         """Append an event of an earlier stream under its old id, time, place in its subject and data."""
@@ -332,12 +333,13 @@ class Store:
     def transact(self, verb: Callable[[Tx], T]) -> tuple[T, tuple[Event, ...]]:
         """One transaction on the calling thread, which must be the only writer."""
         head = _Head(self._head.streamid, self._head.sequence, self._head.chain)
-        with Session(self._connection) as session, session.begin():
+        with journal.WriterSession(self._connection) as session, session.begin():
             tx = Tx(
                 session=session, now_ms=self.clock.now_ms(), bizdate=self.bizdate(session), catver=self.catalog_version,
                 _store=self, _head=head,
             )  # fmt: skip
             result = verb(tx)
+            journal.write_down(session)
         self._head = head
         self._note_epoch()
         for follow in tx.after:
@@ -395,6 +397,7 @@ class Store:
                     known = [c["name"] for c in inspect(self._connection).get_columns(table)]
                     if column not in known:
                         self._connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+                journal.begin(self._connection)
                 self._connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _take_up_stream(self, epoch: tuple[str, int] | None) -> None:
@@ -407,9 +410,9 @@ class Store:
             # Not by time: the clock may have gone back between two streams.
             latest = session.exec(select(StreamRow).where(StreamRow.state == "open")).first()
             if latest is not None:
-                last = _last_event(session, latest.streamid)
+                last = streams.last_event(session, latest.streamid)
                 self._head = _Head(latest.streamid, last.sequence if last else 0, last.chain if last else CHAIN_START)
-            remembered = _last_event(session, epoch[0]) if epoch is not None else None
+            remembered = streams.last_event(session, epoch[0]) if epoch is not None else None
         if latest is None:
             self.open_stream(StreamReason.INSTALL)
         elif epoch is None or remembered is None or remembered.sequence < epoch[1]:
@@ -443,7 +446,7 @@ class Store:
             tx.session.add(MetaRow(key="hall_code", value=self.hall_code))
         if without is not None:
             _list_refused(tx, without)
-        unacked = _close(tx.session, previous) if previous else []
+        unacked = streams.close(tx.session, previous) if previous else []
         tx._head.streamid, tx._head.sequence = self.clock.new_id(), 0
         row = StreamRow(streamid=tx.streamid, opened_ms=tx.now_ms, reason=reason.value)
         floors, lifted = {}, list[tuple[str, str, int]]()
@@ -460,7 +463,7 @@ class Store:
             )  # fmt: skip
         tx.session.add(row)
         tx.session.flush()
-        tx.emit(opened, aggseq=_opening_aggseq(tx.session, unacked))
+        tx.emit(opened, aggseq=streams.opening_aggseq(tx.session, unacked))
         if lifted:
             tx.keep_counters(lifted)
         for event_row in unacked:
@@ -480,46 +483,12 @@ class Store:
             os.pwrite(self._epoch_fd, f"{self._head.streamid} {self._head.sequence:016d}\n".encode(), 0)
 
 
-def _last_event(session: Session, streamid: str) -> EventRow | None:
-    question = select(EventRow).where(EventRow.streamid == streamid)
-    return session.exec(question.order_by(col(EventRow.sequence).desc()).limit(1)).first()
-
-
 def _list_refused(tx: Tx, event: Refused) -> None:
     row = RefusedRow(
         id=event.event_id, streamid=tx.streamid, sequence=event.sequence, code=event.code, refused_ms=tx.now_ms
     )
     tx.session.add(row)
     tx.session.flush()
-
-
-def _close(session: Session, stream: StreamRow) -> list[EventRow]:
-    """Nothing is added to this stream any more; what must be said again in the next one, in order."""
-    stream.state = "closed"
-    session.add(stream)
-    return list(
-        session.exec(
-            select(EventRow)
-            .where(EventRow.streamid == stream.streamid, EventRow.sequence > stream.acked_through)
-            .where(EventRow.type != StreamOpened.wire_type)
-            .where(col(EventRow.id).not_in(select(RefusedRow.id)))
-            .order_by(col(EventRow.sequence))
-        )
-    )
-
-
-def _opening_aggseq(session: Session, repeated: list[EventRow]) -> int:
-    """Place of a stream's first event in its subject: what is repeated behind it keeps its places, and the province may
-    never have seen the first event of the stream before."""
-    behind = next((row.aggseq for row in repeated if row.subject == _OF_STREAMS), None)
-    if behind is not None:
-        return max(1, behind - 1)
-    acked = session.exec(
-        select(func.max(EventRow.aggseq))
-        .join(StreamRow, col(StreamRow.streamid) == col(EventRow.streamid))
-        .where(EventRow.subject == _OF_STREAMS, EventRow.sequence <= StreamRow.acked_through)
-    ).one()
-    return (acked or 0) + 1
 
 
 def ask(database: Path, question: Callable[[Session], T]) -> T:

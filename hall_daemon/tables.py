@@ -96,6 +96,21 @@ class DecisionRow(SQLModel, table=True):
     """Canonical JSON."""
 
 
+class JournalRow(SQLModel, table=True):
+    """A row that no event tells whole, as it was after a change; `event` is the last event of that commit."""
+
+    __tablename__ = "journal"
+    __table_args__ = (Index("journal_row", "name", "key"),)
+    number: int | None = Field(default=None, primary_key=True)
+    event: int
+    name: str
+    """Of its table."""
+    key: str
+    """Its primary key, a canonical JSON array."""
+    body: str | None = None
+    """The row, canonical JSON; None: it was deleted."""
+
+
 class RefusedRow(SQLModel, table=True):
     """An event that the province refuses even alone (province.md §9.3); its row stays, later streams go without it."""
 

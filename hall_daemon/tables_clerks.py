@@ -5,7 +5,7 @@ A PIN stands here as its argon2 hash only, a session as the digest of its secret
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint
+from sqlalchemy import JSON, CheckConstraint, Column, text
 from sqlmodel import Field, SQLModel
 
 
@@ -23,6 +23,8 @@ class AccountRow(SQLModel, table=True):
     locked: bool = False
     """By a person, until a person unlocks it."""
     made_ms: int
+    skills: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, server_default=text("'[]'")))
+    """Queues or items that this clerk knows; empty: all."""
 
 
 class SecretRow(SQLModel, table=True):

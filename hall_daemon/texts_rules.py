@@ -20,8 +20,22 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{number} 不是本厅应急号条的号码（如 XA001）。",
         "{number} is no number of an emergency pad of this queue (like XA001).",
     ),
+    "hall.pad_needs_window": (
+        "{number} 已在窗口办过，请填写窗口号。",
+        "{number} was served on paper: say at which window.",
+    ),
     "hall.nothing_to_undo": ("没有可以撤销的操作。", "There is nothing to undo."),
     "hall.needs_reason": ("请先写明原因。", "Give a reason first."),
+    # what a clerk should see to
+    "notice.unfinished": (
+        "{number} 已办理超过 {minutes} 分钟，办完请按结束。",
+        "{number} has been at this window for over {minutes} min: finish it when the resident has left.",
+    ),
+    "notice.used_up": (
+        "{queue} 今日号已取完，请引导到导办台。",
+        "{queue}: no more numbers today; send people to the information desk.",
+    ),
+    "notice.jumped": ("今天的号码不连续，属正常。", "Today's numbers are not consecutive; nothing is wrong."),
     # why one went before another
     "why.head": ("{number}：{at} 取号，现在{state}。", "{number}: taken at {at}, now {state}."),
     "why.nobody": ("没有人在 {number} 之前被叫。", "Nobody was called before {number}."),

@@ -2,14 +2,15 @@
 
 HallError(code)    IllegalStep, MustFinishFirst, MustDecideCall, NothingWaiting, ScreenOutOfDate, NotFound,
                    AlreadyWaiting, NoWindow, HallClosed, DayIsOpen, DayIsOver, ItemSuspended, NoMoreNumbers,
-                   NotSignedIn, WindowTaken, RecallFirst, TooEarly, NumberExists, NotAPadNumber, NothingToUndo,
-                   NeedsReason, StillAway
+                   NotSignedIn, WindowTaken, RecallFirst, TooEarly, NumberExists, NotAPadNumber, PadNeedsWindow,
+                   NothingToUndo, NeedsReason, StillAway
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 
 from drivers.base import IdCard
@@ -215,6 +216,12 @@ class NumberExists(HallError):
     code = "number_exists"
 
 
+class PadNeedsWindow(HallError):
+    """A number that was served on paper was served somewhere."""
+
+    code = "pad_needs_window"
+
+
 class NotAPadNumber(HallError):
     """No number of an emergency pad of this hall."""
 
@@ -276,6 +283,8 @@ class IssueOrder:
     """Who takes the number for somebody, if staff does."""
     again_reason: str = ""
     """Why staff gives a second number in the same queue to a person who has one."""
+    notice_no: str = ""
+    """The notice whose papers are brought now: green lane, and to whoever gave it while they sit at their window."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,8 +293,29 @@ class PadSlip:
 
     number: str
     at_ms: int
-    item: str
+    item: str = ""
+    """Empty: nobody wrote down what for; it stands for the queue of the pad."""
     outcome: Outcome | None = None
+    window: str = ""
+    clerk: str = ""
+    """Where and by whom it was served on paper."""
+
+
+class PadState(StrEnum):
+    """What became of a slip that was keyed in."""
+
+    KEYED = "keyed"
+    KNOWN = "known"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PadAnswer:
+    """A slip that was keyed in, one that was there already, or why not."""
+
+    number: str
+    state: PadState
+    why: Text | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -366,6 +396,10 @@ class Snapshot:
     """Ticket id → material codes."""
     pauses: dict[str, Pause] = field(default_factory=dict)
     """Windows in 暂停服务."""
+    used_up: frozenset[str] = frozenset()
+    """Number series of the day that have come to their last number."""
+    jumped: bool = False
+    """Whether numbers were skipped today, after an old copy of the database was restored."""
 
     def at_window(self, window: str) -> TicketInfo | None:
         """The ticket that is called or being served there."""
@@ -406,10 +440,13 @@ class Snapshot:
     def _by_zone(self) -> Counter[str]:
         return Counter(t.zone.code for t in self._waiting)
 
+    def _is_deserted(self, window: str | None) -> bool:
+        return window not in self.sessions or window in self.pauses
+
     def _as_waiting(self, ticket: TicketInfo) -> Waiting:
         return Waiting(
             ticket_id=ticket.ticket_id, queue=ticket.queue, arrival_ms=ticket.arrival_ms, waited_s=0,
-            for_window=ticket.for_window, deserted=ticket.for_window not in self.sessions,
+            for_window=ticket.for_window, deserted=self._is_deserted(ticket.for_window),
             number=ticket.number, item=ticket.item_code, also=ticket.also, lane=ticket.lane,
             arrived_ms=ticket.arrived_ms, callable_ms=ticket.callable_ms, slot_start_ms=ticket.slot_start_ms,
             pinned_ms=ticket.pinned_ms, no_shows=ticket.no_shows,

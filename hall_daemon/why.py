@@ -1,6 +1,7 @@
 """Why others were called before a number: read from what was kept with each call, told in plain words.
 
-Nothing is decided again here: the rule, the line as it stood and the reason are those of the moment of the call.
+Nothing is decided again here: the rule, the line as it stood and the reason are those of the moment of the call. Of the
+log only the steps of the number itself are read, and the calls that were made while it waited.
 """
 
 from __future__ import annotations
@@ -9,15 +10,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlmodel import Session
+from sqlalchemy import text as sql
+from sqlmodel import Session, select
 
 from hall_daemon.clock import hour_minute
+from hall_daemon.lookups import latest_day
 from hall_daemon.protocol import Text
-from hall_daemon.replay import Rebuilt, Said, read_log, rebuild
+from hall_daemon.replay import Rebuilt, Said, as_said, rebuild
 from hall_daemon.tables import TicketRow
 from hall_daemon.texts import say, text
 from hall_daemon.words import TicketState
 
+# Both by an index: the steps by their subject, the calls by the numbers between two steps.
+_STEPS = sql(
+    "SELECT min(e.number), e.type, e.body, d.body FROM event e LEFT JOIN decision d ON d.number = e.number "
+    "WHERE e.subject = :subject GROUP BY e.id ORDER BY 1"
+)
+_CALLS = sql(
+    "SELECT e.number, e.type, e.body, d.body FROM event e JOIN decision d ON d.number = e.number "
+    "WHERE e.number > :after AND e.number < :until AND e.type = 'hall.ticket.called.v1' ORDER BY e.number"
+)
+_NEVER = 1 << 62
 _CHOSEN = ("select", "walk_in")
 
 
@@ -40,45 +53,46 @@ def answer(session: Session, number: str, other: str = "") -> list[Text]:
 
     Empty if the latest day has no such number.
     """
-    log = list(read_log(session))
-    told = rebuild(iter(log))
-    bizdate = max(told.days, default="")
-    row = next((t for t in told.tickets.values() if t.bizdate == bizdate and t.number == number), None)
+    day = latest_day(session)
+    question = select(TicketRow).where(TicketRow.bizdate == (day.bizdate if day else ""), TicketRow.number == number)
+    row = session.exec(question).first()
     if row is None:
         return []
-    sentences = [_head(row)]
-    before = [said for said in _before(log, row) if not other or said[0].data["display_no"] == other]
-    sentences += [_because(said, stand, told) for said, stand in before]
-    if not before:
-        sentences.append(text("why.nobody", number=number))
-    return sentences
+    before = [found for found in _before(session, row) if not other or found[0].data["display_no"] == other]
+    told = [_because(session, said, stand) for said, stand in before]
+    return [_head(row), *(told or [text("why.nobody", number=number)])]
 
 
 def _head(row: TicketRow) -> Text:
     return say("why.head", number=row.number, at=hour_minute(row.issued_ms), state=text(f"state.{row.state}"))
 
 
-def _before(log: list[Said], row: TicketRow) -> Iterator[tuple[Said, _Stand]]:
+def _before(session: Session, row: TicketRow) -> Iterator[tuple[Said, _Stand]]:
     """Calls of others that were made while the number waited, at windows that could have called it."""
+    for first, until, mine in _waits(session, row.id):
+        for called in session.connection().execute(_CALLS, {"after": first, "until": until}):
+            said = as_said(*called)
+            if said.data["call_mode"] != "recall" and _could_call(said, mine):
+                yield said, mine
+
+
+def _waits(session: Session, ticket_id: str) -> Iterator[tuple[int, int, _Stand]]:
+    """Events between which a ticket waited, and how it stood meanwhile."""
+    steps = [as_said(*step) for step in session.connection().execute(_STEPS, {"subject": f"ticket/{ticket_id}"})]
     built = Rebuilt()
-    for said in log:
-        mine = built.tickets.get(row.id)
-        if (
-            mine is not None and mine.state == TicketState.WAITING.value and said.verb == "ticket.called"
-            and said.data["ticket_id"] != row.id and said.data["call_mode"] != "recall" and said.kept is not None
-            and _could_call(said, mine)
-        ):  # fmt: skip
-            yield said, _stand(mine)
-        rebuild(iter([said]), built)
+    for said, until in zip(steps, [*(step.number for step in steps[1:]), _NEVER], strict=True):
+        mine = rebuild(iter([said]), built).tickets.get(ticket_id)
+        if mine is not None and mine.state == TicketState.WAITING.value:
+            yield said.number, until, _stand(mine)
 
 
-def _could_call(said: Said, mine: TicketRow) -> bool:
+def _could_call(said: Said, mine: _Stand) -> bool:
     if mine.for_window is not None:
         return mine.for_window == str(said.data["window_code"])
     place: dict[str, list[str]] = (said.kept or {}).get("place", {})
-    stand, skills = _stand(mine), set(place.get("skills", ()))
-    knows = not skills or not skills.isdisjoint(stand.queues | {stand.item})
-    return knows and not stand.queues.isdisjoint(place.get("queues", ()))
+    skills = set(place.get("skills", ()))
+    knows = not skills or not skills.isdisjoint(mine.queues | {mine.item})
+    return knows and not mine.queues.isdisjoint(place.get("queues", ()))
 
 
 def _stand(row: TicketRow) -> _Stand:
@@ -89,11 +103,11 @@ def _stand(row: TicketRow) -> _Stand:
     )  # fmt: skip
 
 
-def _because(said: Said, mine: _Stand, told: Rebuilt) -> Text:
+def _because(session: Session, said: Said, mine: _Stand) -> Text:
     """Why the one that was called went first."""
     kept: dict[str, Any] = said.kept or {}
     first: dict[str, Any] = next((c for c in kept.get("line", ()) if c["number"] == said.data["display_no"]), {})
-    called = told.tickets[said.data["ticket_id"]]
+    called = session.get_one(TicketRow, said.data["ticket_id"])
     facts = {
         "first": said.data["display_no"], "window": said.data["window_code"], "at": hour_minute(said.at_ms),
         "came": hour_minute(called.issued_ms), "mine": hour_minute(mine.issued_ms), "reason": kept.get("reason", ""),
@@ -106,7 +120,7 @@ def _because(said: Said, mine: _Stand, told: Rebuilt) -> Text:
 def _reason(said: Said, mine: _Stand, first: dict[str, Any], called: TicketRow) -> tuple[str, dict[str, Any]]:
     rule = said.data["rule"]["picked_by"]
     if rule in (*_CHOSEN, "pinned", "sent_to_window"):
-        return rule, {"reason": (said.kept or {}).get("reason") or called.pin_reason or ""}
+        return rule, {"reason": (said.kept or {}).get("reason", "")}
     if mine.callable_ms is not None and (said.open_ms or 0) < mine.callable_ms:
         return "slot_not_begun", {}
     if first.get("came_ms", 0) <= mine.came_ms:

@@ -22,6 +22,7 @@ from sim import oracle
 from sim.bench import HALLS, Bench, DaemonProcess, Watcher
 from sim.hall_plan import DEMO_PIN
 from tests.journeys.conftest import Hall
+from tests.journeys.test_commands import type_in
 from tests.waiting import until
 
 TOKENS = {"kiosk": "token-of-kiosks", "counter": "token-of-counters", "technician": "token-of-technicians"}
@@ -245,6 +246,61 @@ def test_the_day_is_closed_and_stays_closed(hall: Hall) -> None:
     assert again == ["closed", "day_is_over"]
     assert hall.get("/healthz")["day_open"] is False
     assert [t["state"] for t in hall.tickets().values()] == ["expired"]
+
+
+def test_a_clerk_is_given_what_they_know(standing: Hall) -> None:
+    """Skills of an account: from its making, as they are changed, by the command line; without any, everything."""
+    for queue in ("A", "H", "H"):
+        standing.issue(queue)
+    account = {"number": "c088", "name": "样例", "pin": "864213", "skills": ["H"]}
+    assert standing.post("/accounts", **account).status_code == 200
+    assert standing.post("/accounts", **{**account, "number": "c089", "skills": ["Z"]}).status_code == 404
+    assert standing.post("/windows/1/sign-in", clerk="c088", pin="864213").status_code == 200
+
+    def next_is() -> str:
+        number = standing.post("/windows/1/next", seen=None).json()["number"]
+        standing.post("/windows/1/serve", seen=number)
+        standing.post("/windows/1/finish", seen=number)
+        return str(number)
+
+    assert next_is()[0] == "H"
+    assert standing.post("/accounts/c088/skills", skills=["A"]).status_code == 200
+    assert next_is()[0] == "A"
+    assert type_in(standing.bench, "account", "skills", "c088", "H").returncode == 0
+    [view] = [a for a in standing.get("/accounts") if a["number"] == "c088"]
+    assert (view["skills"], view["window"]) == (["H"], "1")
+    assert next_is()[0] == "H"
+    assert standing.post("/accounts/c088/skills", skills=[]).status_code == 200
+    standing.post("/windows/1/sign-out")
+    assert "c088" in type_in(standing.bench, "account", "list").stdout
+
+
+def test_the_guide_keys_in_a_stack_of_pads_and_the_command_line_the_same_sheet(standing: Hall, tmp_path: Path) -> None:
+    def as_staff(number: str) -> dict[str, str]:
+        session = standing.post("/people/sign-in", number=number, pin=DEMO_PIN).json()["session"]
+        return {"Authorization": f"Bearer {session}"}
+
+    pads = [
+        {"number": "XA801", "at": "00:00"}, {"number": "XA802", "at": "00:00", "outcome": "completed", "window": "1"},
+        {"number": "XZ001", "at": "00:00"},
+    ]  # fmt: skip
+    first = standing.http.post("/pads", json={"pads": pads}, headers=as_staff("g902")).json()
+    assert [(p["number"], p["state"]) for p in first["pads"]] == [
+        ("XA801", "keyed"), ("XA802", "keyed"), ("XZ001", "refused"),
+    ]  # fmt: skip
+    assert standing.http.post("/pads", json={"pads": pads}, headers=as_staff("c001")).status_code == 401
+    assert standing.post("/pads", pads=[{"number": "XA803", "at": "25:00"}]).status_code == 422
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("number,time,item,outcome,window\nXA801,00:00\nXA802,00:00,,completed,1\nXH801,00:00\n", "utf-8")
+    for marks in (["= XA801", "= XA802", "+ XH801"], ["= XA801", "= XA802", "= XH801"]):
+        typed = type_in(standing.bench, "pads", str(sheet))
+        assert (typed.returncode, typed.stdout.split("\n")[:3]) == (0, marks), typed.stderr
+    tickets = standing.tickets()
+    assert [tickets[n]["state"] for n in ("XA801", "XA802", "XH801")] == ["waiting", "finished", "waiting"]
+    assert sum(e["display_no"] == "XA801" for e in standing.events("ticket.issued")) == 1
+    sheet.write_text("XA901,9.10\n", "utf-8")
+    wrong = type_in(standing.bench, "pads", str(sheet))
+    assert (wrong.returncode, "line 1: at:" in wrong.stderr) == (2, True)
 
 
 # --- events -----------------------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ MAY = {
     "/overview/figures": "manager",
     "/accounts": "manager technician",
     "/catalogue": "manager technician",
+    "/pads": "manager technician",
     "/messages": "manager technician",
     "/devices": "technician",
     "/devices/PRN-01/disable": "technician",
@@ -112,6 +113,7 @@ def test_a_clerk_and_a_guide_use_what_their_work_needs() -> None:
     assert may_use(Role.CLERK, "/windows/1/next")
     assert not may_use(Role.CLERK, "/accounts")
     assert may_use(Role.GUIDE, "/tickets")
+    assert may_use(Role.GUIDE, "/pads")
     assert not may_use(Role.GUIDE, "/windows/1/next")
 
 

@@ -22,7 +22,7 @@ from hall_daemon.accounts import (
 )  # fmt: skip
 from hall_daemon.protocol_clerks import NewAccount
 from hall_daemon.tickets import NotFound, WindowTaken
-from tests.rules.hall_room import PLACES, HallRoom, hall_room, write_hall
+from tests.rules.hall_room import PENSION, PLACES, START_UP, HallRoom, hall_room, write_hall
 
 PIN, OTHER_PIN = "135790", "864213"
 MINUTE_MS = 60_000
@@ -238,3 +238,33 @@ async def test_accounts_are_listed_with_their_state_and_without_their_pins(staff
     views = {v.number: v for v in await staff.accounts.views()}
     assert (views["c002"].window, views["c002"].has_pin, views["c003"].has_pin) == ("2", True, False)
     assert "argon2" not in str(views)
+
+
+async def test_skills_are_those_of_the_account_whatever_the_configuration_says_later(staff: Staff) -> None:
+    room, accounts = staff.room, staff.accounts
+    await room.issue(PENSION)
+    room.clock.pass_ms(1000)
+    await room.issue(START_UP)
+    await accounts.set_skills("c001", ["A"], "m901")
+    await staff.enter()
+    assert await room.call_and_serve("1") == "A001"
+    with pytest.raises(NotFound):
+        await accounts.set_skills("c001", ["A", "Z"], "m901")
+    await Accounts(room.hall).take_up()
+    assert room.hall.staff["c001"].skills == {"A"}
+    await accounts.set_skills("c001", [], "m901")
+    assert (await room.hall.call_next("1", "A001"))[1] == "H001"
+
+    assert [a for a, _, _ in await staff.acted()].count("account_skills") == 2
+    assert (await room.last("acted"))["reason_text"] == "all"
+
+
+async def test_accounts_are_made_with_the_skills_of_the_configuration(tmp_path: Path) -> None:
+    write_hall(tmp_path, PLACES.replace('name = "样例二"', f'name = "样例二"\nskills = ["H", "{START_UP}"]'))
+    async with hall_room(tmp_path) as room:
+        accounts = Accounts(room.hall)
+        await accounts.take_up()
+
+        assert {a.number: a.skills for a in await accounts.views()} == {
+            "c001": (), "c002": ("H", START_UP), "c003": (),
+        }  # fmt: skip

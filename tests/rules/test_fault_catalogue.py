@@ -12,10 +12,10 @@ TABLE = ROOT / "docs" / "faults-devices.md"
 FAULTS = {f"A{n:02}" for n in range(1, 27)}
 
 
-def marked() -> dict[str, set[str]]:
-    """Number of the fault → names of the journeys that are marked with it."""
+def marked(folder: str = "journeys") -> dict[str, set[str]]:
+    """Number of the fault → names of the journeys (or of the tests below another folder) that are marked with it."""
     found: dict[str, set[str]] = defaultdict(set)
-    for file in (ROOT / "tests" / "journeys").glob("test_*.py"):
+    for file in (ROOT / "tests" / folder).rglob("test_*.py"):
         for deed in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(deed, ast.FunctionDef | ast.AsyncFunctionDef) and deed.name.startswith("test_"):
                 for mark in deed.decorator_list:
@@ -33,6 +33,10 @@ def told() -> dict[str, list[str]]:
 
 def test_every_fault_of_a_device_has_a_journey() -> None:
     assert set(marked()) == FAULTS
+
+
+def test_every_fault_of_catalogue_appointments_and_queues_has_a_test() -> None:
+    assert {f"E{n:02}" for n in range(1, 17)} <= marked(".").keys()
 
 
 def test_the_table_names_these_journeys_and_both_columns() -> None:

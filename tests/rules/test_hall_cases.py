@@ -10,19 +10,21 @@ from typing import Any
 import pytest
 from sqlmodel import Session, col, select
 
-from hall_daemon import case_lookups
+from hall_daemon import case_lookups, store
 from hall_daemon.access import Role
 from hall_daemon.cases import CaseState, LineState
-from hall_daemon.hall_cases import CaseComplete, CaseIncomplete, CaseNoItem, CaseNotYours, CaseStep, may_decide, replay
+from hall_daemon.desk import Desk
+from hall_daemon.hall_cases import CaseComplete, CaseIncomplete, CaseNoItem, CaseNotYours, CaseStep, may_decide
 from hall_daemon.protocol_cases import DecideCase, HandIn, ReturnCase, Supplement, TakenPaper, WithdrawCase
 from hall_daemon.store import Tx
-from hall_daemon.tables import DecisionRow, EventRow, MaterialRow
-from hall_daemon.tables_cases import CasePaperRow, CaseRow, NoticeRow
+from hall_daemon.tables import MaterialRow
+from hall_daemon.tables_cases import CaseRow
 from hall_daemon.tickets import IllegalStep, NotFound, ScreenOutOfDate
-from hall_daemon.words import CopyKind, CounterKind, Outcome
+from hall_daemon.words import CopyKind, CounterKind, Outcome, PauseReason
 from tests.rules.hall_room import (
     HOUR_MS,
     PENSION,
+    PLACES,
     START_UP,
     HallRoom,
     StandingClock,
@@ -261,11 +263,52 @@ async def test_the_window_sees_the_case_of_a_ticket_that_came_back(room: HallRoo
     number = await at_window(room)
     told = await room.hall.notify_case("1", HandIn(seen=number, papers=taken("M01")))
     await room.hall.finish("1", number, Outcome.SUPPLEMENT)
-    issued = await room.issue()
-    await room.hall.came_back(told.notice_no, issued.ticket_id)
+    issued = await room.issue(notice_no=told.notice_no)
+    assert issued.number == "VA001"
     await room.call_and_serve()
     [case] = (await room.hall.cases_at("1")).cases
     assert (case.local_case_no, case.notices[0].notice_no) == (told.local_case_no, told.notice_no)
+
+
+async def test_who_brings_the_papers_goes_to_the_clerk_who_asked_for_them(tmp_path: Path) -> None:
+    """Green lane, and to whoever gave the notice, wherever they sit now; to anybody once they are away."""
+    places = PLACES.replace('queues = ["H", "D"]', 'queues = ["A", "H", "D"]')
+    write_hall(tmp_path, places, catalogue())
+    async with hall_room(tmp_path) as room:
+        desk = Desk(room.hall)
+        await room.sign_in(w1="c001")
+        number = await at_window(room)
+        told = await room.hall.notify_case("1", HandIn(seen=number, papers=taken("M01")))
+        await room.hall.finish("1", number, Outcome.SUPPLEMENT)
+        await room.sign_in(w2="c001", w1="c002")
+        await room.numbers(1)
+        back = await room.issue(notice_no=told.notice_no)
+
+        assert (await room.last("ticket.issued"))["priority"] == "green"
+        assert (await room.row(back.number)).for_window == "2"
+        assert [await line(room, window) for window in ("1", "2")] == [["A002"], ["VA001", "A002"]]
+        await desk.pause("2", PauseReason.MEAL, 0)
+        assert await line(room, "1") == ["VA001", "A002"]
+        await desk.go_on("2")
+        assert await room.call("2") == "VA001"
+        assert [str(found) for found in store.replay_differences(room.config.database)] == []
+
+
+async def test_a_notice_that_was_answered_or_is_none_leads_to_no_lane(room: HallRoom) -> None:
+    number = await at_window(room)
+    told = await room.hall.notify_case("1", HandIn(seen=number, papers=taken("M01")))
+    await room.hall.supplement_case("1", Supplement(seen=number, notice_no=told.notice_no, papers=taken(*ALL)))
+
+    assert (await room.issue(notice_no=told.notice_no)).number == "A002"
+    with pytest.raises(NotFound):
+        await room.issue(notice_no="1-0105-0099")
+
+
+async def line(room: HallRoom, window: str) -> list[str]:
+    """Numbers in the order in which a window would call them now."""
+    snapshot = await room.hall.snapshot()
+    place = room.hall.place(window, snapshot.sessions.get(window))
+    return [t.number for t in snapshot.line_at(place, room.hall.moment())]
 
 
 def test_the_front_clerk_of_a_comprehensive_window_does_not_decide() -> None:
@@ -384,32 +427,8 @@ async def test_the_log_rebuilds_every_row_of_a_case(room: HallRoom) -> None:
     await room.hall.supplement_case("1", Supplement(seen=number, notice_no=told.notice_no, papers=taken(*ALL, "M03")))
     await room.hall.decide_case("2", told.local_case_no, DecideCase(result="refused", reason_text="不符合条件"))
 
-    def question(session: Session) -> tuple[dict[str, Any], list[str]]:
-        found: dict[str, Any] = {}
-        for row in session.exec(select(CaseRow)):
-            papers = session.exec(
-                select(CasePaperRow)
-                .where(CasePaperRow.local_case_no == row.local_case_no)
-                .order_by(col(CasePaperRow.code))
-            )
-            given = session.exec(
-                select(NoticeRow).where(NoticeRow.local_case_no == row.local_case_no).order_by(col(NoticeRow.notice_no))
-            )
-            found[row.local_case_no] = {
-                "case": row.model_dump(exclude={"case_no"}), "papers": [p.model_dump() for p in papers],
-                "notices": [n.model_dump(exclude={"back_ticket"}) for n in given],
-            }  # fmt: skip
-        bodies = session.exec(
-            select(DecisionRow.body)
-            .join(EventRow, col(EventRow.number) == col(DecisionRow.number))
-            .where(col(EventRow.type).startswith("hall.case.") | (EventRow.type == "hall.operator.acted.v1"))
-            .order_by(col(DecisionRow.number))
-        )
-        return found, list(bodies)
-
-    rows_now, bodies = await room.store.read(question)
-    assert replay(bodies) == rows_now
-    assert len(rows_now) == 2
+    assert len(await rows(room)) == 2
+    assert [str(found) for found in store.replay_differences(room.config.database)] == []
 
 
 async def test_numbers_go_on_above_a_restored_copy(tmp_path: Path) -> None:

@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from hall_daemon import service_day, store
 from hall_daemon.lanes import EARLY_MS, LATE_MS
 from hall_daemon.queueing import LAST_SERIAL
+from hall_daemon.screens import about_numbers, about_ticket
+from hall_daemon.slips import SlipFacts, compose
 from hall_daemon.tables import CounterRow
 from hall_daemon.tickets import (
     AlreadyWaiting,
@@ -19,14 +23,16 @@ from hall_daemon.tickets import (
     NotAPadNumber,
     NothingToUndo,
     NumberExists,
+    PadNeedsWindow,
     PadSlip,
+    PadState,
     RecallFirst,
     ScreenOutOfDate,
     Slot,
     StillAway,
     TooEarly,
 )  # fmt: skip
-from hall_daemon.words import Channel, Hold, Outcome, ParkReason, Priority, RequeuedBy, TicketState
+from hall_daemon.words import Channel, Hold, Outcome, ParkReason, Priority, RequeuedBy, StreamReason, TicketState
 from tests.rules.hall_room import MORNING_MS, PENSION, PLACES, START_UP, HallRoom, card, hall_room, write_hall
 
 MINUTE_MS = 60_000
@@ -95,7 +101,31 @@ async def test_a_queue_goes_on_after_999_and_stops_at_9999_with_a_notice(room: H
     with pytest.raises(NoMoreNumbers) as refused:
         await room.issue()
     assert refused.value.sentence.zh == "今日号已取完，请到导办台。"
+    snapshot, profile = await room.hall.snapshot(), room.hall.profile
+    assert [n.zh for n in about_numbers(profile, profile.windows["1"], snapshot)] == [
+        "综合服务 今日号已取完，请引导到导办台。"
+    ]
+    assert about_numbers(profile, profile.windows["2"], snapshot) == []
     assert (await room.issue(priority=Priority.DISABLED)).number == "VA001"
+
+
+@pytest.mark.fault("E16")
+async def test_who_sees_numbers_skip_after_a_restore_is_told_that_it_is_normal(room: HallRoom) -> None:
+    await room.numbers(2)
+    assert not (await room.hall.snapshot()).jumped
+    await room.store.reset_stream(StreamReason.RESTORE)
+    assert (await room.issue()).number == "A301"
+    snapshot, profile = await room.hall.snapshot(), room.hall.profile
+
+    assert [n.zh for n in about_numbers(profile, profile.windows["1"], snapshot)] == ["今天的号码不连续，属正常。"]
+    assert room.hall.numbers_jumped
+    facts = SlipFacts(hall=profile.hall, number="A301", item=profile.hall, zone=profile.hall, windows="1",
+                      waiting_ahead=2, taken="09:00", kiosk="1号机")  # fmt: skip
+    assert "号码不连续属正常" in str(compose(replace(facts, jumped=True), 48))
+    assert "号码不连续" not in str(compose(facts, 48))
+    room.clock.pass_ms(24 * 3600 * 1000)
+    await service_day.open_day(room.hall)
+    assert not (await room.hall.snapshot()).jumped
 
 
 async def test_lanes_count_each_for_itself_and_go_by_their_bonus(room: HallRoom) -> None:
@@ -184,8 +214,12 @@ async def test_a_ticket_in_serving_outlives_the_clerks_pc_and_the_daemon(tmp_pat
             await room.hall.sign_out("1")
         clock = room.clock
     async with hall_room(folder, clock) as room:
+        ticket = await room.find("A001")
+        assert ticket.state is TicketState.SERVING
         clock.pass_ms(40 * MINUTE_MS)
-        assert (await room.find("A001")).state is TicketState.SERVING
+        amber, now_ms = "A001 已办理超过 30 分钟，办完请按结束。", clock.now_ms()
+        assert amber in [notice.zh for notice in about_ticket(ticket, now_ms)]
+        assert amber not in [notice.zh for notice in about_ticket(ticket, now_ms - 11 * MINUTE_MS)]
         await room.hall.sign_in("1", "c002", take_over=True)
         await room.hall.finish("1", "A001", Outcome.COMPLETED)
 
@@ -379,6 +413,22 @@ async def test_a_detour_comes_back_to_its_place_and_its_first_clerk(room: HallRo
     assert (await room.find("A001")).for_window == "1"
 
 
+async def test_a_detour_keeps_its_place_whatever_is_asked(room: HallRoom) -> None:
+    await room.numbers(2, PENSION)
+    await room.call_and_serve("1")
+    before = await room.row("H001")
+    await room.transfer("1", "H001", to_queue="D", come_back=True, keep_position=False)
+    away = await room.row("H001")
+    await room.call_and_serve("2")
+    await room.hall.finish("2", "H001", Outcome.COMPLETED)
+    back = await room.row("H001")
+
+    assert (before.arrival_ms, before.arrived_ms) == (away.arrival_ms, away.arrived_ms)
+    assert (before.arrival_ms, before.first_clerk) == (back.arrival_ms, back.first_clerk)
+    assert [t["keep_position"] for t in [e["data"] for e in await room.log("ticket.transferred")]] == [True, True]
+    assert [e["data"]["window_code"] for e in await room.log("ticket.called")] == ["1", "2"]
+
+
 async def test_who_was_sent_to_a_window_that_closed_is_called_by_another(room: HallRoom) -> None:
     await room.numbers(1, PENSION)
     await room.call_and_serve("1")
@@ -453,3 +503,30 @@ async def test_paper_pads_are_keyed_in_once_with_their_time_and_outcome(room: Ha
     assert (issued["data"]["channel"], issued["time"]) == ("paper_emergency", "2026-01-05T09:10:00.000+08:00")
     assert (await room.find("XA012")).state is TicketState.FINISHED
     assert await line(room) == ["XA013", "A001"]
+
+
+@pytest.mark.fault("G02")
+async def test_a_stack_of_pads_is_keyed_in_at_once_and_may_be_sent_again(room: HallRoom) -> None:
+    room.clock.pass_ms(60 * MINUTE_MS)
+    at_ms = MORNING_MS + 10 * MINUTE_MS
+    served = PadSlip(number="XA002", at_ms=at_ms, outcome=Outcome.COMPLETED, window="1", clerk="c002")
+    stack = [PadSlip(number="XA001", at_ms=at_ms, item=START_UP), served, PadSlip(number="XH001", at_ms=at_ms)]
+    wrong = [
+        PadSlip(number="XA003", at_ms=at_ms, outcome=Outcome.COMPLETED), PadSlip(number="XZ001", at_ms=at_ms),
+        PadSlip(number="XA004", at_ms=at_ms, item="none"), PadSlip(number="XA005", at_ms=at_ms, item=PENSION),
+    ]  # fmt: skip
+    _, first = await room.hall.key_in_pads([*stack, *wrong], "g902")
+    await room.hall.call_next("1", None)
+    numbers = [e["data"]["display_no"] for e in await room.log("ticket.issued")]
+    _, again = await room.hall.key_in_pads([*stack, replace(served, at_ms=at_ms + MINUTE_MS)], "g902")
+
+    assert [a.state for a in first] == [PadState.KEYED] * 3 + [PadState.REFUSED] * 4
+    assert first[3].why == PadNeedsWindow(number="XA003").sentence
+    assert [a.state for a in again] == [PadState.KNOWN] * 3 + [PadState.REFUSED]
+    assert again[3].why == NumberExists(number="XA002").sentence
+    assert numbers == [e["data"]["display_no"] for e in await room.log("ticket.issued")] == ["XA001", "XA002", "XH001"]
+    assert (await room.last("ticket.finished"))["clerk_id"] == "c002"
+    audit = await room.last("operator.acted")
+    assert (audit["action"], audit["actor_id"], audit["reason_text"]) == ("pads", "g902", "keyed 0, known 3, refused 1")
+    assert (await room.find("XH001")).item.name.zh == "社保医保"
+    assert [str(found) for found in store.replay_differences(room.config.database)] == []
