@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import uvicorn
 
 from drivers.base import Condition
-from hall_daemon import api, service_day
+from hall_daemon import api, kiosk_search, service_day
 from hall_daemon.accounts import Accounts
 from hall_daemon.announcing import Announcing
 from hall_daemon.board import Board, Emergency
@@ -56,6 +56,7 @@ _log = logging.getLogger("app")
 
 FIRST_RESTART_S, LONGEST_RESTART_S = 1.0, 60.0
 CLOSE_LIMIT_S = 5
+SEARCH_AFTER_S = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +161,7 @@ class Daemon:
             if ready is not None:
                 ready()
             waiting = group.create_task(ended.wait(), name="signals")
+            tasks.append(group.create_task(_prepare_search(), name="search"))
             await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
             self._end_streams()
             server.should_exit = True
@@ -234,6 +236,12 @@ class _Server(uvicorn.Server):
     def capture_signals(self):  # type: ignore[no-untyped-def]
         """Signals are the daemon's business."""
         yield
+
+
+async def _prepare_search() -> None:
+    """Nobody types pinyin in the first seconds of a hall, in which everything else wants the processor."""
+    await asyncio.sleep(SEARCH_AFTER_S)
+    await asyncio.to_thread(kiosk_search.prepare)
 
 
 _AS_IT_WAITS = {Condition.FEEDER_EMPTY.value}

@@ -15,11 +15,6 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Alignment, Font
-from openpyxl.utils import get_column_letter
-
 from hall_daemon.figures import Group
 from hall_daemon.protocol import Text
 from hall_daemon.texts import text
@@ -70,6 +65,12 @@ def as_csv(lines: Sequence[Sequence[Cell]], encoding: Encoding = "utf-8") -> byt
 
 def as_xlsx(lines: Sequence[Sequence[Cell]], sheet: str) -> bytes:
     """One sheet with a frozen heading; cells are texts and numbers, never formulas."""
+    # Loaded when somebody wants a sheet: the daemon starts quicker without.
+    from openpyxl import Workbook  # noqa: PLC0415
+    from openpyxl.cell import WriteOnlyCell  # noqa: PLC0415
+    from openpyxl.styles import Alignment, Font  # noqa: PLC0415
+    from openpyxl.utils import get_column_letter  # noqa: PLC0415
+
     book = Workbook(write_only=True)
     page = book.create_sheet(sheet[:31])
     page.freeze_panes = "A2"

@@ -1,19 +1,18 @@
 """Find an item with nine digit keys: by the initials of its pinyin, or by its number.
 
-The initials are made here, offline, when the hall starts; the phrase dictionary of pypinyin knows that 重 in 重新 is
-read chong. Looked at are names, short names, departments, and what people call a thing every day. A hit at the start of
-a name goes before one inside it, and what is asked for often goes first.
+The initials are made here, offline; the phrase dictionary of pypinyin knows that 重 in 重新 is read chong. It takes
+half a second to load, so `prepare` loads it when the hall is up and nobody waits. Looked at are names, short names,
+departments, and what people call a thing every day. A hit at the start of a name goes before one inside it, and what is
+asked for often goes first.
 
 An item's number is digits 24 to 28 of its code: department and item (domain.md §3).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-
-from pypinyin import Style, lazy_pinyin
+from functools import cache, lru_cache
 
 from hall_daemon.kiosk_visit import LETTERS
 from hall_daemon.profile import HallProfile, Item
@@ -79,9 +78,21 @@ def initials(words: str) -> str:
     return found if len(found) == len(words) else found[: len(words)].ljust(len(words))
 
 
-def _read(words: str) -> list[str]:
+def prepare() -> None:
+    """Load the dictionary; blocks for half a second."""
+    initials("重新")
+
+
+@cache
+def _reader() -> Callable[[str], list[str]]:
+    from pypinyin import Style, lazy_pinyin  # noqa: PLC0415 - a quarter of the daemon's start otherwise
+
     # What is no Chinese would come back in runs; "|" keeps its characters apart.
-    found = lazy_pinyin(words, style=Style.FIRST_LETTER, errors=lambda run: "|".join(run) + "|")
+    return lambda words: lazy_pinyin(words, style=Style.FIRST_LETTER, errors=lambda run: "|".join(run) + "|")
+
+
+def _read(words: str) -> list[str]:
+    found = _reader()(words)
     return [letter for part in found for letter in (part.rstrip("|").split("|") if "|" in part else [part])]
 
 

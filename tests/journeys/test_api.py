@@ -237,10 +237,12 @@ def test_refusals_have_a_code_and_two_sentences(standing: Hall) -> None:
 
 def test_the_day_is_closed_and_stays_closed(hall: Hall) -> None:
     hall.issue()
-    closed = hall.post("/day/close")
+    asked = hall.post("/day/close")
+    closed = hall.post("/day/close", waiting=1, called=0, parked=0)
     after = hall.post("/tickets", item="queue:N", request_id="after closing")
     again = [hall.post(path).json()["code"] for path in ("/day/close", "/day/open")]
 
+    assert (asked.status_code, asked.json()["code"]) == (409, "confirm_close")
     assert closed.status_code == 200
     assert (after.status_code, after.json()["code"]) == (409, "closed")
     assert again == ["closed", "day_is_over"]

@@ -92,7 +92,8 @@ def test_a_trace_of_the_running_daemon_begins_anew_and_holds_nobody(hall: Hall, 
     try:
         until(lambda: file.exists() and " 12 ff ee" in file.read_text(encoding="utf-8"), 30, "the hello of the reader")
         hall["IDR-01"].put("zhang")
-        until(lambda: "# fictitious" in file.read_text(encoding="utf-8"), 20, "a card")
+        name = "无此人".encode("utf-16-le").hex(" ")
+        until(lambda: name in file.read_text(encoding="utf-8"), 45, "the text of a card")
     finally:
         recording.send_signal(signal.SIGINT)
         assert recording.wait(10) == 0
