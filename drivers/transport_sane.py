@@ -220,7 +220,7 @@ class SaneFeed:
                 raise BadReply(f"{self._link.port}: a page of {size} bytes; at most {LARGEST_PAGE} are read")
             data = file.read_bytes()
             file.unlink()
-        except OSError as exc:
+        except (OSError, ValueError) as exc:  # ValueError: a name with a zero byte in it
             raise BadReply(f"{self._link.port}: scanimage named a page that cannot be read: {exc}") from exc
         self._link.page_came(self._pages, len(data))
         return data

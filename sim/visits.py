@@ -362,8 +362,9 @@ class _Written:
         self._stream = b"".join(p.data for p in self._passed)
 
     def first(self, number: str) -> float:
-        """Time of the piece with which this text was complete."""
-        at = self._stream.find(number.encode())
+        """Time of the piece with which this text was complete; H002 is not the end of VH002, where it stands alone."""
+        alone = re.search(rb"(?<![A-Z])" + number.encode(), self._stream)
+        at = alone.start() if alone else self._stream.find(number.encode())
         position = 0
         for piece in self._passed:
             position += len(piece.data)

@@ -517,6 +517,14 @@ def test_stand_in_gives_a_page_that_is_understood() -> None:
         assert [(page.number, page.dpi) for page in driver.scan(feeder)] == [(1, 75)]
 
 
+@pytest.mark.parametrize("named", [b"page\0.png\n", b"page2.png\n", b"\n"])
+def test_a_page_that_is_not_there_by_its_name_is_a_bad_reply(named: bytes) -> None:
+    with stand_in({**STAND_IN, "said": b"", "printed": named}) as driver:
+        driver.hello()
+        with pytest.raises(BadReply, match="cannot be read"):
+            list(driver.scan(ScanProfile(source=PageSource.FEEDER, dpi=75)))
+
+
 def test_scanner_that_somebody_else_uses_is_busy_and_no_error() -> None:
     busy = b"scanimage: open of device test:0 failed: Device busy\n"
     with stand_in({**STAND_IN, "listing": b"", "said": busy}, asked_ends_with=1) as driver:

@@ -82,7 +82,8 @@ async def test_a_visit_with_a_scanned_page_from_call_to_finish(daemon: DaemonPro
 async def test_park_resume_transfer_no_show_requeue_and_cancel(daemon: DaemonProcess) -> None:
     url = daemon.bench.url
     numbers = await issue(url, "H", 4)
-    async with seat(url) as clerk:
+    async with seat(url) as clerk, HallClient(url, limits=QUICK) as colleague:
+        await colleague.sign_in("1", "c001", DEMO_PIN)  # a number for a window where nobody is comes back
         await clerk.sees("等候 4 人")
         await clerk.press("plus")
         await clerk.sees("叫号中")
@@ -110,7 +111,10 @@ async def test_park_resume_transfer_no_show_requeue_and_cancel(daemon: DaemonPro
         await clerk.sees("为什么弃号？")
         await clerk.press("2")
         await clerk.sees(f"{numbers[3]} 已弃号", "等候 2 人")
-        await clerk.press("f12", "enter")
+        await clerk.press("f12")
+        await clerk.sees("为什么暂停")
+        leaves = next(line for line in clerk.lines() if "下岗" in line)
+        await clerk.press(next(c for c in leaves if c.isdigit()))
         await clerk.sees("未上岗")
 
 
