@@ -1,23 +1,36 @@
-"""From a clerk's key to what the hall sees and hears, and with five hundred boards and phones listening.
+"""From a clerk's key to what the hall sees and hears; and with five hundred boards and phones beside forty kiosks.
 
 A pixel: the frame after the one in which the board page drew the number, by Chromium's own clock. A first sample: when
 ALSA's player opened the twin's loudspeaker. Everything runs on one machine, the browser and the listeners too.
 """
 
 import asyncio
+import contextlib
+import itertools
+import random
+import secrets
 import shutil
+import sqlite3
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
+import httpx
 from playwright.sync_api import Page, sync_playwright
 
+from hall_daemon import following, voice_build, voice_clips
+from hall_daemon.config import load
+from hall_daemon.voice_build import EspeakEngine
 from sim.bench import HALLS, Bench, DaemonProcess
 from sim.visits import Clerk
 
 ROUNDS = 8
-LISTENERS, KIOSK_PAGES = 500, 40
+BOARDS, PHONES, KIOSKS = 250, 250, 40
+PHONE_EVERY_S, KIOSK_EVERY_S = 10.0, 20.0
+"""As the phone's page asks; and 120 numbers a minute, which is a big hall's worst."""
+FOLLOWED, CROWD_CALLS = 60, 8
+NEWEST = b'"calls":[{"number":"'
 SEEN = """
 () => {
   window.seen = {};
@@ -36,7 +49,7 @@ SEEN = """
 
 
 def board() -> None:
-    """Call → pixel on the board, → first sample of sound; then a call with 500 listening."""
+    """Call → pixel on the board, → first sample of sound; then calls with five hundred listening."""
     with tempfile.TemporaryDirectory() as folder:
         hall = Path(folder) / "hall"
         shutil.copytree(HALLS / "small", hall)
@@ -53,23 +66,34 @@ def board() -> None:
 def _pixel_and_sound(bench: Bench) -> None:
     clerk = Clerk(bench, "1", "c001", 1)
     clerk.sign_in()
-    pixels, sounds = [], []
+    pixels, sounds = [], {False: [], True: []}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1920, "height": 1080})
-        for n in range(ROUNDS):
+        for n in range(2 * ROUNDS):
+            if n == ROUNDS:
+                _build_clips(bench)
             page.goto(f"{bench.url}/board")  # a page of its own for each: no earlier call has its turn
             page.wait_for_selector(".hero")
             page.evaluate(SEEN)
             number, began = _call(bench, clerk, f"bench-board-{n}")
             pixels.append(_pixel_ms(page, number) - began * 1000)
-            sounds.append((_sound_s(bench, began) - began) * 1000)
+            sounds[n >= ROUNDS].append((_sound_s(bench, began) - began) * 1000)
             clerk.say("serve", seen=number)
             clerk.say("finish", seen=number)
         browser.close()
     clerk.close()
     _say("next → pixel on the board page", pixels)
-    _say("next → first sample of sound", [ms for ms in sounds if ms > 0])
+    _say("next → first sample of sound, out of clips", sounds[True])
+    _say("next → first sample of sound, espeak-ng each time", sounds[False])
+
+
+def _build_clips(bench: Bench) -> None:
+    """All that a call to window 1 can need."""
+    config = load(bench.config, bench.environment)
+    zone = config.profile.windows["1"].zone
+    clips = voice_clips.call("A0123456789", "1", zone, config.profile, config.public.voice, short=False)
+    voice_build.build(config.voice_folder, {c.file: c for c in clips}, EspeakEngine(), tell=lambda _: None)
 
 
 def _call(bench: Bench, clerk: Clerk, request: str) -> tuple[str, float]:
@@ -96,47 +120,142 @@ def _sound_s(bench: Bench, since: float) -> float:
             if at >= since and file.read_bytes().strip(b"\0"):
                 return at
         time.sleep(0.01)
-    return 0.0
+    raise TimeoutError("the loudspeaker is silent")
+
+
+class _Board:
+    """A board that listens: when it was told of which call."""
+
+    def __init__(self) -> None:
+        self.heard: dict[str, float] = {}
+        self._news = asyncio.Event()
+
+    async def has(self, number: str) -> None:
+        """Wait until it was told of this call."""
+        while number not in self.heard:
+            self._news.clear()
+            await self._news.wait()
+
+    async def listen(self, host: str, port: int) -> None:
+        """Until cancelled."""
+        reader, writer = await _open(host, port, "/board/views")
+        try:
+            while line := await reader.readline():
+                begins = line.find(NEWEST) + len(NEWEST)
+                if begins >= len(NEWEST):
+                    self.heard.setdefault(line[begins : line.index(b'"', begins)].decode(), time.monotonic())
+                    self._news.set()
+        finally:
+            writer.close()
 
 
 async def _crowd(bench: Bench) -> None:
-    """One call, and when each of those who listen has it."""
+    """Calls, and when each board that listens has them; phones ask and kiosks take numbers all the while."""
     host, port = bench.url.removeprefix("http://").split(":")
     clerk = Clerk(bench, "2", "c002", 2)
     await asyncio.to_thread(clerk.sign_in)
-    paths = ["/board/views"] * LISTENERS + ["/kiosks/k1/views"] * KIOSK_PAGES
-    streams = await asyncio.gather(*(_listen(host, int(port), path) for path in paths))
-    numbers, times = {}, []
-    for n in range(5):
-        item = bench.tables["queue"][bench.tables["window"]["2"]["queues"][0]]["items"][:1] or [""]
-        clerk.http.post("/tickets", json={"item": item[0], "request_id": f"bench-crowd-{n}"}).raise_for_status()
-        await asyncio.sleep(2)
-        began = time.monotonic()
-        number = (await asyncio.to_thread(clerk.say, "next", seen=None)).json()["number"]
-        heard = await asyncio.gather(*(_hears(reader, number) for reader, _ in streams[:LISTENERS]))
-        times += [(at - began) * 1000 for at in heard]
-        numbers[number] = max(heard) - began
-        await asyncio.to_thread(clerk.say, "serve", seen=number)
-        await asyncio.to_thread(clerk.say, "finish", seen=number)
-        await asyncio.sleep(1)
-    _say(f"next → {LISTENERS} boards, {KIOSK_PAGES} kiosk pages beside them", times)
-    for _, writer in streams:
-        writer.close()
+    boards = [_Board() for _ in range(BOARDS)]
+    asked: list[float] = []
+    taken: list[float] = []
+    codes = _codes(bench)
+    async with httpx.AsyncClient(base_url=bench.url, timeout=30, trust_env=False) as http:
+        tasks = [asyncio.create_task(board.listen(host, int(port))) for board in boards]
+        tasks += [asyncio.create_task(_phone(host, int(port), codes[n % len(codes)], asked)) for n in range(PHONES)]
+        tasks += [asyncio.create_task(_kiosk(bench, http, n, taken)) for n in range(KIOSKS)]
+        called = [await _call_in_crowd(bench, clerk, boards, n) for n in range(CROWD_CALLS)]
+        broken = [task for task in tasks if task.done()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
     clerk.close()
+    print(
+        f"{BOARDS} boards on the line, {PHONES} phones asking every {PHONE_EVERY_S:.0f} s, {KIOSKS} kiosks with their"
+    )
+    print(f"pages, each taking a number every {KIOSK_EVERY_S:.0f} s; {len(broken)} of them broke off")
+    _say("next → each of the boards", [ms for times in called for ms in times])
+    _say("next → the last of the boards", [max(times) for times in called])
+    _say("a phone asks → is answered", asked)
+    _say("a kiosk takes a number", taken)
 
 
-async def _listen(host: str, port: int, path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _call_in_crowd(bench: Bench, clerk: Clerk, boards: list[_Board], n: int) -> list[float]:
+    """Milliseconds until each board has one more call."""
+    queue = bench.tables["queue"][bench.tables["window"]["2"]["queues"][0]]
+    item = queue["items"][0]
+    await asyncio.to_thread(clerk.http.post, "/tickets", json={"item": item, "request_id": f"bench-crowd-{n}"})
+    await asyncio.sleep(2)
+    began = time.monotonic()
+    number = (await asyncio.to_thread(clerk.say, "next", seen=None)).json()["number"]
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(board.has(number) for board in boards))
+    await asyncio.to_thread(clerk.say, "serve", seen=number)
+    await asyncio.to_thread(clerk.say, "finish", seen=number)
+    return [(board.heard[number] - began) * 1000 for board in boards]
+
+
+async def _phone(host: str, port: int, code: str, asked: list[float]) -> None:
+    """A phone that follows its ticket on a line it keeps, until cancelled."""
+    reader, writer = await asyncio.open_connection(host, port)
+    wait_s = random.uniform(0, PHONE_EVERY_S)
+    try:
+        while True:
+            await asyncio.sleep(wait_s)
+            began = time.monotonic()
+            writer.write(f"GET /t/{code}/view HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            if " 200 " not in head.splitlines()[0]:
+                raise OSError(head.splitlines()[0])
+            await reader.readexactly(int(head.lower().split("content-length:")[1].split()[0]))
+            asked.append((time.monotonic() - began) * 1000)
+            wait_s = random.uniform(0.8, 1.2) * PHONE_EVERY_S
+    finally:
+        writer.close()
+
+
+async def _kiosk(bench: Bench, http: httpx.AsyncClient, kiosk: int, taken: list[float]) -> None:
+    """A kiosk's page on the line, and people who take numbers, until cancelled."""
+    host, port = bench.url.removeprefix("http://").split(":")
+    reader, writer = await _open(host, int(port), "/kiosks/k1/views")
+    item = bench.tables["queue"]["A"]["items"][0]
+    reading = asyncio.create_task(_read_on(reader))
+    wait_s = random.uniform(0, KIOSK_EVERY_S)
+    try:
+        for turn in itertools.count():
+            await asyncio.sleep(wait_s)
+            began = time.monotonic()
+            order = {"item": item, "request_id": f"bench-crowd-kiosk-{kiosk}-{turn}"}
+            (await http.post("/tickets", json=order)).raise_for_status()
+            taken.append((time.monotonic() - began) * 1000)
+            wait_s = random.uniform(0.8, 1.2) * KIOSK_EVERY_S
+    finally:
+        reading.cancel()
+        writer.close()
+
+
+async def _read_on(reader: asyncio.StreamReader) -> None:
+    while await reader.readline():
+        pass
+
+
+def _codes(bench: Bench) -> list[str]:
+    """Codes of tickets as slips carry them, put beside the hall's own."""
+    item = bench.tables["queue"]["A"]["items"][0]
+    codes = [secrets.token_urlsafe(following.CODE_BYTES) for _ in range(FOLLOWED)]
+    with httpx.Client(base_url=bench.url, timeout=30, trust_env=False) as http:
+        for n in range(FOLLOWED):
+            http.post("/tickets", json={"item": item, "request_id": f"bench-followed-{n}"}).raise_for_status()
+    with contextlib.closing(sqlite3.connect(bench.database, timeout=30)) as base, base:
+        known = base.execute("SELECT id, bizdate FROM ticket ORDER BY issued_ms DESC LIMIT ?", (FOLLOWED,)).fetchall()
+        rows = [(following.digest(code), *row) for code, row in zip(codes, known, strict=True)]
+        base.executemany("INSERT INTO follow (digest, ticket_id, bizdate) VALUES (?, ?, ?)", rows)
+    return codes
+
+
+async def _open(host: str, port: int, path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     reader, writer = await asyncio.open_connection(host, port, limit=1 << 20)
     writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
     await reader.readuntil(b"\r\n\r\n")
     return reader, writer
-
-
-async def _hears(reader: asyncio.StreamReader, number: str) -> float:
-    async with asyncio.timeout(30):
-        while f'"number":"{number}"'.encode() not in await reader.readline():
-            pass
-    return time.monotonic()
 
 
 def _say(what: str, times: list[float]) -> None:

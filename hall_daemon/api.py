@@ -371,6 +371,8 @@ def _streams(app: FastAPI, services: Services) -> None:
 
     @app.get("/board/views", response_model=BoardView)
     async def board_views(zone: str = "") -> StreamingResponse:
+        if zone and zone not in services.hall.profile.zones:
+            raise NotFound(what=zone)
         return lines(follow_line(lambda: services.board.line(zone), services.hall.changed, services.stopping))
 
     @app.get("/events", response_model=FeedLine)

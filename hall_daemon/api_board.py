@@ -9,6 +9,7 @@ from collections.abc import Callable
 from fastapi import FastAPI, Request, Response
 
 from hall_daemon.board import Emergency
+from hall_daemon.kiosk_voice import WORDS
 from hall_daemon.protocol_board import CalledNumber, SetEmergency
 from hall_daemon.tickets import NotFound
 from hall_daemon.voice import NoSound, Voice
@@ -51,7 +52,12 @@ def add_routes(app: FastAPI, voice: Voice, calls: Callable[[], list[CalledNumber
     @app.get("/voice/{name}.{language}.wav", response_class=Response)
     async def sentence(name: str, language: Language, request: Request) -> Response:
         facts = dict(request.query_params)
-        if not _NAME.fullmatch(name) or not all(_NAME.fullmatch(k) and _FACT.fullmatch(v) for k, v in facts.items()):
+        # What a page says in its own words is asked for by its kiosk (api.py), not written into an address.
+        if (
+            name == WORDS
+            or not _NAME.fullmatch(name)
+            or not all(_NAME.fullmatch(k) and _FACT.fullmatch(v) for k, v in facts.items())
+        ):
             raise NotFound(what="such a sentence")
         if name.startswith("voice.") and "-" not in name:
             return await made(lambda: voice.sentence(name, facts, language))

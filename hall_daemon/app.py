@@ -143,6 +143,7 @@ class Daemon:
         rooms = [
             _Room(name="signage", run=self.signage.run),
             _Room(name="announcing", run=self.announcing.run),
+            _Room(name="board", run=self.board.run),
             _Room(name="callers", run=self.callers.run),
             _Room(name="accounts", run=self.accounts.run),
             _Room(name="evaluating", run=self.evaluating.run),

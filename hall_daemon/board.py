@@ -1,7 +1,7 @@
 """What the hall board shows: calls, who waits in which zone and how long, who missed a call, and what the hall says.
 
-Decides nothing but what is old. In an emergency the board is red and the voice is silent; the hall sets and ends it,
-and it outlives a restart.
+Decides nothing but what is old, and by the opening hours whether it is lunch. In an emergency the board is red and the
+voice is silent; the hall sets and ends it, and it outlives a restart.
 """
 
 from __future__ import annotations
@@ -14,16 +14,19 @@ from pathlib import Path
 from hall_daemon.clock import CHINA, Clock, hour_minute
 from hall_daemon.estimates import Estimate, Outlook, shown
 from hall_daemon.hall import Hall
+from hall_daemon.opening import DayState
 from hall_daemon.profile import Zone
 from hall_daemon.protocol import Text
 from hall_daemon.protocol_board import BoardState, BoardView, NextNumber, ZoneBoard
 from hall_daemon.signage import Signage
-from hall_daemon.texts import text
+from hall_daemon.texts import say, text
 from hall_daemon.tickets import Snapshot, TicketInfo
 from hall_daemon.words import TicketState
 
 MISSED_MS = 30 * 60_000
 NEXT, LINE = 2, 7
+LOOK_S = 10.0
+"""So often it is seen whether time alone has changed what the boards show."""
 _NOTICES = ("board.notice.missed", "board.notice.look", "board.notice.help")
 
 
@@ -51,6 +54,16 @@ class Board:
         self._lines: dict[str, tuple[int, str]] = {}
         self._making = asyncio.Lock()
 
+    async def run(self) -> None:
+        """Tell the boards of what no event tells: lunch, the hour of opening, who has been missed for long enough."""
+        shown: BoardView | None = None
+        while True:
+            view = (await self.view()).model_copy(update={"clock": ""})
+            if shown is not None and view != shown:
+                self._hall.changed.ring()
+            shown = view
+            await asyncio.sleep(LOOK_S)
+
     async def line(self, zone: str = "") -> str:
         """The view as JSON; made once for each change, however many boards ask."""
         async with self._making:
@@ -67,12 +80,15 @@ class Board:
         settings = self._hall.config.public.board
         waiting = [t for t in snapshot.waiting() if not zone or t.zone.code == zone]
         zones = [z for z in self._hall.profile.zones.values() if not zone or z.code == zone]
+        state, reopens = self._phase(snapshot, now_ms)
         return BoardView(
             hall=self._hall.profile.hall,
             date=_date(now_ms),
             clock=hour_minute(now_ms),
             day_open=snapshot.day_open,
-            state=self._state(snapshot),
+            state=state,
+            reopens=reopens,
+            open_windows=self._open_windows(snapshot, zone) if state is BoardState.LUNCH else (),
             calls=self._signage.board_calls(zone, now_ms),
             zones=tuple(self._zone(z, outlook, waiting, show_next=settings.next_numbers) for z in zones),
             nexts=_in_line(waiting, outlook) if zone and settings.next_numbers else (),
@@ -88,10 +104,31 @@ class Board:
             last_event=snapshot.event,
         )
 
-    def _state(self, snapshot: Snapshot) -> BoardState:
+    def _phase(self, snapshot: Snapshot, now_ms: int) -> tuple[BoardState, Text]:
+        """Which page the board shows, and when it goes on."""
+        day, calendar = self._hall.day, self._hall.profile.calendar
         if self._emergency.on:
-            return BoardState.EMERGENCY
-        return BoardState.OPEN if snapshot.day_open else BoardState.CLOSED
+            return BoardState.EMERGENCY, _NOTHING
+        if not snapshot.day_open:
+            if day.hours.next_opening_ms(now_ms, calendar) is None:
+                return BoardState.CLOSED, _NOTHING
+            return BoardState.CLOSED, say("day.opens_again", opens=day.next_opening(now_ms, calendar))
+        if day.halted_until_ms is not None:
+            return BoardState.CLOSED, text("board.valid_until", time=hour_minute(day.halted_until_ms))
+        # Who drains the hall serves those who are there, whatever the hours say.
+        plan = day.hours.plan_at(now_ms, calendar) if day.state is DayState.OPEN else None
+        goes_on_ms = plan.break_ends_ms(now_ms) if plan is not None else None
+        if goes_on_ms is None:
+            return BoardState.OPEN, _NOTHING
+        return BoardState.LUNCH, text("board.goes_on", time=hour_minute(goes_on_ms))
+
+    def _open_windows(self, snapshot: Snapshot, zone: str) -> tuple[str, ...]:
+        """Where somebody works now."""
+        return tuple(
+            w.code
+            for w in self._hall.profile.windows.values()
+            if w.code in snapshot.sessions and w.code not in snapshot.pauses and (not zone or w.zone == zone)
+        )
 
     def _zone(self, zone: Zone, outlook: Outlook, waiting: list[TicketInfo], *, show_next: bool) -> ZoneBoard:
         mine = [t.number for t in waiting if t.zone.code == zone.code]
@@ -118,6 +155,7 @@ def _minutes(estimate: Estimate) -> int:
     return shown(estimate).about_min
 
 
+_NOTHING = Text(zh="")
 _WEEKDAYS = "一二三四五六日"
 
 

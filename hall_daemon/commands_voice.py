@@ -17,10 +17,10 @@ def voice(config: HallConfig, options: Namespace) -> int:
     """Build what is missing, or list it; 1 if the voice is not complete."""
     if options.what == "build":
         try:
-            engine = _engine(options.engine)
+            speaker = engine(options.engine)
             needed = voice_clips.needed(config.profile, config.public.voice)
-            _print(text("voice_build.begins", engine=engine.name, folder=config.voice_folder).zh)
-            voice_build.build(config.voice_folder, needed, engine, anew=options.anew, tell=_print)
+            _print(text("voice_build.begins", engine=speaker.name, folder=config.voice_folder).zh)
+            voice_build.build(config.voice_folder, needed, speaker, anew=options.anew, tell=_print)
         except EngineError as exc:
             sys.stderr.write(f"{exc}\n")
             return 1
@@ -29,7 +29,7 @@ def voice(config: HallConfig, options: Namespace) -> int:
     return 0 if not state.missing and not state.broken else 1
 
 
-def _engine(wanted: str) -> Engine:
+def engine(wanted: str) -> Engine:
     """The engine that was asked for, or the best one here. Raises EngineError."""
     if wanted == "kokoro" or (wanted == "best" and not voice_kokoro.missing()):
         return voice_kokoro.KokoroEngine()

@@ -61,6 +61,12 @@ class Plan:
         """Whether numbers are given now; not in the break."""
         return any(start <= now_ms < end for start, end in self.spans)
 
+    def break_ends_ms(self, now_ms: int) -> int | None:
+        """When it goes on after the break that it is in now; None: it is in none."""
+        if now_ms < self.opens_ms or self.open_at(now_ms):
+            return None
+        return next((start for start, _ in self.spans if start > now_ms), None)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hours:

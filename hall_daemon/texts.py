@@ -83,6 +83,8 @@ _HALL: dict[str, tuple[str, str]] = {
     "call.announced": ("{zone}，请{number}号到{window}号窗口。", "Number {number}, window {window}."),
     "call.announced_short": ("{number}号，{window}号窗口。", "{number}, window {window}."),
     # what the hall board says in turn
+    "board.goes_on": ("{time} 继续叫号", "Calling goes on at {time}"),
+    "board.valid_until": ("已取的号 {time} 前有效", "Tickets are valid until {time}"),
     "board.notice.missed": ("过号请到原窗口告诉工作人员，不用重新取号", "Missed your call? Tell the same window"),
     "board.notice.look": ("请留意窗口屏和广播", "Watch the window signs and listen"),
     "board.notice.help": (

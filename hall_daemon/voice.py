@@ -45,7 +45,7 @@ class Voice:
         profile = self._profile()
         try:
             clips = voice_clips.call(number, window, zone, profile, self._settings, short=short)
-            return voice_sound.wav([self._chime(), voice_sound.silence(_AFTER_CHIME_S), *self._joined(clips)])
+            return voice_sound.wav([self._chime(), voice_sound.silence(_AFTER_CHIME_S), *self.joined(clips)])
         except (ValueError, NoSound):
             said = call_text(number, window, zone, profile, self._settings, short=short)
         return self._kept(("call", *said), lambda: speech.speech(*said))
@@ -55,7 +55,7 @@ class Voice:
         profile = self._profile()
         try:
             clips = voice_clips.sentence(code, facts, language, profile, self._settings)
-            return voice_sound.wav(list(self._joined(clips)))
+            return voice_sound.wav(list(self.joined(clips)))
         except (ValueError, KeyError, NoSound):
             words = _spoken_facts(facts, language, profile, self._settings)
         try:
@@ -85,7 +85,8 @@ class Voice:
             missing=tuple(missing), broken=tuple(f"{file}: {why}" for file, why in sorted(broken.items())),
         )  # fmt: skip
 
-    def _joined(self, clips: Sequence[Clip]) -> Iterable[Samples]:
+    def joined(self, clips: Sequence[Clip]) -> Iterable[Samples]:
+        """The clips of a sentence and the gaps between them. Raises NoSound."""
         before: Clip | None = None
         for clip in clips:
             if before is not None:

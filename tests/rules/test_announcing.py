@@ -1,6 +1,7 @@
 """A call becomes audible: one after the other, none lost, never two voices at once, and told when it was not said."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,14 +9,18 @@ from typing import Any
 
 import pytest
 
+from drivers.transport_sound import SoundCard
 from hall_daemon import announcing as announcing_room
 from hall_daemon.announcing import Announcing
 from hall_daemon.devices import Devices
 from hall_daemon.texts import spoken_number
+from hall_daemon.voice import Voice
+from sim.announcer_sound import SoundTwin, unavailable
 from sim.announcer_syn6288 import SpeechModule
 from sim.carriers import PtyLine
 from tests.background import at_work
 from tests.rules.hall_room import PENSION, PLACES, START_UP, HallRoom, hall_room, write_hall
+from tests.rules.test_voice import built
 from tests.waiting import until_async
 
 
@@ -203,3 +208,75 @@ async def test_a_call_that_could_not_be_said_in_time_is_left_to_the_clerk(
         await hall.room.call("2")
         await hall.says(H001, H001)
         await until_async(lambda: hall.announcing.notices("1") == (), what="the clerk sees that it works again")
+
+
+# --- the daemon's own sound card --------------------------------------------------------------------------------------
+
+LONGEST_TEST_SOUND = 4000
+"""Bytes; a card is asked by playing a moment of silence."""
+
+
+class Watched:
+    """What the card's player is given: nothing leaves before `go_on`, and how many sounds play at once is counted."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.go_on = threading.Event()
+        self.waiting = 0
+        self.most = self._now = 0
+        play = SoundCard.play
+
+        def watched(card: SoundCard, wav: bytes, limit_s: float) -> None:
+            if len(wav) > LONGEST_TEST_SOUND:
+                self.waiting += 1
+                assert self.go_on.wait(25)
+            self._now += 1
+            self.most = max(self.most, self._now)
+            try:
+                play(card, wav, limit_s)
+            finally:
+                self._now -= 1
+
+        monkeypatch.setattr(SoundCard, "play", watched)
+
+
+@pytest.mark.system
+@pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
+@pytest.mark.fault("A19")
+async def test_eight_calls_at_once_come_out_of_the_sound_card_each_whole_and_in_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twin = SoundTwin("ANN-01", {})
+    await asyncio.to_thread(twin.start)
+    for name, value in twin.environment().items():
+        monkeypatch.setenv(name, value)
+    places = PLACES.replace("[zone.A]", '[zone.A]\nannouncer = "ANN-01"') + WINDOWS
+    card = Watched(monkeypatch)
+    write_hall(tmp_path / "hall", places + f'\n[device.ANN-01]\ndriver = "announcer_sound"\nport = "{twin.port}"\n')
+    async with hall_room(tmp_path / "hall") as room:
+        built(room.config)
+        voice = Voice(room.config.voice_folder, lambda: room.config.profile, room.config.public.voice)
+        devices = Devices(dict(room.config.devices), room.clock)
+        announcing = Announcing(room.hall, devices, voice)
+        devices.start()
+        try:
+            async with at_work(announcing.run()):
+                await until_async(lambda: devices.view("ANN-01").link == "online", what="online")
+                await room.sign_in(w1="c001", **{f"w{n}": f"c1{n}" for n in range(11, 19)})
+                await room.numbers(9)
+                assert await room.call("1") == "A001"
+                await until_async(lambda: card.waiting == 1, what="the first is at the card")
+                await asyncio.gather(*(room.call(str(n)) for n in range(11, 19)))
+                line = [(call.number, call.window) for call in announcing._lines["ANN-01"]]
+                card.go_on.set()
+                short = [voice.call(number, window, "A", short=True) for number, window in line[:3]]
+                long = [voice.call(number, window, "A") for number, window in line[3:]]
+                first = voice.call("A001", "1", "A")
+                wanted = [first, first, *short, *long[:2], *(sound for sound in long[2:] for _ in range(2))]
+                await until_async(lambda: len(twin.heard) == len(wanted), 60, lambda: f"{len(twin.heard)} sounds")
+                for heard, made in zip(twin.heard, wanted, strict=True):
+                    assert heard.samples.startswith(made[44:-LONGEST_TEST_SOUND]), "whole, and in its place"
+                assert card.most == 1, "never two voices at once"
+                assert announcing.notices("1") == ()
+        finally:
+            await devices.stop()
+            await asyncio.to_thread(twin.stop)

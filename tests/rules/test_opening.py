@@ -91,6 +91,20 @@ def test_service_day_of_an_hour(now: str, bizdate: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("now", "goes_on"),
+    [
+        ("2026-01-05 08:10", None), ("2026-01-05 11:59", None), ("2026-01-05 12:00", "2026-01-05 14:00"),
+        ("2026-01-05 13:59", "2026-01-05 14:00"), ("2026-01-05 14:00", None), ("2026-01-10 11:00", None),
+    ],
+)  # fmt: skip
+def test_the_break_ends_with_the_next_span_and_before_opening_there_is_none(now: str, goes_on: str | None) -> None:
+    plan = WEEK.plan_at(at(now), CALENDAR)
+
+    assert plan is not None
+    assert plan.break_ends_ms(at(now)) == (at(goes_on) if goes_on else None)
+
+
+@pytest.mark.parametrize(
     ("now", "opens"),
     [
         ("2026-01-05 07:00", "2026-01-05 08:30"), ("2026-01-05 12:30", "2026-01-05 14:00"),

@@ -22,7 +22,7 @@ from hall_daemon.texts import text
 from hall_daemon.words import Outcome, PauseReason
 from sim.carriers import PtyLine
 from tests.background import at_work
-from tests.rules.hall_room import HOUR_MS, PLACES, HallRoom, StandingClock, hall_room, write_hall
+from tests.rules.hall_room import HOUR_MS, PENSION, PLACES, HallRoom, StandingClock, hall_room, write_hall
 from tests.waiting import until_async
 
 
@@ -126,6 +126,29 @@ async def test_a_paused_window_says_until_when_and_where_to_go_in_turn(
         await desk.pause("2", PauseReason.AWAY, 0)
         for text_ in ("2号窗口  暂停服务", "请到 1号窗口  不用重新取号"):
             await until_async(lambda text_=text_: hall.screens[1].text == text_, 20, text_)
+
+
+async def test_a_display_of_sixteen_characters_says_more_in_every_state(tmp_path: Path) -> None:
+    async with rooms(tmp_path, displays=(WIDE, onbon(256, 16))) as hall:
+        await hall.shows("1号 未开放", "2号窗口  未开放")
+        await hall.room.sign_in(w2="c002")
+        await hall.shows("1号 未开放", "2号窗口  空闲  请等叫号")
+        await hall.room.numbers(1, PENSION)
+        await hall.room.call("2")
+        await hall.shows("1号 未开放", "请 H001 号  到 2号窗口办理")
+        assert hall.screens[1].shown[-1].attention
+        await hall.room.serve("2", "H001")
+        await hall.shows("1号 未开放", "2号窗口  H001 正在办理")
+        await hall.room.hall.finish("2", "H001", Outcome.COMPLETED)
+        await hall.shows("1号 未开放", "2号窗口  空闲  请等叫号")
+        await Desk(hall.room.hall).pause("2", PauseReason.MEAL, 0)
+        await hall.shows("1号 未开放", "2号窗口  暂停服务")
+        await asyncio.to_thread(hall.line.unplug)
+        await until_async(lambda: hall.devices.view("DSP-02").link == "offline")
+        seen = len(hall.screens[1].shown)
+        await asyncio.to_thread(hall.line.replug)
+        await until_async(lambda: len(hall.screens[1].shown) > seen, 20, "the whole state again")
+        assert hall.screens[1].text == "2号窗口  暂停服务"
 
 
 @pytest.mark.fault("E14")

@@ -265,7 +265,7 @@ def test_the_command_builds_with_the_real_espeak_and_lists_what_there_is(
     assert "Voice espeak-ng: 8 of 8 clips" in capsys.readouterr().out
     assert json.loads((config.voice_folder / "voice.json").read_text(encoding="utf-8"))[""] == "espeak-ng"
     assert EspeakEngine().say("dee", Language.ZH).size > RATE / 10
-    assert commands_voice._engine("espeak").name == "espeak-ng"
+    assert commands_voice.engine("espeak").name == "espeak-ng"
 
 
 def test_a_wrong_setting_is_told_with_its_place(tmp_path: Path) -> None:

@@ -36,6 +36,10 @@ class PageServer:
         self.may_sound = threading.Event()
         """Cleared: whoever asks for a sound waits for it."""
         self.may_sound.set()
+        self.ticket: BaseModel | None = None
+        """What the page of a ticket is told; None: the code is of no ticket."""
+        self.busy_s = 0
+        """Seconds that the page of a ticket is asked to wait; 0: it is answered."""
         self.pulses = 0
         """How often a page was told that the line is alive."""
         self.streams: list[queue.SimpleQueue[bytes | None]] = []
@@ -107,6 +111,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._file(WEB / "kiosk" / "index.html")
         elif path == "/board":
             self._file(WEB / "board" / "index.html")
+        elif path.startswith("/t/"):
+            self._follow(path)
         else:
             self.send_error(HTTPStatus.NOT_FOUND)
 
@@ -124,6 +130,24 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.NOT_FOUND)
             return
         self._answer(self.page_server.sound, "audio/wav")
+
+    def _follow(self, path: str) -> None:
+        server = self.page_server
+        if path.startswith("/t/follow/"):
+            self._file(WEB / path.removeprefix("/t/"))
+        elif not path.endswith("/view"):
+            self._file(WEB / "follow" / "index.html")
+        elif server.busy_s:
+            self.send_response(HTTPStatus.TOO_MANY_REQUESTS)
+            self.send_header("Retry-After", str(server.busy_s))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        elif server.refusing:
+            self.send_error(HTTPStatus.SERVICE_UNAVAILABLE)
+        elif server.ticket is None:
+            self.send_error(HTTPStatus.NOT_FOUND)
+        else:
+            self._answer(server.ticket.model_dump_json().encode(), "application/json")
 
     def _file(self, file: Path) -> None:
         self._answer(file.read_bytes(), TYPES[file.suffix])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from hall_daemon.clock import Clock, rfc3339
 from hall_daemon.protocol import Text
 from hall_daemon.protocol_board import BoardState, BoardView, CalledNumber, NextNumber, ZoneBoard
 from hall_daemon.texts import text
-from sim.bench import Bench, DaemonProcess
+from sim.bench import Bench, DaemonProcess, Watcher
 from sim.hall_plan import DEMO_PIN
 from tests.journeys.kiosk_room import write_hall
 from tests.screens.chromium import (
@@ -199,6 +201,8 @@ def test_old_data_is_called_old(browser: Browser, server: PageServer) -> None:
         assert page.locator("body.stale").count() == 0
         page.clock.run_for(2500)
         expect(page.locator("footer")).to_contain_text("数据更新中断，请留意窗口屏和广播")
+        page.clock.run_for(180_000)
+        expect(page.locator("footer")).to_contain_text("数据更新中断 3 分钟，请留意窗口屏和广播")
         assert set(page.locator(".count").all_inner_texts()) == {"—"}
         stands_large(page, "D018")
         save(page, "board-stale")
@@ -335,10 +339,13 @@ def eight_at_once(view: BoardView) -> BoardView:
     first = view.last_event + 1
     calls = [
         view.calls[0].model_copy(
-            update={"number": f"H{n:03}", "window": str(60 + n), "zone": "D", "event": first + n - 1}
+            update={
+                "number": f"H{n:03}", "window": str(60 + n), "zone": "D", "event": first + n - 1,
+                "announcement": text("call.spoken", number=f"H{n:03}", window=60 + n),
+            }
         )
         for n in range(1, 9)
-    ]
+    ]  # fmt: skip
     return view.model_copy(update={"calls": (*reversed(calls), *view.calls), "last_event": first + 7})
 
 
@@ -485,9 +492,12 @@ def test_before_the_first_call_people_are_asked_to_wait(browser: Browser, server
         assert layout_faults(page) == []
 
 
-def test_the_board_follows_a_call_at_a_window(browser: Browser, tmp_path: Path) -> None:
+def test_board_and_phone_follow_a_call_at_a_window(browser: Browser, tmp_path: Path) -> None:
+    hall = write_hall(tmp_path / "hall")
+    with (hall / "devices.toml").open("a", encoding="utf-8") as tables:
+        tables.write('\n[phone]\nurl = "https://hall.example/t"\n')
     with (
-        Bench(write_hall(tmp_path / "hall"), tmp_path / "run", province=None) as bench,
+        Bench(hall, tmp_path / "run", province=None) as bench,
         DaemonProcess(bench),
         open_page(browser, LANDSCAPE, still=False) as page,
         httpx.Client(base_url=bench.url, timeout=20, trust_env=False) as http,
@@ -512,3 +522,30 @@ def test_the_board_follows_a_call_at_a_window(browser: Browser, tmp_path: Path) 
         gone = {"seen": "A001", "early": "导办看到人已离开"}
         http.post("/windows/1/no-show", json=gone).raise_for_status()
         expect(page.locator(".missed")).to_contain_text("A001")
+
+        http.post("/windows/1/sign-out").raise_for_status()
+        code = slip_code(bench, http)
+        phone = page.context.new_page()
+        phone.goto(f"{bench.url}/t/{code}")
+        expect(phone.locator("h1")).to_have_text("N001")
+        expect(phone.locator("#ticket")).to_contain_text("窗口 3")
+        signed = http.post("/windows/3/sign-in", json={"clerk": "c01", "pin": DEMO_PIN}).raise_for_status()
+        http.headers["X-Hall-Session"] = signed.json()["session"]
+        http.post("/windows/3/next", json={"seen": None}).raise_for_status()
+        stands_large(page, "N001")
+        expect(phone.locator(".call b")).to_have_text("3 号窗口")
+        save(phone, "phone-live-call")
+
+
+def slip_code(bench: Bench, http: httpx.Client) -> str:
+    """The code on the slip of somebody who took a number for the help desk by touch, without a card."""
+    until(lambda: all(d["link"] == "online" for d in http.get("/devices").json()), 60, "every device online")
+    with contextlib.closing(Watcher(f"{bench.url}/kiosks/k1/views")) as kiosk:
+        for screen, key in (("idle", "1"), ("nocard", "3"), ("phone", "*"), ("confirm", "ok")):
+            kiosk.until(lambda view, screen=screen: view["screen"] == screen, 60, screen)
+            http.post("/kiosks/k1/keys", json={"key": key}).raise_for_status()
+        kiosk.until(lambda view: view["screen"] == "done", 60, "done")
+    (slip,) = until(lambda: bench["PRN-01"].whole_slips)
+    (address,) = slip.qr
+    assert re.fullmatch(r"https://hall\.example/t/[A-Za-z0-9_-]{22}", address), address
+    return str(address).rsplit("/", 1)[1]

@@ -7,29 +7,19 @@ by scripts of our own.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from hall_daemon.protocol_kiosk import KioskModes, KioskView
+from tests.screens.axe import CONTRAST, LEAST_CONTRAST, take_axe, violations
 from tests.screens.chromium import PORTRAIT, SLIM, Panel, chromium, heap, layout_faults, open_page, stored
 from tests.screens.kiosk_views import all_views
 from tests.screens.page_server import PageServer
 
 pytestmark = pytest.mark.system
 
-AXE = Path(__file__).parents[1] / "axe" / "node_modules" / "axe-core" / "axe.min.js"
-CONTRAST = (Path(__file__).with_name("contrast_faults.js")).read_text(encoding="utf-8")
-LEAST_CONTRAST = 7.0
 TARGET_MM = 20
-RULES = {
-    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]},
-    "rules": {"color-contrast-enhanced": {"enabled": True}, "target-size": {"enabled": True}},
-    "resultTypes": ["violations"],
-}
-"""WCAG 2.2 level AA, and of level AAA the rule about contrast."""
 MODES = {
     "plain": None,
     "large": KioskModes(large=True),
@@ -58,22 +48,14 @@ def stand(page: Page, server: PageServer, view: KioskView) -> None:
     expect(page.locator("h1")).to_have_text(view.title.en if view.language == "en" else view.title.zh)
 
 
-def violations(page: Page) -> list[str]:
-    """What axe-core finds, one line each."""
-    found: dict[str, Any] = page.evaluate("rules => axe.run(document, rules)", RULES)
-    return [f"{one['id']}: {node['html'][:90]}" for one in found["violations"] for node in one["nodes"]]
-
-
 @pytest.mark.parametrize("mode", ["plain", "contrast"])
 def test_axe_finds_no_violation_in_any_state(browser: Browser, server: PageServer, mode: str) -> None:
-    if not AXE.exists():
-        pytest.skip("axe-core is not installed here (sh .ci/axe)")
     faults: dict[str, list[str]] = {}
     # One page of each state, and in plain letters those in English too: axe-core takes half a second a page.
     once = {sent.screen: (name, sent) for name, sent in reversed(all_views(MODES[mode]).items())}
     with open_page(browser, PORTRAIT) as page:
         page.goto(f"{server.url}/kiosk/k1")
-        page.add_script_tag(path=AXE)
+        take_axe(page)
         for name, sent in once.values():
             stand(page, server, sent)
             if found := violations(page):

@@ -12,6 +12,8 @@ const LIST_LENGTH = 6;
 const CROWDED_LIST_LENGTH = 8; // when so many were called at once that six would hide some
 const MISSED_LENGTH = 8;
 const MISSED_LENGTH_ONE_ZONE = 5;
+const RECENT_LENGTH = 4; // calls on the page of the break
+const MOST_WINDOWS = 24; // so many are named over lunch; of more only how many they are
 
 const board = document.getElementById("board");
 const live = document.getElementById("live");
@@ -110,15 +112,22 @@ function drawCall(call) {
 
 function drawList() {
   const length = turns.waiting.length >= LIST_LENGTH ? CROWDED_LIST_LENGTH : LIST_LENGTH;
-  const before = view.calls.filter((call) => call.event !== turns.current?.event).slice(0, length);
-  const row = (call) =>
-    h(`li${color(call.zone)}`, {}, h("b.num", {}, call.number), h("i", {}, "→"), h("b.num", {}, call.window));
+  const before = newest(view.calls).filter((call) => call.event !== turns.current?.event).slice(0, length);
   return h(
     `section.list${length > LIST_LENGTH ? ".crowded" : ""}`,
     {},
     h("h2", {}, h("span", {}, "刚才叫过 ", h("small", {}, "Just called")), h("span", {}, "号 → 窗口")),
-    h("ol", {}, before.map(row)),
+    h("ol", {}, before.map(drawCalled)),
   );
+}
+
+const drawCalled = (call) =>
+  h(`li${color(call.zone)}`, {}, h("b.num", {}, call.number), h("i", {}, "→"), h("b.num", {}, call.window));
+
+/** Of each number the call that counts: who was called again, or elsewhere, stands there once. */
+function newest(calls) {
+  const seen = new Set();
+  return calls.filter((call) => !seen.has(call.number) && seen.add(call.number));
 }
 
 /** Minutes as people say them; a dash where nobody can say. */
@@ -129,7 +138,7 @@ function wait(minutes) {
 }
 
 function drawZones() {
-  if (zone && view.nexts.length && view.state === "open") return drawLine();
+  if (zone && view.nexts.length) return drawLine();
   const row = (entry) =>
     h(
       `div.load${color(entry.zone)}`,
@@ -177,7 +186,7 @@ function drawNews() {
     return h("p.notice", { role: "status" }, icon("alert"), warning, h("small", {}, "Updates stopped: watch the signs and listen"));
   }
   if (voice?.asleep) return h("p.notice", { role: "status" }, icon("voice"), "声音没有打开：请按一下键盘或屏幕 ", h("small", {}, "Sound is off: press a key"));
-  if (turns.isNew && view.state === "open") return h("p.notice.spoken", {}, icon("voice"), turns.current.announcement.zh);
+  if (isCalling()) return h("p.notice.spoken", {}, icon("voice"), turns.current.announcement.zh);
   const said = view.notices[notice % Math.max(1, view.notices.length)];
   return h("p.notice", {}, said ? h("span", {}, said.zh, " ", h("small", {}, said.en)) : null);
 }
@@ -192,17 +201,30 @@ function drawShut() {
   const lunch = view.state === "lunch";
   const title = lunch ? ["午间休息", "Lunch break"] : ["现在不办公", "The hall is closed"];
   const valid = lunch ? "已取的号全部有效" : "当天已取的号，当天有效";
-  const windows = view.open_windows.map((code) => h("b.num", {}, code));
+  const recent = lunch ? newest(view.calls).filter((call) => !call.over).slice(0, RECENT_LENGTH) : [];
   const waiting = view.zones.filter((entry) => entry.waiting > 0);
   return h(
-    "main.closed",
+    `main.closed${lunch ? ".lunch" : ""}`,
     {},
     h("div", {}, h("h1", {}, title[0]), h("p", {}, title[1])),
     h("p.valid", {}, view.reopens.zh ? `${view.reopens.zh}　·　` : "", valid, h("small", {}, view.reopens.en ? `${view.reopens.en} · ` : "", lunch ? "All tickets stay valid" : "Tickets are valid on the day they were taken")),
-    windows.length ? h("p.open", {}, "照常办公　", windows, "　号窗口", h("small", {}, "These windows are open")) : null,
+    drawOpenWindows(view.open_windows),
+    recent.length ? h("section.list.recent", {}, h("h2", {}, h("span", {}, "刚才叫过 ", h("small", {}, "Just called"))), h("ol", {}, recent.map(drawCalled))) : null,
     waiting.length ? h("p.waiting", {}, waiting.map((entry) => h("span", {}, entry.name.zh, " ", h("b.num", {}, String(entry.waiting)), " 人"))) : null,
   );
 }
+
+function drawOpenWindows(codes) {
+  if (!codes.length) return null;
+  if (codes.length > MOST_WINDOWS) {
+    return h("p.open", {}, "照常办公　", h("b.num", {}, String(codes.length)), "　个窗口", h("small", {}, `${codes.length} windows are open`));
+  }
+  const named = codes.flatMap((code) => [h("b.num", {}, code), " "]);
+  return h("p.open", {}, "照常办公　", named, "　号窗口", h("small", {}, "These windows are open"));
+}
+
+/** Who is called stands large, also over lunch, by a window that works then. */
+const isCalling = () => turns.isNew && (view.state === "open" || view.state === "lunch");
 
 function drawEmergency() {
   return h(
@@ -229,7 +251,7 @@ function draw() {
     board.replaceChildren(drawEmergency());
     return;
   }
-  const body = view.state === "open" ? h("main", {}, drawCall(turns.current), drawList(), drawZones()) : drawShut();
+  const body = view.state === "open" || isCalling() ? h("main", {}, drawCall(turns.current), drawList(), drawZones()) : drawShut();
   const running = flashSeconds();
   board.replaceChildren(drawHead(), body, drawFoot());
   if (turns.isNew && turns.current.event !== shown) {

@@ -15,20 +15,25 @@
     return element;
   }
 
-  const both = (zh, en) => [zh, h("small", en)];
+  function english(words) {
+    const element = h("small", words);
+    element.lang = "en";
+    return element;
+  }
+
+  const both = (zh, en) => [zh, english(en)];
   const box = (kind, large, zh, en) => h(`section${kind}`, h("b", large), ...both(zh, en));
 
-  function minutes() {
-    if (view.high_minutes === null) return ["暂无估计", ""];
-    if (view.high_minutes === 0) return ["不用等", "no wait"];
-    return [`${view.low_minutes}–${view.high_minutes} 分钟`, "minutes"];
+  function wait() {
+    if (view.high_minutes === null) return ["—", "暂无估计", "no estimate yet"];
+    if (view.high_minutes === 0) return ["不用等", "马上就到", "no wait"];
+    return [`${view.low_minutes}–${view.high_minutes}`, "大约要等（分钟）", "minutes to wait"];
   }
 
   function place() {
     const where = h("section", h("b", view.zone.zh), ...both(`窗口 ${view.windows.join("、")}`, `${view.zone.en} · windows ${view.windows.join(", ")}`));
-    const [wait, en] = minutes();
     return [
-      h("div.two", box("", String(view.ahead), "前面还有（人）", "ahead of you"), box("", wait, "大约要等", en || "no estimate yet")),
+      h("div.two", box("", String(view.ahead), "前面还有（人）", "ahead of you"), box("", ...wait())),
       where,
       h("p", ...both("请不要走远，留意大屏和广播。", "Please stay near, and watch the board.")),
     ];
@@ -37,14 +42,19 @@
   const STATES = {
     waiting: place,
     called: () => [box(".call", `${view.window} 号窗口`, "正在叫您，请到窗口", `Please go to window ${view.window}`)],
-    serving: () => [h("section", h("b", "正在办理"), h("small", "Being served"))],
+    serving: () => [h("section", h("b", "正在办理"), english("Being served"))],
     missed: () => [h("section", h("b", "已过号"), ...both("请到原窗口告诉工作人员，不用重新取号。", "You missed your call. Tell the same window; no new ticket is needed."))],
-    over: () => [h("section", h("b", "已结束"), h("small", "This ticket is finished"))],
+    over: () => [h("section", h("b", "已结束"), english("This ticket is finished"))],
+  };
+
+  const PROBLEMS = {
+    gone: ["没有这张号", "号票当天有效。请看大屏，或问工作人员。", "Tickets are valid on their day only."],
+    away: ["暂时查不到", "正在重试。请看大屏和窗口屏，听广播。", "Trying again. Please watch the board."],
   };
 
   function draw() {
     if (view === null) {
-      if (problem) main.replaceChildren(h("section", h("b", problem === "gone" ? "没有这张号" : "暂时查不到"), ...both(problem === "gone" ? "号票当天有效。请看大屏，或问工作人员。" : "正在重试。请看大屏和窗口屏，听广播。", problem === "gone" ? "Tickets are valid on their day only." : "Trying again. Please watch the board.")));
+      if (problem) main.replaceChildren(box("", ...PROBLEMS[problem]));
       return;
     }
     const old = Date.now() - heardAt > OLD_MS;
@@ -54,7 +64,14 @@
       old ? h("p.old", ...both(`连不上大厅，这是 ${view.clock} 的情况。请看大屏。`, `Not connected: this is how it was at ${view.clock}.`)) : "",
       ...STATES[view.state](),
     );
-    document.title = `${view.number} 排队进度`;
+    document.title = view.state === "called" ? `请到 ${view.window} 号窗口` : `${view.number} 排队进度`;
+  }
+
+  function heard(next) {
+    // Only a phone that was touched may shake; the others show it.
+    if (next.state === "called" && (view?.state !== "called" || view.window !== next.window)) navigator.vibrate?.([400, 200, 400]);
+    view = next;
+    heardAt = Date.now();
   }
 
   async function ask() {
@@ -65,10 +82,10 @@
         problem = "gone";
         view = null;
       } else if (answer.status === 429) {
+        problem = "away";
         wait = 1000 * Number(answer.headers.get("retry-after") ?? 60);
       } else if (answer.ok) {
-        view = await answer.json();
-        heardAt = Date.now();
+        heard(await answer.json());
       } else {
         problem = "away";
       }

@@ -1,0 +1,219 @@
+"""What a machine understands of a hall's spoken calls, because nobody here can hear.
+
+    python -m bench.understood --config devices.toml --model FOLDER [--engine kokoro|espeak] [--calls 20]
+
+Builds the clips that the calls need (in a folder of its own), joins them as the daemon does, and lets Whisper write
+down what it hears, Chinese and English apart, without being told what to expect; the package faster-whisper and its
+model in FOLDER are needed for nothing else. A call counts as understood when letter, digits and window are right. Also
+measured: syllables a second and the loudness of the clips. A recogniser is no resident: it sits in no hall, hears no
+echo and is not hard of hearing. Results are in docs/voice.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import random
+import re
+import statistics
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hall_daemon import commands_voice, voice_build, voice_clips, voice_sound
+from hall_daemon.config import HallConfig, load
+from hall_daemon.voice import Voice
+from hall_daemon.voice_clips import Clip, Language
+from hall_daemon.voice_sound import RATE, Samples
+
+HEARING_RATE = 16000
+_DIGITS = {word: str(digit) for digit, word in enumerate("零一二三四五六七八九")} | {"〇": "0", "幺": "1", "两": "2"}
+_ENGLISH = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_LETTERS = {"bee": "b", "be": "b", "see": "c", "sea": "c", "dee": "d", "gee": "g", "jee": "g", "a's": "a", "oh": "0"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """What is said."""
+
+    number: str
+    window: str
+    zone: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """What was understood of it."""
+
+    letter: bool
+    digits: bool
+    window: bool
+    words: str
+
+    @property
+    def whole(self) -> bool:
+        """Whether a resident would be at the right window with the right number."""
+        return self.letter and self.digits and self.window
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.understood", description="See the docstring.")
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--engine", choices=("kokoro", "espeak"), default="kokoro")
+    parser.add_argument("--calls", type=int, default=20)
+    options = parser.parse_args()
+    config = load(options.config, {})
+    calls = some_calls(config, options.calls)
+    recogniser: Any = importlib.import_module("faster_whisper").WhisperModel(  # an optional package without types
+        str(options.model), device="cpu", compute_type="int8", cpu_threads=1
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        said = {call: clips_of(call, config) for call in calls}
+        needed = {clip.file: clip for clips in said.values() for clip in clips}
+        voice_build.build(Path(folder), needed, commands_voice.engine(options.engine), tell=lambda _: None)
+        voice = Voice(Path(folder), lambda: config.profile, config.public.voice)
+        _measure(Path(folder), list(needed.values()))
+        for language in Language:
+            results = []
+            for call, clips in said.items():
+                spoken = np.concatenate(list(voice.joined([c for c in clips if c.language is language])))
+                results.append(understood(call, _listen(recogniser, spoken, language), language))
+            _tell(language, results, said, voice)
+    return 0
+
+
+def some_calls(config: HallConfig, count: int) -> list[Call]:
+    """Calls of this hall by chance, the same each time."""
+    chance, profile = random.Random(7), config.profile
+    windows = [window for window in profile.windows.values() if window.queues and window.code.isdigit()]
+    found = []
+    for window in chance.sample(windows, min(count, len(windows))):
+        queue = chance.choice(window.queues)
+        found.append(Call(number=f"{queue}{chance.randrange(1, 400):03}", window=window.code, zone=window.zone))
+    return found
+
+
+def clips_of(call: Call, config: HallConfig) -> list[Clip]:
+    """In both languages, as the daemon joins them."""
+    return voice_clips.call(call.number, call.window, call.zone, config.profile, config.public.voice, short=False)
+
+
+def understood(call: Call, words: str, language: Language) -> Heard:
+    """Compare what was written down with what was said."""
+    number, window = heard_zh(words) if language is Language.ZH else heard_en(words)
+    return Heard(
+        letter=number[:1] == call.number[0], digits=number[-3:] == call.number[1:], window=window == call.window,
+        words=words,
+    )  # fmt: skip
+
+
+def heard_zh(words: str) -> tuple[str, str]:
+    """Number and window in a Chinese sentence; empty where there are none."""
+    plain = re.sub(r"[^0-9A-Za-z\u4e00-\u9fff]", "", words).upper()
+    found = re.search(
+        r"([A-Z]?)([0-9零〇一二三四五六七八九幺]{3})号?[到道]?([0-9零一二三四五六七八九十百两]+)号", plain
+    )
+    if found is None:
+        return "", ""
+    letter, digits, window = found.groups()
+    return letter + "".join(_DIGITS.get(d, d) for d in digits), _quantity(window)
+
+
+def _quantity(words: str) -> str:
+    """六十六 → 66; what is in figures stays."""
+    if words.isascii():
+        return str(int(words))
+    total, digit = 0, 0
+    for word in words:
+        if word in "十百":
+            total, digit = total + max(digit, 1) * (10 if word == "十" else 100), 0
+        else:
+            digit = int(_DIGITS.get(word, word if word.isascii() else "0"))
+    return str(total + digit)
+
+
+def heard_en(words: str) -> tuple[str, str]:
+    """Number and window in an English sentence."""
+    before, _, after = words.lower().partition("window")
+    pieces = re.findall(r"[a-z']+|\d", before.replace("number", " "))
+    number = "".join(_english(piece) for piece in pieces)
+    figures = re.findall(r"\d+", after)
+    return number.upper(), figures[0] if figures else _words_en(after)
+
+
+def _english(piece: str) -> str:
+    if piece in _ENGLISH:
+        return str(_ENGLISH.index(piece))
+    return _LETTERS.get(piece, piece[:1] if len(piece) > 1 and not piece.isdigit() else piece)
+
+
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_TEENS = (
+    "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)  # fmt: skip
+
+
+def _words_en(words: str) -> str:
+    total = 0
+    for word in re.findall(r"[a-z]+", words):
+        if word in _TENS:
+            total += 10 * (_TENS.index(word) + 2)
+        elif word in _TEENS:
+            total += 10 + _TEENS.index(word)
+        elif word in _ENGLISH:
+            total += _ENGLISH.index(word)
+    return str(total) if total else ""
+
+
+def _listen(recogniser: Any, spoken: Samples, language: Language) -> str:
+    """Any: the recogniser has no types."""
+    count = round(spoken.size * HEARING_RATE / RATE)
+    at = np.linspace(0, spoken.size - 1, count)
+    heard = np.interp(at, np.arange(spoken.size), spoken).astype(np.float32)
+    pieces, _ = recogniser.transcribe(heard, language=language.value, beam_size=5, condition_on_previous_text=False)
+    return " ".join(piece.text for piece in pieces).strip()
+
+
+def _tell(language: Language, results: list[Heard], said: dict[Call, list[Clip]], voice: Voice) -> None:
+    total = len(results)
+    counted = Counter(
+        key for heard in results for key in ("letter", "digits", "window", "whole") if getattr(heard, key)
+    )
+    seconds = [
+        sum(piece.size for piece in voice.joined([c for c in clips if c.language is language])) / RATE
+        for clips in said.values()
+    ]
+    line = ", ".join(f"{key} {counted[key]}/{total}" for key in ("whole", "letter", "digits", "window"))
+    print(f"{language.value}: {line}; a sentence lasts {statistics.median(seconds):.1f} s", flush=True)
+    for call, heard in zip(said, results, strict=True):
+        if not heard.whole:
+            print(f"   said {call.number} window {call.window}, heard: {heard.words}", flush=True)
+
+
+def _measure(folder: Path, clips: list[Clip]) -> None:
+    """Pace and level of the clips of each kind."""
+    kinds: dict[str, list[tuple[float, Samples]]] = {}
+    for clip in clips:
+        samples = voice_sound.read_wav((folder / clip.file).read_bytes())
+        kinds.setdefault(f"{clip.name.split('-')[0]}.{clip.language}", []).append((_syllables(clip), samples))
+    for kind, found in sorted(kinds.items()):
+        pace = [syllables / (samples.size / RATE) for syllables, samples in found if syllables]
+        level = [20 * np.log10(np.sqrt(np.mean(np.square(samples)))) for _, samples in found]
+        peak = max(float(np.abs(samples).max()) for _, samples in found)
+        spoken = f"{statistics.median(pace):4.1f} syllables/s" if pace else " " * 15
+        print(f"{kind:14} {len(found):3} clips {spoken}  level {statistics.median(level):6.1f} dB  peak {peak:.2f}")
+
+
+def _syllables(clip: Clip) -> float:
+    """Syllables of a Chinese clip; 0 where nobody counts them."""
+    return float(len(re.findall(r"[\u4e00-\u9fff]", clip.words))) if clip.language is Language.ZH else 0.0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
