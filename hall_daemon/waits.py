@@ -92,7 +92,8 @@ class Waits:
         for row in await self._hall.store.read(_so_far):
             if row.state == TicketState.FINISHED.value:
                 # Of a visit that was interrupted the row does not tell how long the window was taken.
-                if row.called_ms and row.hold is None:
+                # By the wall clock, which may have been set back in between: that visit says nothing.
+                if row.called_ms and row.hold is None and row.since_ms >= row.called_ms:
                     self.diary.ended(Visit(item=row.item, taken_s=(row.since_ms - row.called_ms) / 1000))
                 continue
             self._items[row.id] = row.item

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, multiple, rule
 
 from hall_daemon import queueing, store
+from hall_daemon.desk import Desk
 from hall_daemon.tickets import IssueOrder, PadSlip, Slot
-from hall_daemon.words import Channel, Hold, Outcome, ParkReason, Priority, TicketState
+from hall_daemon.words import Channel, Hold, Outcome, ParkReason, PauseReason, Priority, TicketState
 from tests.rules.hall_room import PENSION, PLACES, RETIRED, START_UP, HallRoom, StandingClock, card, write_hall
 from tests.rules.test_hall_story import PEOPLE, WINDOWS, HallStory
 
@@ -82,6 +83,7 @@ class QueueStory(HallStory):
         """Who may be called there, first the next: from the rows, by the words of the rules."""
         known = self.room.hall.profile.windows[window]
         sessions = dict(self.rows("SELECT window, clerk FROM session"))
+        paused = {found for (found,) in self.rows("SELECT window FROM pause")}
         clerk = self.room.config.clerks.get(sessions.get(window, ""))
         skills = set(clerk.skills) if clerk else set()
         columns = ("number", "queue", "item", "arrival_ms", "arrived_ms", "callable_ms", "slot_start_ms", "pinned_ms",
@@ -89,7 +91,7 @@ class QueueStory(HallStory):
         found = []
         for values in self.rows(f"SELECT {', '.join(columns)} FROM ticket WHERE state = 'waiting'"):
             row = dict(zip(columns, values, strict=True))
-            ranks = self.ranks(row, window, known.queues, skills, set(sessions))
+            ranks = self.ranks(row, window, known.queues, skills, set(sessions) - paused)
             if ranks and self.slot_has_begun(row):
                 queue = min(ranks, key=lambda q: (-known.weights.get(q, 1), ranks[q]))
                 counts_ms = row["arrival_ms"] - (known.weights.get(queue, 1) - 1) * 5 * MINUTE_MS
@@ -182,6 +184,11 @@ class QueueStory(HallStory):
     @rule(window=WINDOWS, to=st.sampled_from(["H", "D"]))
     def detour(self, window: str, to: str) -> None:
         self.attempt(self.room.transfer(window, self.shown(window) or "A001", to_queue=to, come_back=True))
+
+    @rule(window=WINDOWS, on=st.booleans())
+    def pause(self, window: str, on: bool) -> None:
+        desk = Desk(self.room.hall)
+        self.attempt(desk.pause(window, PauseReason.MEAL, 0) if on else desk.go_on(window))
 
     @rule(window=WINDOWS, item=ITEMS)
     def add_item(self, window: str, item: str) -> None:
