@@ -134,6 +134,7 @@ def _what() -> dict[str, KioskView]:
         "pinyin": view(S.PINYIN),
         "pinyin-found": view(S.PINYIN, visit=Visit(card=ZHANG, searched="79"), found=hits, waits=WAITS),
         "pinyin-picking": view(S.PINYIN, visit=Visit(card=ZHANG, searched="79", picking=True), found=hits),
+        "pinyin-long": view(S.PINYIN, visit=Visit(card=ZHANG, searched="79797979")),
         "pinyin-none": view(S.PINYIN, visit=Visit(card=ZHANG, searched="7777")),
         "guide": view(S.GUIDE, visit=Visit(looked=item, guide_only=True)),
         "confirm": view(S.CONFIRM, visit=checked, waits=WAITS, open_windows={"H": 2}),

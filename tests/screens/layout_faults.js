@@ -15,8 +15,23 @@
     const size = `${box.width.toFixed(0)} x ${box.height.toFixed(0)}`;
     if (Math.min(box.width, box.height) < leastPx - 0.5) found.push(`small ${name}: ${size}`);
     if (outside(box)) found.push(`outside ${name}`);
-    for (const other of controls.slice(0, index)) if (overlap(box, other.box, 0)) found.push(`${name} over ${other.name}`);
+    for (const other of controls.slice(0, index)) if (overlap(box, other.box, 0.6)) found.push(`${name} over ${other.name}`);
   });
+
+  // What a control says lies within it; a range knows how far the letters go, an element only how far its box does.
+  const letters = document.createRange();
+  for (const control of document.querySelectorAll("[data-key], .nav")) {
+    const box = control.getBoundingClientRect();
+    for (const element of control.querySelectorAll("b, small, span, em, mark")) {
+      if (element.children.length || !element.textContent.trim()) continue;
+      letters.selectNodeContents(element);
+      const said = letters.getBoundingClientRect();
+      const blank = 0.15 * parseFloat(getComputedStyle(element).fontSize); // above and below the characters of a font
+      const high = Math.max(box.top - said.top, said.bottom - box.bottom) - blank;
+      const out = Math.max(box.left - said.left, said.right - box.right, high);
+      if (said.width && out > 1) found.push(`${out.toFixed(0)} px out of its key: ${element.textContent.slice(0, 16)}`);
+    }
+  }
 
   for (const element of document.querySelectorAll(WORDS)) {
     const box = element.getBoundingClientRect();

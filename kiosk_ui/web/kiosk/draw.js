@@ -340,7 +340,7 @@ function keypad(view, speech) {
       h("b.num", {}, key),
       view.letters && LETTERS[key] ? h("small", {}, LETTERS[key]) : null,
     );
-  const starred = { id: "X", behalf: "X", passport: "A…Z", number: "A…Z", notice: "A…Z" }[view.screen];
+  const starred = { id: "X", behalf: "X", passport: "A…Z", number: "A…Z" }[view.screen];
   const star = starred ? h("button.digit", { "data-key": "*" }, h("b.num", {}, starred), h("small", {}, "*")) : h("span");
   const correct = h(
     "button.digit",
@@ -380,7 +380,7 @@ function markedLabel(entry, speech) {
 }
 
 function drawSearch(view, speech) {
-  const picking = !view.choices.some((c) => c.key.startsWith("pick"));
+  const picking = view.choices.length > 0 && !view.choices.some((c) => c.key.startsWith("pick"));
   const row = (entry) =>
     h(
       `button.row.hitrow${entry.suspended ? ".suspended" : ""}`,
@@ -390,7 +390,7 @@ function drawSearch(view, speech) {
       h(
         "span.end",
         {},
-        h("small", {}, [`${speech.large(WORDS.number)} ${entry.letters}`, speech.large(entry.detail)].join("　")),
+        h("small", {}, [`${speech.large(WORDS.number)} ${entry.letters}`, speech.large(entry.detail)].filter(Boolean).join("　")),
       ),
     );
   return [
