@@ -20,8 +20,7 @@ check: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
-	@# Four on two cores: most tests wait for a device or a daemon, not for a processor.
-	$(PY) -m pytest -n 4 --dist loadgroup $(ARGS)
+	@sh .ci/tests $(PY) $(ARGS)
 
 # `make soak KILLS=1000`: the long form of the kill -9 test.
 soak: $(VENV)/.dev
