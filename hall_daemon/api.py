@@ -36,6 +36,7 @@ from hall_daemon.cataloguing import Cataloguing
 from hall_daemon.desk import Desk
 from hall_daemon.devices import Devices
 from hall_daemon.diagnostics import Diagnostics
+from hall_daemon.drills import Drills
 from hall_daemon.following import Following
 from hall_daemon.hall import Bell, Hall
 from hall_daemon.hall_desk import COUNTER_DEVICE
@@ -102,6 +103,7 @@ class Services:
     metrics: Metrics
     overview: Overview
     diagnostics: Diagnostics
+    drills: Drills
     support: Support
     cataloguing: Cataloguing
     voice: Voice
@@ -385,7 +387,8 @@ def _streams(app: FastAPI, services: Services) -> None:
 
 def _technician(app: FastAPI, services: Services) -> None:
     _map(app, services.hall)
-    api_technician.add_routes(app, services.devices, services.diagnostics, services.support, services.stopping)
+    s = services
+    api_technician.add_routes(app, s.devices, s.diagnostics, s.drills, s.support, s.stopping)
     api_day.add_routes(app, services.hall, services.cataloguing, services.emergency)
     api_manager.add_routes(app, services.hall, services.overview, _WEB, services.stopping)
     _monitoring(app, services)

@@ -10,16 +10,25 @@ from contextlib import aclosing
 from functools import partial
 from typing import Annotated
 
-from fastapi import FastAPI, Query, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from hall_daemon import wire
 from hall_daemon.api_streams import HEARTBEAT_S, follow, lines
 from hall_daemon.devices import Devices
 from hall_daemon.diagnostics import Diagnostics
+from hall_daemon.drills import Drills
 from hall_daemon.hall import Bell
 from hall_daemon.protocol import DeviceView
-from hall_daemon.protocol_technician import ByHand, DeviceDetail, HallState, Maintenance, TraceLine
+from hall_daemon.protocol_technician import (
+    BeginDrill,
+    ByHand,
+    DeviceDetail,
+    DrillOffer,
+    HallState,
+    Maintenance,
+    TraceLine,
+)
 from hall_daemon.support import Support
 from hall_daemon.tickets import NotFound
 
@@ -27,11 +36,14 @@ SLICE_S = 0.5
 """How soon a trace without traffic hears that the daemon stops."""
 
 
-def add_routes(app: FastAPI, devices: Devices, diagnostics: Diagnostics, support: Support, stopping: Bell) -> None:
+def add_routes(
+    app: FastAPI, devices: Devices, diagnostics: Diagnostics, drills: Drills, support: Support, stopping: Bell
+) -> None:
     """Everything below /devices."""
     _views(app, devices, diagnostics, stopping)
     _trace(app, devices, diagnostics, stopping)
     _orders(app, diagnostics)
+    _drills(app, drills)
 
     @app.get("/devices/archive", response_class=Response)
     async def archive() -> Response:
@@ -103,3 +115,17 @@ def _orders(app: FastAPI, diagnostics: Diagnostics) -> None:
     @app.post("/devices/kiosks/{kiosk}/maintenance", status_code=202)
     async def maintain(kiosk: str, order: Maintenance) -> None:
         await diagnostics.maintain(kiosk, on=order.on)
+
+
+def _drills(app: FastAPI, drills: Drills) -> None:
+    @app.get("/devices/{device}/drill")
+    async def offer(device: str) -> DrillOffer:
+        return drills.offer(device)
+
+    @app.post("/devices/{device}/drill", status_code=202)
+    async def begin(device: str, order: BeginDrill, request: Request) -> None:
+        await drills.begin(device, order, request.state.actor)
+
+    @app.delete("/devices/{device}/drill", status_code=202)
+    async def end(device: str) -> None:
+        drills.end(device)

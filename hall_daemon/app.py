@@ -31,6 +31,7 @@ from hall_daemon.day_keeping import DayKeeper
 from hall_daemon.desk import Desk
 from hall_daemon.devices import Devices
 from hall_daemon.diagnostics import Diagnostics
+from hall_daemon.drills import Drills
 from hall_daemon.evaluating import Evaluating
 from hall_daemon.events import DeviceChanged
 from hall_daemon.following import Following
@@ -107,6 +108,7 @@ class Daemon:
         self.diagnostics = Diagnostics(
             self.hall, self.devices, self.kiosks, self.upkeep, self.outbox, self.clock, self.signage.show_again
         )
+        self.drills = Drills(self.hall, self.devices, self.diagnostics, self.accounts)
         self.support = Support(config, self.hall, self.diagnostics, LogTail())
         self._stopping = Bell()
         self._device_news: asyncio.Queue[DeviceView] = asyncio.Queue()
@@ -150,6 +152,7 @@ class Daemon:
             _Room(name="scanning", run=self.scanning.run),
             _Room(name="device events", run=self._report_devices),
             _Room(name="diagnostics", run=self.diagnostics.run),
+            _Room(name="drills", run=self.drills.run),
             _Room(name="service day", run=self.day_keeper.run),
             *(_Room(name=f"kiosk {code}", run=flow.run) for code, flow in self.kiosks.items()),
         ]
@@ -196,8 +199,9 @@ class Daemon:
     def _server(self) -> uvicorn.Server:
         services = api.Services(
             hall=self.hall, store=self.store, devices=self.devices, screens=self.screens, scanning=self.scanning,
-            kiosks=self.kiosks, metrics=self.metrics, diagnostics=self.diagnostics, support=self.support,
-            overview=self.overview, cataloguing=self.cataloguing, following=Following(self.hall, self.clock),
+            kiosks=self.kiosks, metrics=self.metrics, diagnostics=self.diagnostics, drills=self.drills,
+            support=self.support, overview=self.overview, cataloguing=self.cataloguing,
+            following=Following(self.hall, self.clock),
             voice=self.voice, board=self.board, emergency=self.emergency, accounts=self.accounts, desk=self.desk,
             calls=lambda: list(self.signage.calls), stopping=self._stopping,
         )  # fmt: skip
@@ -214,7 +218,7 @@ class Daemon:
         while True:
             view = await self._device_news.get()
             state = _condition(view)
-            if state is None or self._told.get(view.device, DeviceCondition.OK) is state:
+            if state is None or view.drill or self._told.get(view.device, DeviceCondition.OK) is state:
                 continue
             self._told[view.device] = state
             reason = ",".join(view.conditions) or view.link

@@ -47,7 +47,15 @@ from hall_daemon.protocol_clerks import (
     Skills,
 )
 from hall_daemon.protocol_kiosk import KeyPressed, KioskView
-from hall_daemon.protocol_technician import ByHand, DeviceDetail, HallState, Maintenance, TraceLine
+from hall_daemon.protocol_technician import (
+    BeginDrill,
+    ByHand,
+    DeviceDetail,
+    DrillOffer,
+    HallState,
+    Maintenance,
+    TraceLine,
+)
 from hall_daemon.texts import text
 
 Shape = TypeVar("Shape", bound=BaseModel)
@@ -282,6 +290,18 @@ class HallClient(WindowVerbs):
     async def test_device(self, device: str) -> None:
         """Begin a self-test; how it goes is in the device's views."""
         await self._ask("POST", f"/devices/{part(device)}/test")
+
+    async def drill_offer(self, device: str) -> DrillOffer:
+        """Faults that can be rehearsed with a device."""
+        return self.parse(DrillOffer, await self._ask("GET", f"/devices/{part(device)}/drill"))
+
+    async def begin_drill(self, device: str, order: BeginDrill) -> None:
+        """Take a device for troubled for a while."""
+        await self._ask("POST", f"/devices/{part(device)}/drill", order)
+
+    async def end_drill(self, device: str) -> None:
+        """Before its time is up."""
+        await self._ask("DELETE", f"/devices/{part(device)}/drill")
 
     async def confirm_repair(self, device: str, step: int) -> None:
         """A person confirms a step of the repair under way."""

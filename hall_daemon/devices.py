@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
-from drivers.base import Condition, Identity
+from drivers.base import Condition, Identity, Refused
 from hall_daemon.clock import Clock, rfc3339
 from hall_daemon.config import DeviceConfig
 from hall_daemon.devices_claims import Claims
@@ -47,6 +47,12 @@ class _State:
     last_error: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Drill:
+    what: str
+    since_ms: int
+
+
 def _heed(answer: asyncio.Future[Any]) -> None:
     """Take note of an answer that came after its limit, when nobody waits for it any more."""
     if not answer.cancelled():
@@ -60,6 +66,7 @@ class Devices:
         self.configs = configs
         self._clock = clock
         self._states = {name: _State(since_ms=clock.now_ms()) for name in configs}
+        self._drills: dict[str, _Drill] = {}
         by_port: dict[str, list[DeviceConfig]] = {}
         for config in configs.values():
             by_port.setdefault(config.port, []).append(config)
@@ -115,9 +122,12 @@ class Devices:
         urgency need a common topic. A job whose caller goes away before it begins is not done.
         Raises DeviceUnavailable (nothing was sent), Superseded, OutcomeUnknown, or the driver's Refused.
         """
-        state = self._states.get(device)
-        if state is None:
+        if device not in self._states:
             raise DeviceUnavailable(device, "offline")
+        state = self._shown(device)
+        if device in self._drills and state.conditions:
+            condition = Condition(self._drills[device].what)
+            raise Refused(condition, f"{device}: {condition}, which is only rehearsed")
         if state.link is not LinkState.ONLINE:
             raise DeviceUnavailable(device, "disabled" if state.link is LinkState.DISABLED else "offline")
         posted = Job(device, job, limit_s, urgency, topic)
@@ -138,12 +148,14 @@ class Devices:
 
     def can_serve(self, device: str) -> bool:
         """Online, and nothing blocks."""
-        state = self._states.get(device)
-        return state is not None and state.link is LinkState.ONLINE and not any(c.blocks for c in state.conditions)
+        if device not in self._states:
+            return False
+        state = self._shown(device)
+        return state.link is LinkState.ONLINE and not any(c.blocks for c in state.conditions)
 
     def view(self, device: str) -> DeviceView:
         """A device as a technician sees it."""
-        config, state = self.configs[device], self._states[device]
+        config, state = self.configs[device], self._shown(device)
         identity = " ".join(
             part
             for part in (
@@ -155,7 +167,7 @@ class Devices:
             device=device, driver=config.driver, port=config.port, kind=config.kind,
             link=state.link.value, conditions=tuple(sorted(state.conditions)), since=rfc3339(state.since_ms),
             identity=identity, firmware=state.identity.firmware, proven=config.driver_type.proven.value,
-            last_error=state.last_error,
+            last_error=state.last_error, drill=device in self._drills,
             **asdict(self._workers[config.port].counts(device)),
         )  # fmt: skip
 
@@ -166,6 +178,27 @@ class Devices:
     def enable(self, device: str, *, enabled: bool) -> None:
         """Take a device out of use, or back into it. Raises KeyError."""
         self._workers[self.configs[device].port].disable(device, disabled=not enabled)
+
+    def rehearse(self, device: str, what: str) -> None:
+        """Take a device for troubled though it is well: `offline` or a condition that blocks; "" ends it.
+
+        Nothing is sent to it meanwhile and nothing heard from it. Raises KeyError.
+        """
+        before = self.view(device)
+        if what:
+            self._drills[device] = _Drill(what=what, since_ms=self._clock.now_ms())
+        else:
+            self._drills.pop(device, None)
+        self._tell(device, before)
+
+    def _shown(self, device: str) -> _State:
+        """A device as everybody is to see it; how it really is where nothing is rehearsed, or where it is worse."""
+        state, drill = self._states[device], self._drills.get(device)
+        if drill is None or state.link is not LinkState.ONLINE:
+            return state
+        if drill.what == LinkState.OFFLINE.value:
+            return replace(state, link=LinkState.OFFLINE, conditions=frozenset(), since_ms=drill.since_ms)
+        return replace(state, conditions=frozenset({Condition(drill.what)}), since_ms=drill.since_ms)
 
     def on_input(self, device: str, hear: Callable[[Input], None]) -> None:
         """Hear keys and cards of a device, on the event loop."""
@@ -207,6 +240,8 @@ class Devices:
 
     def _take(self, device: str, report: dict[str, Any]) -> None:
         if "heard" in report:
+            if device in self._drills:
+                return
             borrower = self._borrowed.get(device)
             for hear in self._inputs.get(device, []) if borrower is None else [borrower]:
                 hear(report["heard"])
@@ -215,11 +250,15 @@ class Devices:
             for follow in list(self._traces.get(device, [])):
                 follow(report["passed"])
             return
-        state = self._states[device]
+        before, state = self.view(device), self._states[device]
         changed = replace(state, **report["changes"])
         if (changed.link, changed.conditions) != (state.link, state.conditions):
             changed = replace(changed, since_ms=self._clock.now_ms())
         self._states[device] = changed
-        if (changed.link, changed.conditions) != (state.link, state.conditions):
+        self._tell(device, before)
+
+    def _tell(self, device: str, before: DeviceView) -> None:
+        after = self.view(device)
+        if (after.link, after.conditions, after.drill) != (before.link, before.conditions, before.drill):
             for tell in self._changes:
-                tell(self.view(device))
+                tell(after)

@@ -54,7 +54,7 @@ from hall_daemon.protocol_technician import (
 from hall_daemon.repair import Mending
 from hall_daemon.scanning import is_tight
 from hall_daemon.tables import EventRow, TicketRow
-from hall_daemon.texts import text
+from hall_daemon.texts import say, text
 from hall_daemon.tickets import HallError, NotFound
 from hall_daemon.upkeep import Upkeep
 from hall_daemon.words import Channel, DeviceCondition, SlipState, TicketState
@@ -204,12 +204,13 @@ class Diagnostics:
 
     def _device_changed(self, view: DeviceView) -> None:
         work = self._work[view.device]
-        if view.link == OFFLINE and work.link == "online":
+        if view.link == OFFLINE and work.link == "online" and not view.drill:
             work.lost += 1
         work.link = view.link
         if view.link != CONNECTING:
             troubles = troubles_of(view.link, view.conditions)
-            self.incidents.note(view.device, troubles, self.clock.now_ms())
+            if not view.drill:
+                self.incidents.note(view.device, troubles, self.clock.now_ms())
             self._see_repair(view.device, view, troubles)
         self.changed.ring()
 
@@ -318,10 +319,7 @@ class Diagnostics:
         return DeviceDetail(
             device=state,
             place=places.place_of(device, self._groups),
-            effect=places.effect(
-                device, view.kind, state.health, self._hall.profile, self._groups, self._devices.can_serve,
-                lambda kiosk: not self._upkeep.maintained(kiosk),
-            ),
+            effect=self.effect(device, state.health),
             cause=repair.cause(first, view.port),
             advice=repair.advice(first, view.port),
             signals=_signals(view),
@@ -331,9 +329,18 @@ class Diagnostics:
             repair=repair.repair_view(mending) if mending else None,
         )  # fmt: skip
 
+    def effect(self, device: str, health: Health) -> Text:
+        """What it means for residents and clerks when a device is like that."""
+        return places.effect(
+            device, self._devices.configs[device].kind, health, self._hall.profile, self._groups,
+            self._devices.can_serve, lambda kiosk: not self._upkeep.maintained(kiosk),
+        )  # fmt: skip
+
     def _state(self, view: DeviceView) -> DeviceState:
         first = worst_of(troubles_of(view.link, view.conditions))
         name = name_of(CONNECTING) if view.link == CONNECTING else name_of(first) if first else text("trouble.none")
+        if view.drill:
+            name = say("trouble.drill", what=name)
         return DeviceState(view=view, health=health(view), state=name)
 
     def _with_state(self, group: DeviceGroup) -> DeviceGroup:

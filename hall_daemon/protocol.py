@@ -281,6 +281,8 @@ class DeviceView(Frozen):
     """How often its driver hung and was cut off."""
     answer_ms: float | None = None
     """Median time of its last twenty answers; None before the first."""
+    drill: bool = False
+    """What is wrong with it is only rehearsed."""
 
 
 class IssueAtCounter(Frozen):

@@ -8,6 +8,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
+from pydantic import Field
+
 from hall_daemon.protocol import DeviceView, Text
 from hall_daemon.words import Frozen
 
@@ -181,6 +183,35 @@ class DeviceDetail(Frozen):
     """Newest first."""
     test: SelfTest | None = None
     repair: Repair | None = None
+
+
+class DrillChoice(Frozen):
+    """A fault that can be rehearsed with a device."""
+
+    what: str
+    name: Text
+    effect: Text
+    """What it means for residents and clerks while it lasts."""
+
+
+class DrillOffer(Frozen):
+    """What can be rehearsed with a device now."""
+
+    device: str
+    choices: tuple[DrillChoice, ...]
+    needs_manager: bool
+    """The hall is open: the public will see it."""
+    until: str = ""
+    """RFC 3339: when what is rehearsed with this device now ends by itself; empty: nothing is."""
+
+
+class BeginDrill(Frozen):
+    """Rehearse a fault; a manager's number and PIN while the hall is open."""
+
+    what: str = Field(min_length=1, max_length=32)
+    seconds: int = Field(default=120, ge=10, le=600)
+    manager: str = Field(default="", max_length=32)
+    pin: str = Field(default="", max_length=12, repr=False)
 
 
 class TraceLine(Frozen):

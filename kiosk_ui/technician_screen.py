@@ -28,8 +28,9 @@ from textual.widgets.tree import TreeNode
 
 from hall_daemon.client import HallClient, HallUnreachable, Link, LinkNews, RequestRefused
 from hall_daemon.protocol import Text
-from hall_daemon.protocol_technician import DeviceDetail, HallState, Health, TraceLine, worst
+from hall_daemon.protocol_technician import BeginDrill, DeviceDetail, DrillOffer, HallState, Health, TraceLine, worst
 from kiosk_ui.technician_dialogs import Ask, Help
+from kiosk_ui.technician_drill import DrillDialog
 from kiosk_ui.technician_view import Sheet, kind_name, say
 from kiosk_ui.theme import ACCENT, BAD, Pen
 
@@ -92,6 +93,7 @@ class TechnicianScreen(Screen[Text]):
         Binding("f3", "hold", id="technician.hold"),
         Binding("f4", "mark", id="technician.mark"),
         Binding("f5", "filter", id="technician.filter"),
+        Binding("f6", "drill", id="technician.drill"),
         Binding("f7", "page(6)", id="technician.repair"),
         Binding("f8", "archive", id="technician.archive"),
         Binding("f9", "enable", id="technician.enable"),
@@ -477,6 +479,30 @@ class TechnicianScreen(Screen[Text]):
             self._send(lambda: self._client.enable_device(device))
             return
         self._ask(say("ask.disable", device=device), lambda: self._client.disable_device(device))
+
+    def action_drill(self) -> None:
+        """Rehearse a fault of the chosen device, or end that."""
+        device = self._device
+        known = self._hall.devices if self._hall else ()
+        drilled = next((state.view.drill for state in known if state.view.device == device), None)
+        if drilled is None:
+            return
+        if drilled:
+            self._send(lambda: self._client.end_drill(device))
+            return
+
+        async def ask() -> Told:
+            self._offer_drill(await self._client.drill_offer(device))
+            return Told(say("drill.choose"))
+
+        self._send(ask)
+
+    def _offer_drill(self, offer: DrillOffer) -> None:
+        def answered(order: BeginDrill | None) -> None:
+            if order is not None:
+                self._send(lambda: self._client.begin_drill(offer.device, order))
+
+        self.app.push_screen(DrillDialog(offer, self._pen), answered)
 
     def action_maintain(self) -> None:
         """Take the chosen kiosk out of service, or put it back."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from sim.hall_plan import DEMO_PIN
 from sim.idcard_records import RESIDENTS
 from tests.journeys.conftest import Hall
 from tests.waiting import until
@@ -213,3 +214,33 @@ def test_kiosk_is_taken_out_and_put_back_over_http(hall: Hall) -> None:
     assert kiosk["maintenance"] is True
     assert hall.post("/devices/kiosks/k1/maintenance", on=False).status_code == 202
     until(lambda: first_line(hall, "/kiosks/k1/views")["screen"] == "idle", 20, "idle")
+
+
+def test_a_fault_is_rehearsed_with_a_managers_word_and_ends_by_itself(hall: Hall) -> None:
+    offer = hall.get("/devices/PRN-01/drill")
+    assert [choice["what"] for choice in offer["choices"]] == ["paper_out", "paper_jam", "cover_open", "offline"]
+    assert (offer["needs_manager"], offer["until"]) == (True, "")
+    assert "取号不中断" in offer["choices"][0]["effect"]["zh"]
+    path, drill = "/devices/PRN-01/drill", {"what": "paper_out", "seconds": 10}
+    refused = [
+        hall.post(path, **drill | more).json()["code"]
+        for more in ({}, {"manager": "c001", "pin": DEMO_PIN}, {"what": "keys_stuck"})
+    ]
+    assert refused == ["wrong_pin", "not_your_role", "not_found"]
+
+    assert hall.post(path, **drill, manager="m903", pin=DEMO_PIN).status_code == 202
+    assert device(state(hall), "PRN-01")["state"]["zh"] == "缺纸（模拟）"
+    assert first_line(hall, "/kiosks/k1/views")["notices"], "residents are told"
+    second = hall.post("/devices/DSP-01/drill", what="offline", manager="m903", pin=DEMO_PIN)
+    assert second.json()["code"] == "drill_running"
+    until(lambda: device(state(hall), "PRN-01")["health"] == "ok", 45, "well again by itself")
+
+    assert hall.post("/devices/DSP-01/drill", what="offline", manager="m903", pin=DEMO_PIN).status_code == 202
+    assert hall.http.delete("/devices/DSP-01/drill").status_code == 202
+    assert device(state(hall), "DSP-01")["health"] == "ok"
+    assert state(hall)["incidents"] == []
+    assert hall.events("device.changed") == []
+    begun = [e for e in hall.events("operator.acted") if e["action"] == "device.drill"]
+    assert [(e["target"], e["reason_text"]) for e in begun] == [
+        ("device/PRN-01", "paper_out 10 s, m903"), ("device/DSP-01", "offline 120 s, m903"),
+    ]  # fmt: skip

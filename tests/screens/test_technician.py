@@ -18,6 +18,7 @@ from hall_daemon.client import HallClient
 from hall_daemon.protocol import Text
 from kiosk_ui.technician import TechnicianApp
 from sim.bench import HALLS, Bench, DaemonProcess
+from sim.hall_plan import DEMO_PIN
 from tests.screens.counter_room import LIMIT_S, QUICK
 from tests.waiting import until, until_async
 
@@ -121,6 +122,26 @@ async def test_kiosk_goes_into_maintenance_and_back(daemon: DaemonProcess) -> No
         await technician.sees("○ 1号取号机 维护中")
         await technician.press("f12")
         await until_async(lambda: not any("维护中" in line for line in technician.lines()), LIMIT_S)
+
+
+async def test_a_fault_is_rehearsed_with_a_managers_word(daemon: DaemonProcess) -> None:
+    async with chair(daemon.bench.url) as technician:
+        await technician.sees("末端传感器无纸")
+        await technician.press("f6")
+        await technician.sees("请选择要模拟的故障", "1  缺纸", "大厅开放中，群众会看到：取号不中断")
+        await technician.press("1", *"m903", "enter", *DEMO_PIN)
+        await technician.sees("需要值班主任同意", "m903", "******")
+        assert DEMO_PIN not in "\n".join(technician.lines())
+        await technician.press("enter")
+        await technician.sees("PRN-01 本来就有故障，不用模拟")
+        daemon.bench["PRN-01"].refill()
+        await technician.sees("● PRN-01")
+        await technician.press("f6")
+        await technician.sees("2  卡纸")
+        await technician.press("2", *"m903", "enter", *DEMO_PIN, "enter")
+        await technician.sees("卡纸（模拟）")
+        await technician.press("f6")
+        await technician.sees("● PRN-01")
 
 
 async def test_device_is_disabled_after_a_question_and_enabled_without(daemon: DaemonProcess) -> None:
