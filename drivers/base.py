@@ -296,6 +296,12 @@ class CallerKey(StrEnum):
     SERVE = "serve"
     FINISH = "finish"
     NO_SHOW = "no_show"
+    PARK = "park"
+    RESUME = "resume"
+    PAUSE = "pause"
+    """暂停服务, and on again."""
+    RATE = "rate"
+    UNDO = "undo"
     SIGN_IN = "sign_in"
     SIGN_OUT = "sign_out"
 

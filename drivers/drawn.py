@@ -29,6 +29,9 @@ class DrawnText:
     indent: int = 0
     after: int = 0
     """Blank dots below it."""
+    beside: str = ""
+    """The same in the other language: behind it on its line where both fit, else on lines of its own below."""
+    beside_dots: int = 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +65,8 @@ class Figure:
     label: str
     value: str
     unit: str = ""
+    beside: str = ""
+    """The label in the other language: behind it, or below it in every cell where one of them has no room."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,7 +33,9 @@ from drivers.drawn import (
 from drivers.escpos_text import MISSING, USUAL_FONTS, Raster, open_font, printable
 
 MARGIN = 8
-LEAD = 1.3
+LEAD = 1.2
+GAP = 12
+"""Dots between a sentence and the same in the other language."""
 THRESHOLD = 135
 BLOCK_ROWS = 128
 """Rows of one raster block: printers with small buffers print one while the next arrives (G)."""
@@ -167,10 +169,19 @@ class _Paper:
         lines = self.broken(part.text, part.dots, room, bold=part.bold)
         if part.align is Align.CENTRE:
             lines = self._balanced(part, room, lines)
+        more = GAP + self.across(part.beside, part.beside_dots) if part.beside else 0.0
+        if len(lines) != 1 or self.across(lines[0], part.dots, bold=part.bold) + more > room:
+            more = 0.0
         for line in lines:
-            gap = room - self.across(line, part.dots, bold=part.bold)
-            self.write(left + gap * _LEFT_OF[part.align], self.y, line, part.dots, bold=part.bold)
+            across = self.across(line, part.dots, bold=part.bold)
+            x = left + (room - across - more) * _LEFT_OF[part.align]
+            self.write(x, self.y, line, part.dots, bold=part.bold)
+            if more:
+                base = self.y + round((part.dots - part.beside_dots) * 0.98)
+                self.write(x + across + GAP, base, part.beside, part.beside_dots)
             self.y += round(part.dots * LEAD)
+        if part.beside and not more:
+            self.text(DrawnText(text=part.beside, dots=part.beside_dots, align=part.align), left, right)
         self.y += part.after
 
     def _balanced(self, part: DrawnText, room: float, lines: list[str]) -> list[str]:
@@ -195,9 +206,9 @@ class _Paper:
         room = self.width - 2 * MARGIN
         if drawn.width > room:
             drawn = drawn.resize((room, drawn.height), Image.Resampling.LANCZOS)
-        self.y += 14
+        self.y += 8
         self.picture.paste(drawn, ((self.width - drawn.width) // 2, self.y))
-        self.y += part.height + 22
+        self.y += part.height + 14
 
     def _height(self, text: str, size: int) -> float:
         box = self._types[True].at(size).getbbox(text)
@@ -207,7 +218,7 @@ class _Paper:
         dots = part.dots
         while self.across(part.text, dots, bold=True) > self.width - 2 * MARGIN:
             dots -= 1
-        height = round(part.dots * 1.5)
+        height = round(part.dots * 1.4)
         self.y += 4
         self.pen.rectangle((0, self.y, self.width, self.y + height), fill=BLACK)
         x = (self.width - self.across(part.text, dots, bold=True)) / 2
@@ -224,25 +235,33 @@ class _Paper:
     def figures(self, part: DrawnFigures) -> None:
         room = self.width - 2 * MARGIN
         shares = [1.0] if len(part.cells) == 1 else [0.42] + [0.58 / (len(part.cells) - 1)] * (len(part.cells) - 1)
-        height = round(part.small * 1.4 + part.dots * 1.3 + 12)
+        labels = [c.label + f" {c.beside}" * bool(c.beside) for c in part.cells]
+        if any(self.across(label, part.small) > room * share - 12 for label, share in zip(labels, shares, strict=True)):
+            labels = [c.label + f"\n{c.beside}" * bool(c.beside) for c in part.cells]
+        heads = round(part.small * LEAD) * max(1 + label.count("\n") for label in labels)
+        height = round(heads + part.dots * 1.3 + 12)
         frame = (MARGIN, self.y, self.width - MARGIN, self.y + height)
         self.pen.rounded_rectangle(frame, 12, outline=BLACK, width=3)
         x = float(MARGIN)
         for place, (cell, share) in enumerate(zip(part.cells, shares, strict=True)):
             if place:
                 self.pen.line((x, self.y, x, self.y + height), fill=BLACK, width=3)
-            label = x + (room * share - self.across(cell.label, part.small)) / 2
-            self.write(label, self.y + 6, cell.label, part.small)
+            self._labelled(labels[place], x, room * share, part.small)
             dots = part.dots
             while self._of_cell(cell.value, cell.unit, dots, part.small) > room * share - 16:
                 dots -= 1
             left = x + (room * share - self._of_cell(cell.value, cell.unit, dots, part.small)) / 2
-            base = self.y + part.small * 1.4 + part.dots * 0.98
+            base = self.y + heads + 4 + part.dots * 0.98
             self.write(left, base - dots * 0.98, cell.value, dots, bold=True)
             after = left + self.across(cell.value, dots, bold=True) + 6
             self.write(after, base - part.small * 0.98, cell.unit, part.small)
             x += room * share
         self.y += height + 10
+
+    def _labelled(self, label: str, left: float, width: float, dots: int) -> None:
+        for place, line in enumerate(label.split("\n")):
+            x = left + (width - self.across(line, dots)) / 2
+            self.write(x, self.y + 5 + place * round(dots * LEAD), line, dots)
 
     def _of_cell(self, value: str, unit: str, dots: int, small: int) -> float:
         return self.across(value, dots, bold=True) + 6 + self.across(unit, small)
@@ -322,13 +341,13 @@ class _Paper:
         self.text(DrawnText(text=part.value, dots=part.dots, bold=True, indent=column))
 
     def rule(self, part: DrawnRule) -> None:
-        self.y += 10
+        self.y += 7
         if part.solid:
             self.pen.line((MARGIN, self.y, self.width - MARGIN, self.y), fill=BLACK, width=3)
         else:
             for x in range(MARGIN, self.width - MARGIN, 12):
                 self.pen.line((x, self.y, min(x + 7, self.width - MARGIN), self.y), fill=BLACK, width=2)
-        self.y += 10
+        self.y += 7
 
 
 _PAINT: dict[type, Callable[..., None]] = {

@@ -37,9 +37,11 @@ from hall_daemon.desk import Desk
 from hall_daemon.devices import Devices
 from hall_daemon.diagnostics import Diagnostics
 from hall_daemon.drills import Drills
+from hall_daemon.evaluating import Evaluating
 from hall_daemon.following import Following
 from hall_daemon.hall import Bell, Hall
 from hall_daemon.hall_desk import COUNTER_DEVICE
+from hall_daemon.imaging_page import PagePart
 from hall_daemon.kiosk import KioskFlow
 from hall_daemon.kiosk_voice import heard
 from hall_daemon.metrics import Metrics
@@ -72,6 +74,7 @@ from hall_daemon.protocol import (
 )  # fmt: skip
 from hall_daemon.protocol_board import BoardView, CalledNumber
 from hall_daemon.protocol_kiosk import KeyPressed, KioskView
+from hall_daemon.protocol_window import PageDots
 from hall_daemon.scanning import Scanning
 from hall_daemon.screens import Screens
 from hall_daemon.store import Store
@@ -114,6 +117,7 @@ class Services:
     """Calls of the day that the board may still show."""
     accounts: Accounts
     desk: Desk
+    evaluating: Evaluating
     stopping: Bell
 
 
@@ -332,6 +336,16 @@ def _scans(app: FastAPI, services: Services) -> None:
     async def page(window: str, job: str, no: int) -> FileResponse:
         return FileResponse(scanning.page_file(window, job, no), media_type="image/jpeg")
 
+    @app.get("/windows/{window}/scans/{job}/pages/{no}/dots")
+    async def page_dots(
+        window: str, job: str, no: int,
+        zoom: Annotated[int, Query(ge=1, le=8)] = 1, x: Annotated[int, Query(ge=0, le=1000)] = 0,
+        y: Annotated[int, Query(ge=0, le=1000)] = 0, width: Annotated[int, Query(ge=8, le=800)] = 160,
+        height: Annotated[int, Query(ge=8, le=800)] = 80,
+    ) -> PageDots:  # fmt: skip
+        part = PagePart(zoom=zoom, x=x, y=y, width=width, height=height)
+        return PageDots(rows=await scanning.page_dots(window, job, no, part))
+
     @app.post("/windows/{window}/scans/{job}/stop")
     async def stop(window: str, job: str) -> Done:
         scanning.stop(window, job)
@@ -340,6 +354,11 @@ def _scans(app: FastAPI, services: Services) -> None:
     @app.post("/windows/{window}/scans/{job}/file")
     async def file(window: str, job: str, order: FilePages) -> Done:
         return Done(event=await scanning.file(window, job, order), job=job)
+
+    @app.post("/windows/{window}/ask-rating")
+    async def ask_rating(window: str, order: AboutCurrent) -> Done:
+        await services.evaluating.ask_now(window, order.seen)
+        return Done(event=0, number=order.seen)
 
 
 def _tickets(app: FastAPI, services: Services) -> None:

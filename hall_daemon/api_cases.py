@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from hall_daemon.case_papers import CasePapers
 from hall_daemon.hall import Hall
+from hall_daemon.protocol import Done
 from hall_daemon.protocol_cases import (
     CaseDone,
     CasesView,
@@ -13,6 +14,7 @@ from hall_daemon.protocol_cases import (
     HandIn,
     PaperPrinted,
     PrintPaper,
+    Refile,
     ReturnCase,
     Supplement,
     WithdrawCase,
@@ -25,6 +27,10 @@ def add_routes(app: FastAPI, hall: Hall, papers: CasePapers) -> None:
     @app.get("/windows/{window}/cases")
     async def cases(window: str) -> CasesView:
         return await hall.cases_at(window)
+
+    @app.post("/windows/{window}/cases/receive")
+    async def receive(window: str, order: HandIn) -> CaseDone:
+        return await hall.receive_case(window, order)
 
     @app.post("/windows/{window}/cases/accept")
     async def accept(window: str, order: HandIn) -> CaseDone:
@@ -42,9 +48,23 @@ def add_routes(app: FastAPI, hall: Hall, papers: CasePapers) -> None:
     async def returned(window: str, order: ReturnCase) -> CaseDone:
         return await hall.return_case(window, order)
 
+    _known(app, hall, papers)
+
+
+def _known(app: FastAPI, hall: Hall, papers: CasePapers) -> None:
+    """Of cases that were handed in before, and of pages that are filed."""
+
     @app.post("/windows/{window}/cases/print")
     async def print_paper(window: str, order: PrintPaper) -> PaperPrinted:
         return await papers.print(window, order)
+
+    @app.post("/windows/{window}/refile")
+    async def refile(window: str, order: Refile) -> Done:
+        return Done(event=await hall.refile(window, order))
+
+    @app.post("/windows/{window}/cases/{local_case_no}/accept")
+    async def accept_received(window: str, local_case_no: str) -> CaseDone:
+        return await hall.accept_received(window, local_case_no)
 
     @app.post("/windows/{window}/cases/{local_case_no}/decide")
     async def decide(window: str, local_case_no: str, order: DecideCase) -> CaseDone:

@@ -84,7 +84,7 @@ class Daemon:
         self.evaluating.on_change(self.signage.window_changed)
         self.voice = Voice(config.voice_folder, lambda: self.hall.profile, config.public.voice)
         self.announcing = Announcing(self.hall, self.devices, self.voice, lambda: self.emergency.on)
-        self.callers = Callers(self.hall, self.devices)
+        self.callers = Callers(self.hall, self.devices, self.desk, self.evaluating)
         self.emergency = Emergency(config.database.with_name("emergency"), self.hall.changed.ring)
         self.board = Board(self.hall, self.signage, self.emergency, self.clock)
         self.scanning = Scanning(self.hall, self.devices)
@@ -203,7 +203,7 @@ class Daemon:
             support=self.support, overview=self.overview, cataloguing=self.cataloguing,
             following=Following(self.hall, self.clock),
             voice=self.voice, board=self.board, emergency=self.emergency, accounts=self.accounts, desk=self.desk,
-            calls=lambda: list(self.signage.calls), stopping=self._stopping,
+            evaluating=self.evaluating, calls=lambda: list(self.signage.calls), stopping=self._stopping,
         )  # fmt: skip
         app = api.build(services, dict(self.config.secrets.tokens))
         return _Server(

@@ -96,6 +96,15 @@ def flags(session: Session, appointment_ids: Iterable[str]) -> dict[str, str]:
     return {found: flag for found, flag in session.exec(question) if flag is not None}
 
 
+def cancelled_after(session: Session, bizdate: str) -> frozenset[str]:
+    """Ids of the tickets of a day whose appointment was cancelled after it had been honoured here."""
+    flagged = select(AppointmentRow.id).where(AppointmentRow.bizdate == bizdate, AppointmentRow.flag == CANCELLED_AFTER)
+    appointments = list(session.exec(flagged))
+    if not appointments:
+        return frozenset()
+    return frozenset(session.exec(select(TicketRow.id).where(col(TicketRow.appointment_id).in_(appointments))))
+
+
 def forget_old(tx: Tx) -> None:
     """Delete what is older than masks and keyed hashes may be kept; at the end of each day."""
     last = day_ms(tx.bizdate) - KEPT_DAYS * _DAY_MS

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 
 from drivers.base import Caller, CallerKey, CallerPress, Refused
 from hall_daemon import access
+from hall_daemon.desk import Desk
 from hall_daemon.devices import Devices, DeviceUnavailable, Input, OutcomeUnknown
+from hall_daemon.evaluating import Evaluating
 from hall_daemon.hall import Hall
 from hall_daemon.protocol import DeviceView
 from hall_daemon.tickets import HallError, NotFound, Snapshot
-from hall_daemon.words import Outcome, TicketState
+from hall_daemon.words import Hold, Outcome, ParkReason, PauseReason, TicketState
 
 _log = logging.getLogger("hall.caller")
 
@@ -38,8 +40,8 @@ class _Shown:
 class Callers:
     """The callers of all windows."""
 
-    def __init__(self, hall: Hall, devices: Devices) -> None:
-        self._hall, self._devices = hall, devices
+    def __init__(self, hall: Hall, devices: Devices, desk: Desk, evaluating: Evaluating) -> None:
+        self._hall, self._devices, self._desk, self._evaluating = hall, devices, desk, evaluating
         self._at = {w.code: w.caller for w in hall.profile.windows.values() if w.caller}
         self._pressed: dict[str, asyncio.Queue[CallerPress]] = {window: asyncio.Queue() for window in self._at}
         self._shown: dict[str, _Shown | None] = dict.fromkeys(self._at)
@@ -80,6 +82,12 @@ class Callers:
             await self._hall.sign_out(window)
         elif press.key is CallerKey.NEXT:
             await self._next(window)
+        elif press.key is CallerKey.UNDO:
+            await self._hall.undo(window)
+        elif press.key is CallerKey.PAUSE:
+            await self._pause(window)
+        elif press.key is CallerKey.RESUME:
+            await self._resume(window)
         else:
             await self._about_current(window, press.key)
 
@@ -104,6 +112,21 @@ class Callers:
         await self._hall.call_next(window, current.number if current else None)
         self._next_at[window] = asyncio.get_running_loop().time()
 
+    async def _pause(self, window: str) -> None:
+        """Away for a moment, or back: a key can say no reason."""
+        if (await self._hall.snapshot()).pauses.get(window) is None:
+            await self._desk.pause(window, PauseReason.AWAY, 0)
+        else:
+            await self._desk.go_on(window)
+
+    async def _resume(self, window: str) -> None:
+        """The ticket that was parked here last: a key can name none."""
+        here = [
+            t for t in (await self._hall.snapshot()).tickets if t.state is TicketState.PARKED and t.window == window
+        ]
+        if here:
+            await self._hall.resume(window, max(here, key=lambda t: t.since_ms).number)
+
     async def _has_serve_key(self, window: str) -> bool:
         found: list[bool] = []
         await self._tell(self._at[window], lambda caller: found.append(CallerKey.SERVE in caller.keys))
@@ -114,11 +137,13 @@ class Callers:
         if current is None:
             return
         hall = self._hall
-        verbs: dict[CallerKey, Callable[[], Awaitable[int]]] = {
+        verbs: dict[CallerKey, Callable[[], Awaitable[object]]] = {
             CallerKey.RECALL: lambda: hall.recall(window, current.number),
             CallerKey.SERVE: lambda: hall.serve(window, current.number, identity_rechecked=False),
             CallerKey.FINISH: lambda: hall.finish(window, current.number, Outcome.COMPLETED),
             CallerKey.NO_SHOW: lambda: hall.no_show(window, current.number),
+            CallerKey.PARK: lambda: hall.park(window, current.number, ParkReason.OTHER, Hold.HERE),
+            CallerKey.RATE: lambda: self._evaluating.ask_now(window, current.number),
         }
         await verbs[key]()
 

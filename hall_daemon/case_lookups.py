@@ -13,6 +13,7 @@ from hall_daemon.cases import Asked, Brought, CaseState, Line, Pause, Waiver
 from hall_daemon.profile import Item
 from hall_daemon.tables import MaterialRow
 from hall_daemon.tables_cases import CasePaperRow, CaseRow, NoticeRow
+from hall_daemon.tables_clerks import TickRow
 from hall_daemon.tickets import NotFound
 from hall_daemon.words import CopyKind
 
@@ -42,12 +43,22 @@ def asked_in(row: CaseRow) -> tuple[Asked, ...]:
     return tuple(Asked(**{**a, "waivable_by": frozenset(Waiver(w) for w in a["waivable_by"])}) for a in row.asked)
 
 
-def scanned(session: Session, ticket_id: str) -> list[Brought]:
-    """Papers scanned under a ticket, the newest of each kind last."""
-    rows = session.exec(
-        select(MaterialRow).where(MaterialRow.ticket_id == ticket_id).order_by(col(MaterialRow.filed_ms))
-    )
+def scanned(session: Session, ticket_id: str, local_case_no: str = "") -> list[Brought]:
+    """Papers scanned under a ticket, the newest of each kind last; not those that were filed for another case."""
+    question = select(MaterialRow).where(
+        MaterialRow.ticket_id == ticket_id, col(MaterialRow.withdrawn_ms).is_(None),
+        or_(col(MaterialRow.local_case_no).is_(None), col(MaterialRow.local_case_no) == local_case_no),
+    )  # fmt: skip
+    rows = session.exec(question.order_by(col(MaterialRow.filed_ms)))
     return [Brought(code=r.code, kind=CopyKind(r.copy_kind), material_id=r.id) for r in rows]
+
+
+def last_filed(session: Session, ticket_id: str, code: str) -> MaterialRow | None:
+    """What was last filed under a ticket with this code and has not been withdrawn."""
+    filed = select(MaterialRow).where(
+        MaterialRow.ticket_id == ticket_id, MaterialRow.code == code, col(MaterialRow.withdrawn_ms).is_(None)
+    )
+    return session.exec(filed.order_by(col(MaterialRow.filed_ms).desc(), col(MaterialRow.id).desc())).first()
 
 
 def paper_rows(session: Session, local_case_no: str) -> list[CasePaperRow]:
@@ -57,17 +68,34 @@ def paper_rows(session: Session, local_case_no: str) -> list[CasePaperRow]:
 
 
 def papers(session: Session, local_case_no: str) -> list[Brought]:
-    """Papers of a case as they were judged last."""
+    """Papers of a case as they were judged last; not those whose pages were withdrawn since."""
+    rows = paper_rows(session, local_case_no)
+    named = [r.material_id for r in rows if r.material_id]
+    gone = select(MaterialRow.id).where(col(MaterialRow.id).in_(named), col(MaterialRow.withdrawn_ms).is_not(None))
+    withdrawn = set(session.exec(gone)) if named else set()
     return [
         Brought(code=r.code, kind=CopyKind(r.copy_kind), fault=r.fault, material_id=r.material_id or "")
-        for r in paper_rows(session, local_case_no)
+        for r in rows
+        if r.material_id not in withdrawn
     ]
 
 
+def brought(session: Session, ticket_id: str, local_case_no: str = "") -> dict[str, Brought]:
+    """What is known of the papers by code: as judged last, then seen since, then scanned under this ticket."""
+    judged_ms = {r.code: r.taken_ms for r in paper_rows(session, local_case_no)}
+    found = {paper.code: paper for paper in papers(session, local_case_no)}
+    for tick in session.exec(select(TickRow).where(TickRow.ticket_id == ticket_id).order_by(col(TickRow.code))):
+        if tick.made_ms > judged_ms.get(tick.code, -1):
+            before = found.get(tick.code)
+            found[tick.code] = Brought(
+                code=tick.code, kind=CopyKind.ORIGINAL_SEEN, material_id=before.material_id if before else ""
+            )
+    return found | {paper.code: paper for paper in scanned(session, ticket_id, local_case_no)}
+
+
 def lines_of(session: Session, row: CaseRow, ticket_id: str = "") -> tuple[Line, ...]:
-    """The checklist of a case; with what was scanned under a ticket meanwhile, which counts above what was known."""
-    known = {paper.code: paper for paper in papers(session, row.local_case_no)}
-    known.update({paper.code: paper for paper in scanned(session, ticket_id)} if ticket_id else {})
+    """The checklist of a case; with what was seen and scanned under a ticket meanwhile."""
+    known = brought(session, ticket_id, row.local_case_no)
     return cases.checklist(asked_in(row), known.values(), frozenset(row.applies))
 
 

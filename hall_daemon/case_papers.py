@@ -1,4 +1,4 @@
-"""Papers of a case on paper: the notice in two copies, the notice of acceptance or refusal in one.
+"""Papers of a case on paper: the notice in two copies; the receipt, the notice of acceptance or refusal in one.
 
 At the window's own printer, else at a kiosk's that can print and offers the case's queue. The notice stands whatever
 the printer does: what became of its paper is reported as what the clerk did, since the contract knows prints of tickets
@@ -18,8 +18,10 @@ from sqlmodel import Session, select
 from drivers.base import Refused, Slip
 from hall_daemon import case_lookups, slip_facts, slips
 from hall_daemon.cases import Line, LineState
+from hall_daemon.clock import moment_ms
 from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
 from hall_daemon.events import OperatorActed
+from hall_daemon.events_cases import CaseReceived
 from hall_daemon.hall import Hall
 from hall_daemon.protocol import Text
 from hall_daemon.protocol_cases import PaperPrinted, PrintPaper
@@ -46,9 +48,16 @@ class _Paper:
     """What is to be printed."""
 
     case: CaseRow
-    notice: NoticeRow
+    notice: NoticeRow | None
+    """None: the receipt."""
     received: tuple[str, ...]
-    reason: str
+    reason: str = ""
+    received_ms: int = 0
+
+    @property
+    def name(self) -> str:
+        """As the log names it."""
+        return self.notice.notice_no if self.notice else "receipt"
 
 
 class CasePapers:
@@ -58,22 +67,25 @@ class CasePapers:
         self._hall, self._devices = hall, devices
 
     async def print(self, window: str, order: PrintPaper) -> PaperPrinted:
-        """Print the paper of a notice. Raises NotFound, NotSignedIn, NoPaper: nothing was sent."""
+        """Print the paper of a notice, or a receipt. Raises NotFound, NotSignedIn, NoPaper: nothing was sent."""
         clerk = await self._hall.clerk_at(window)
-        paper = await self._hall.store.read(lambda session: _paper(session, order.notice_no))
+        received_case = order.local_case_no
+        paper = await self._hall.store.read(
+            lambda session: _received(session, received_case) if received_case else _paper(session, order.notice_no)
+        )
         device, place = self._printer(window, paper.case)
         result, reason = await self._run(device, paper, again=order.again)
         acted = OperatorActed(
             actor="clerk", actor_id=clerk, action="case_paper_printed",
-            target=f"case/{paper.case.local_case_no}/{paper.notice.notice_no}/{device}", result=result,
+            target=f"case/{paper.case.local_case_no}/{paper.name}/{device}", result=result,
             reason_text=reason or None,
         )  # fmt: skip
         await self._hall.store.write(lambda tx: tx.emit(acted))
-        _log.info("paper of notice %s %s at %s %s", paper.notice.notice_no, result, device, reason)
+        _log.info("paper %s of %s %s at %s %s", paper.name, paper.case.local_case_no, result, device, reason)
         return PaperPrinted(result=result, device=device, place=place, reason=reason)
 
     async def _run(self, device: str, paper: _Paper, *, again: bool) -> tuple[Literal["ok", "failed", "unknown"], str]:
-        copies = COPIES if paper.notice.kind == "supplement" else COPIES[:1]
+        copies = COPIES if paper.notice is not None and paper.notice.kind == "supplement" else COPIES[:1]
         for copy in copies:
             composing = partial(self._compose, paper, copy, again=again)
             try:
@@ -89,6 +101,9 @@ class CasePapers:
     def _compose(self, paper: _Paper, copy: Literal[1, 2], columns: int, *, again: bool) -> Slip:
         profile, case, notice = self._hall.profile, paper.case, paper.notice
         item = profile.item_of(case.item, "", "")
+        if notice is None:
+            came = slip_facts.received_facts(profile, item, case, paper.received_ms, paper.received, reprint=again)
+            return slips.case_paper(came, columns)
         if notice.kind == "supplement":
             told = slip_facts.notice_facts(profile, item, case, notice, paper.received, copy, reprint=again)
             return slips.notice(told, columns)
@@ -121,6 +136,20 @@ def _paper(session: Session, notice_no: str) -> _Paper:
     session.expunge(notice)
     session.expunge(case)
     return _Paper(case=case, notice=notice, received=received, reason=reason)
+
+
+def _received(session: Session, local_case_no: str) -> _Paper:
+    """收件凭证: what had come when the case was received."""
+    case = case_lookups.by_no(session, local_case_no)
+    question = select(EventRow).where(
+        EventRow.subject == f"case/{local_case_no}", EventRow.type == CaseReceived.wire_type
+    )
+    told = session.exec(question).one()
+    came = {m["material_code"] for m in json.loads(told.body)["data"]["materials_required"] if m.get("copy_kind")}
+    lines = case_lookups.lines_of(session, case)
+    received = tuple(_taken_as(line) for line in lines if line.asked.code in came)
+    session.expunge(case)
+    return _Paper(case=case, notice=None, received=received, received_ms=moment_ms(told.time) or case.since_ms)
 
 
 def _taken_as(line: Line) -> str:

@@ -87,8 +87,9 @@ def _line(line: Line, applies: frozenset[str]) -> CaseLine:
 
 
 def fresh(session: Session, ticket: TicketInfo, item: Item) -> CaseView:
-    """What the item of a ticket would become: its checklist, with the papers that were scanned already."""
-    lines = cases.checklist(case_lookups.asked_of(item), case_lookups.scanned(session, ticket.ticket_id), frozenset())
+    """What the item of a ticket would become: its checklist, with the papers that were seen and scanned already."""
+    known = case_lookups.brought(session, ticket.ticket_id)
+    lines = cases.checklist(case_lookups.asked_of(item), known.values(), frozenset())
     return CaseView(
         number=ticket.number, item=item.code, item_name=item.name, kind=CaseKind(item.kind), days=item.promise_days,
         day_unit=item.day_unit, lines=item_lines(lines, frozenset()), complete=cases.is_complete(lines),
@@ -97,7 +98,7 @@ def fresh(session: Session, ticket: TicketInfo, item: Item) -> CaseView:
 
 def view(session: Session, profile: HallProfile, ticket: TicketInfo, row: CaseRow) -> CaseView:
     """A case, as it stands for the ticket at the window."""
-    open_case = row.state in (CaseState.SUPPLEMENT.value, CaseState.ACCEPTED.value)
+    open_case = row.state not in (CaseState.DECIDED.value, CaseState.RETURNED.value)
     lines = case_lookups.lines_of(session, row, ticket.ticket_id if open_case else "")
     applies = frozenset(row.applies)
     return CaseView(

@@ -37,7 +37,7 @@ class CaseKind(StrEnum):
 
 
 class CaseState(StrEnum):
-    """Where a case stands. RECEIVED lasts only within the visit: 收件 is followed by 受理, 告知 or 退回."""
+    """Where a case stands. RECEIVED: taken in, maybe against a receipt; 受理, 告知 or 退回 must follow."""
 
     RECEIVED = "received"
     SUPPLEMENT = "supplement"

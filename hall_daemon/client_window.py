@@ -21,9 +21,18 @@ from hall_daemon.protocol import (
     StartScan,
     Transfer,
 )
-from hall_daemon.protocol_cases import CaseDone, HandIn
+from hall_daemon.protocol_cases import (
+    CaseDone,
+    CasesView,
+    DecideCase,
+    HandIn,
+    PaperPrinted,
+    PrintPaper,
+    Refile,
+    ReturnCase,
+)
 from hall_daemon.protocol_clerks import CallFor, PauseWindow, SignedIn, SignIn, TakeNote, Tick
-from hall_daemon.protocol_window import AddItem, NotThere, Pin, PutBack, Select, ToColleague, WalkIn
+from hall_daemon.protocol_window import AddItem, NotThere, PageDots, Pin, PutBack, Select, ToColleague, WalkIn
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -165,6 +174,38 @@ class WindowVerbs:
         answer = await self._ask("POST", f"/windows/{part(window)}/cases/accept", request)
         return self.parse(CaseDone, answer, maybe_done=True)
 
+    async def cases(self, window: str) -> CasesView:
+        """The cases of the ticket at the window, and those that its items would become."""
+        return self.parse(CasesView, await self._ask("GET", f"/windows/{part(window)}/cases"))
+
+    async def receive_case(self, window: str, request: HandIn) -> CaseDone:
+        """Take in what was handed in; its receipt is printed by the case's number."""
+        answer = await self._ask("POST", f"/windows/{part(window)}/cases/receive", request)
+        return self.parse(CaseDone, answer, maybe_done=True)
+
+    async def return_case(self, window: str, request: ReturnCase) -> CaseDone:
+        """Do not accept it, with a written reason."""
+        answer = await self._ask("POST", f"/windows/{part(window)}/cases/return", request)
+        return self.parse(CaseDone, answer, maybe_done=True)
+
+    async def decide_case(self, window: str, local_case_no: str, request: DecideCase) -> CaseDone:
+        """The end of an accepted case."""
+        answer = await self._ask("POST", f"/windows/{part(window)}/cases/{part(local_case_no)}/decide", request)
+        return self.parse(CaseDone, answer, maybe_done=True)
+
+    async def print_paper(self, window: str, request: PrintPaper) -> PaperPrinted:
+        """A paper of a case, at this window's printer or the nearest."""
+        answer = await self._ask("POST", f"/windows/{part(window)}/cases/print", request)
+        return self.parse(PaperPrinted, answer, maybe_done=True)
+
+    async def refile(self, window: str, request: Refile) -> Done:
+        """Filed in the wrong place: take out, and file elsewhere."""
+        return await self._at(window, "refile", request)
+
+    async def ask_rating(self, window: str, seen: str) -> Done:
+        """Ask whoever is being served for a rating."""
+        return await self._at(window, "ask-rating", AboutCurrent(seen=seen))
+
     async def start_scan(self, window: str, request: StartScan) -> Done:
         """Begin a scan job; its pages arrive in the views."""
         return await self._at(window, "scans", request)
@@ -176,6 +217,14 @@ class WindowVerbs:
     async def page_jpeg(self, window: str, job: str, page: int) -> bytes:
         """Picture of a page that is not yet filed."""
         return await self._ask("GET", f"/windows/{part(window)}/scans/{part(job)}/pages/{page}")
+
+    async def page_dots(
+        self, window: str, job: str, page: int, *, zoom: int, x: int, y: int, width: int, height: int
+    ) -> PageDots:  # fmt: skip
+        """A part of a page that is not yet filed, in black and white; `x`, `y` in thousandths."""
+        query = f"zoom={zoom}&x={x}&y={y}&width={width}&height={height}"
+        path = f"/windows/{part(window)}/scans/{part(job)}/pages/{page}/dots?{query}"
+        return self.parse(PageDots, await self._ask("GET", path))
 
     async def file_pages(self, window: str, job: str, request: FilePages) -> Done:
         """File kept pages of a job as one material."""

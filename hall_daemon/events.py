@@ -374,6 +374,19 @@ class MaterialReplaced(EventData):
         return f"material/{self.material_id}"
 
 
+class MaterialWithdrawn(EventData):
+    """Pages do not belong where they were filed, or the resident took them back; the files stay."""
+
+    wire_type = "hall.material.withdrawn.v1"
+    material_id: str
+    reason_code: Literal["bad_scan", "wrong_paper", "resident_request"]
+    clerk_id: ClerkId
+
+    @property
+    def subject(self) -> str:
+        return f"material/{self.material_id}"
+
+
 class MaterialDamaged(EventData):
     """A scanned page is not any more what was filed; it was not sent."""
 
@@ -465,8 +478,9 @@ EVENT_TYPES: dict[str, type[EventData]] = {
     for cls in (
         StreamOpened, DayOpened, DayClosed, ProfileChanged, TicketIssued, SlipPrinted, TicketCalled, ServingStarted,
         TicketParked, TicketResumed, TicketTransferred, NoShow, TicketRequeued, TicketCancelled, TicketFinished,
-        TicketExpired, MaterialScanned, MaterialReplaced, MaterialDamaged, EvaluationSubmitted, DeviceChanged,
-        ClockChanged, CatalogActivated, OperatorActed, CommandResult, AppointmentCheckedIn, EventCorrected,
+        TicketExpired, MaterialScanned, MaterialReplaced, MaterialWithdrawn, MaterialDamaged, EvaluationSubmitted,
+        DeviceChanged, ClockChanged, CatalogActivated, OperatorActed, CommandResult, AppointmentCheckedIn,
+        EventCorrected,
     )
 }  # fmt: skip
 

@@ -2,7 +2,8 @@
 
 Rules are in queueing; these rooms read what they need (lookups), write what the rules say, and tell everybody after the
 commit. How a number is taken is told in issuing; calling, visits, the line and cases have rooms of their own
-(hall_calling, hall_visits, hall_line, hall_cases); what they share is in hall_core. None knows a device or a screen.
+(hall_calling, hall_visits, hall_line, hall_cases, hall_materials); what they share is in hall_core. None knows a device
+or a screen.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from hall_daemon.hall_cases import CaseVerbs
 from hall_daemon.hall_core import Bell
 from hall_daemon.hall_desk import DeskVerbs
 from hall_daemon.hall_line import LineVerbs
+from hall_daemon.hall_materials import MaterialVerbs
 from hall_daemon.hall_sessions import SessionVerbs
 from hall_daemon.hall_visits import VisitVerbs
 from hall_daemon.protocol import ZoneLoad
@@ -47,7 +49,7 @@ _SLIP_AFTER = {
 }
 
 
-class Hall(SessionVerbs, DeskVerbs, VisitVerbs, LineVerbs, CaseVerbs):
+class Hall(SessionVerbs, DeskVerbs, VisitVerbs, LineVerbs, CaseVerbs, MaterialVerbs):
     """All verbs, and questions about tickets."""
 
     def __init__(self, config: HallConfig, store: Store, clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""Verbs of cases: accept, give one complete notice, supplement, return, withdraw, decide.
+"""Verbs of cases: receive, accept, give one complete notice, supplement, return, withdraw, decide.
 
 Each is one transaction with its events (province.md §8). What those have no room for (how a paper was taken, when the
 clock began, the due day after a pause) stands in the journal behind them, so that every row can be rebuilt.
@@ -62,6 +62,12 @@ class CaseComplete(HallError):
     code = "case_complete"
 
 
+class CaseNothing(HallError):
+    """Nothing has been handed in that could be received."""
+
+    code = "case_nothing"
+
+
 class CaseNoItem(HallError):
     """The number is for a desk and not for a service item."""
 
@@ -116,10 +122,8 @@ class _Hand:
         return cases.checklist(case_lookups.asked_in(self.row), self.brought.values(), frozenset(self.row.applies))
 
     def take(self, papers: Iterable[TakenPaper]) -> None:
-        """What is known already, then what was scanned under this ticket, then what the clerk says now."""
-        known = case_lookups.papers(self.tx.session, self.row.local_case_no)
-        for paper in (*known, *case_lookups.scanned(self.tx.session, self.ticket.id)):
-            self.brought[paper.code] = paper
+        """What is known already, then what was seen and scanned under this ticket, then what the clerk says now."""
+        self.brought |= case_lookups.brought(self.tx.session, self.ticket.id, self.row.local_case_no)
         for said in papers:
             pages = self.brought.get(said.code)
             self.brought[said.code] = Brought(
@@ -128,7 +132,38 @@ class _Hand:
 
 
 class CaseVerbs(HallCore):
-    """Accept, notify, supplement, return, withdraw, decide; and what screens ask about cases."""
+    """Receive, accept, notify, supplement, return, withdraw, decide; and what screens ask about cases."""
+
+    async def receive_case(self, window: str, order: HandIn) -> CaseDone:
+        """收件 alone: what was brought stays here against a receipt. Raises CaseNothing, CaseStep, as accept."""
+
+        def verb(tx: Tx) -> CaseDone:
+            hand = self._hand_in(tx, window, order)
+            if not hand.is_new:
+                raise CaseStep(state=hand.row.state)
+            if not any(line.does and line.brought for line in hand.lines):
+                raise CaseNothing()
+            _say_received(hand)
+            return _done(hand.row, hand.event)
+
+        return await self.store.write(verb)
+
+    async def accept_received(self, window: str, local_case_no: str) -> CaseDone:
+        """受理 of what was received before, without the resident. Raises NotFound, CaseIncomplete, CaseStep."""
+
+        def verb(tx: Tx) -> CaseDone:
+            clerk, row = self._clerk_at(tx, window), case_lookups.by_no(tx.session, local_case_no)
+            if row.state != CaseState.RECEIVED.value:
+                raise CaseStep(state=row.state)
+            hand = _Hand(tx, window, clerk, tx.session.get_one(TicketRow, row.ticket_id), row)
+            hand.take(())
+            wanted = cases.still_wanted(hand.lines)
+            if wanted:
+                raise CaseIncomplete(missing=len(wanted))
+            self._accept(hand)
+            return self._say_accepted(hand)
+
+        return await self.store.write(verb)
 
     async def accept_case(self, window: str, order: HandIn) -> CaseDone:
         """受理: everything is there. Raises CaseIncomplete, CaseStep, CaseNoItem, ScreenOutOfDate, NotSignedIn."""
@@ -353,6 +388,12 @@ class CaseVerbs(HallCore):
         """受理通知书, once; a case decided on the spot has its result instead."""
         told = [n for n in case_lookups.notices_of(hand.tx.session, hand.row.local_case_no) if n.kind == "accept"]
         if hand.row.kind == CaseKind.IMMEDIATE.value or told:
+            if not hand.event:  # received before, and nothing else to tell
+                acted = OperatorActed(
+                    actor="clerk", actor_id=hand.clerk, action="case_accepted",
+                    target=f"case/{hand.row.local_case_no}", result="done",
+                )  # fmt: skip
+                _emit(hand, acted)
             return _done(hand.row, hand.event, told[0].notice_no if told else "")
         event, number = self._notice(hand, "accept", ())
         return _done(hand.row, event, number)

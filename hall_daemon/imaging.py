@@ -26,6 +26,11 @@ JPEG_QUALITY = 90
 BLURRED = 48
 """From this value of `blur` on, small print is hard to read; a sharp page at 200 dpi has less than 32."""
 
+PAPER_BLOCK = 31
+"""Dots around a dot, odd, whose mean brightness is taken for its paper."""
+DARKER = 12
+"""A dot so much darker than its paper, of 255, is ink."""
+
 
 class ImagingError(Exception):
     """The bytes are no picture of a page that can be worked on."""
@@ -144,6 +149,25 @@ def _encode(page: Picture, dpi: int) -> bytes:
     return bytes(jpeg)
 
 
+def dots(jpeg: bytes, *, zoom: int, x: int, y: int, width: int, height: int) -> tuple[str, ...]:
+    """A part of a page in black and white, for a screen that can draw no picture: one `zoom`-th of its sides, from `x`
+    and `y` in thousandths of what is left, in at most so many dots.
+
+    Rows from the top, each its dots as a hexadecimal number, the leftmost the highest bit; a row has a multiple of
+    eight. Raises ImagingError.
+    """
+    page = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if page is None:
+        raise ImagingError(f"damaged picture of {len(jpeg)} bytes")
+    tall, wide = max(1, page.shape[0] // zoom), max(1, page.shape[1] // zoom)
+    top, left = (page.shape[0] - tall) * y // 1000, (page.shape[1] - wide) * x // 1000
+    scale = min(width / wide, height / tall)
+    size = max(8, int(wide * scale) // 8 * 8), max(1, int(tall * scale))
+    small = cv2.resize(page[top : top + tall, left : left + wide], size, interpolation=cv2.INTER_AREA)
+    ink = cv2.adaptiveThreshold(small, 1, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, PAPER_BLOCK, DARKER)
+    return tuple(row.tobytes().hex() for row in np.packbits(ink.astype(np.uint8), axis=1))
+
+
 __all__ = [
-    "BLURRED", "Code", "ImagingError", "PageResult", "Reader", "Symbology", "process", "second_reader_problem",
+    "BLURRED", "Code", "ImagingError", "PageResult", "Reader", "Symbology", "dots", "process", "second_reader_problem",
 ]  # fmt: skip

@@ -36,6 +36,17 @@ class ReadPage:
     codes: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class PagePart:
+    """What is wanted of a page: one `zoom`-th of its sides, from `x` and `y` (thousandths), in so many dots."""
+
+    zoom: int
+    x: int
+    y: int
+    width: int
+    height: int
+
+
 class PageUnreadable(Exception):
     """The page is no image that can be read; the sentence says why."""
 
@@ -55,6 +66,16 @@ def read_page(folder: Path, original: str, media: str, dpi: int, color: bool) ->
         blur=result.blur, blurred=result.blur >= imaging.BLURRED, edges_ok=result.edges_ok, blank=result.blank,
         codes=tuple(code.text for code in result.codes),
     )  # fmt: skip
+
+
+def page_dots(file: Path, part: PagePart) -> tuple[str, ...]:
+    """In the imaging process: a part of a page as rows of dots. Raises PageUnreadable."""
+    from hall_daemon import imaging  # noqa: PLC0415 - only this process pays for OpenCV
+
+    try:
+        return imaging.dots(file.read_bytes(), zoom=part.zoom, x=part.x, y=part.y, width=part.width, height=part.height)
+    except (OSError, imaging.ImagingError) as exc:
+        raise PageUnreadable(str(exc)) from exc
 
 
 def spool(folder: Path, data: bytes) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy import Row
 from sqlalchemy import text as sql
 from sqlmodel import Session, col, func, select
 
-from hall_daemon import carts, queueing
+from hall_daemon import appointments, carts, queueing
 from hall_daemon.profile import HallProfile
 from hall_daemon.tables import DayRow, EventRow, MaterialRow, SessionRow, TicketRow
 from hall_daemon.tables_clerks import PauseRow
@@ -169,13 +169,16 @@ def _taken(session: Session, tickets: dict[str, TicketInfo], day: DayRow | None)
         },
         used_up=frozenset(session.execute(_USED_UP, {"bizdate": bizdate, "last": queueing.LAST_SERIAL}).scalars()),
         jumped=day is not None and session.execute(_JUMPED, {"opened": day.opened_ms}).first() is not None,
+        cancelled_after=appointments.cancelled_after(session, day.bizdate) if day else frozenset(),
         filed=_filed(session, [t.ticket_id for t in tickets.values() if t.state.value in AT_WINDOW]),
     )
 
 
 def _filed(session: Session, tickets: list[str]) -> dict[str, tuple[str, ...]]:
     filed: dict[str, tuple[str, ...]] = {}
-    question = select(MaterialRow.ticket_id, MaterialRow.code).where(col(MaterialRow.ticket_id).in_(tickets))
+    question = select(MaterialRow.ticket_id, MaterialRow.code).where(
+        col(MaterialRow.ticket_id).in_(tickets), col(MaterialRow.withdrawn_ms).is_(None)
+    )
     for ticket_id, code in session.exec(question.order_by(col(MaterialRow.filed_ms))):
         filed[ticket_id] = (*filed.get(ticket_id, ()), code)
     return filed

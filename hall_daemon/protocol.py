@@ -73,6 +73,8 @@ class WaitingTicket(Frozen):
     requeued: bool = False
     slot: str = ""
     """Hall time HH:MM at which an appointment begins."""
+    slot_cancelled: bool = False
+    """The appointment was cancelled at the centre after the check-in here; the number stands."""
     transferred: bool = False
     pinned: bool = False
 

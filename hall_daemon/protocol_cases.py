@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from hall_daemon.cases import CaseKind, CaseState, LineState
 from hall_daemon.protocol import AboutCurrent, Text
@@ -75,10 +75,30 @@ class DecideCase(Frozen):
 
 
 class PrintPaper(Frozen):
-    """A paper of a case: the notice in two copies, the acceptance in one."""
+    """A paper of a case: the notice in two copies, the acceptance in one; by the case's number its receipt."""
 
-    notice_no: str = Field(min_length=8, max_length=64)
+    notice_no: str = Field(default="", max_length=64)
+    local_case_no: CaseNo | None = None
     again: bool = False
+
+    @model_validator(mode="after")
+    def _one_paper(self) -> PrintPaper:
+        if bool(self.notice_no) == (self.local_case_no is not None):
+            raise ValueError("name a notice or a case")
+        return self
+
+
+class Refile(AboutCurrent):
+    """Pages were filed in the wrong place: take them out and, with any of the `to_`, file them where they belong."""
+
+    material_code: str = Field(min_length=1, max_length=40)
+    """As which they were filed; the last ones of the ticket at the window."""
+    reason: Literal["bad_scan", "wrong_paper", "resident_request"] = "wrong_paper"
+    to_ticket: TicketNumber | None = None
+    """Another ticket that was served at this window."""
+    to_case: CaseNo | None = None
+    to_code: str = Field(default="", max_length=40)
+    """Another paper of the checklist."""
 
 
 class CaseDone(Frozen):

@@ -94,6 +94,13 @@ class PadsKeyed(Frozen):
     pads: tuple[PadKeyed, ...]
 
 
+class PageDots(Frozen):
+    """A part of a scanned page in black and white, for a screen that can draw no picture."""
+
+    rows: tuple[str, ...]
+    """From the top; each row's dots as a hexadecimal number, the leftmost the highest bit."""
+
+
 class KeyInPad(Frozen):
     """A number from an emergency pad; `at_ms` the time on it, milliseconds since 1970; no outcome: still waiting."""
 

@@ -343,8 +343,15 @@ def _scanned(built: Rebuilt, said: Said) -> None:
         built.materials[data["material_id"]] = MaterialRow(
             id=data["material_id"], ticket_id=ticket.id, code=data["material_code"], name=data["material_name"],
             copy_kind=data["copy_kind"], pages=[page["blob"]["blob"] for page in data["pages"]], filed_ms=said.at_ms,
-            clerk=data["clerk_id"], window=ticket.window or "",
+            clerk=data["clerk_id"], window=(said.kept or {}).get("window", ticket.window or ""),
+            local_case_no=(said.kept or {}).get("case"),
         )  # fmt: skip
+
+
+def _withdrawn(built: Rebuilt, said: Said) -> None:
+    row = built.materials.get(said.data["material_id"])
+    if row is not None:
+        row.withdrawn_ms = said.at_ms
 
 
 def _evaluated(built: Rebuilt, said: Said) -> None:
@@ -389,8 +396,8 @@ def _corrected(built: Rebuilt, said: Said) -> None:
 
 _TOLD: dict[str, Callable[[Rebuilt, Said], None]] = {
     "day.opened": _day_opened, "day.closed": _day_closed, "ticket.issued": _issued, "ticket.printed": _printed,
-    "material.scanned": _scanned, "evaluation.submitted": _evaluated, "operator.acted": _acted,
-    "event.corrected": _corrected,
+    "material.scanned": _scanned, "material.withdrawn": _withdrawn, "evaluation.submitted": _evaluated,
+    "operator.acted": _acted, "event.corrected": _corrected,
 }  # fmt: skip
 _STEPS: dict[str, tuple[TicketState, Callable[[TicketRow, Said], None]]] = {
     "ticket.called": (TicketState.CALLED, _called),

@@ -21,14 +21,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from drivers.base import ColorMode, Condition, Page, PageSource, Refused, ScanProfile
 from hall_daemon import case_lookups
 from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
 from hall_daemon.events import Blob, MaterialPage, MaterialReplaced, MaterialScanned, PageQuality
 from hall_daemon.hall import Hall
-from hall_daemon.imaging_page import PageUnreadable, ReadPage, end_with_parent, read_page, spool
+from hall_daemon.imaging_page import PagePart, PageUnreadable, ReadPage, end_with_parent, page_dots, read_page, spool
 from hall_daemon.profile import Item
 from hall_daemon.protocol import FilePages, ScanJobView, ScanPageView, StartScan, Text
 from hall_daemon.store import Tx
@@ -165,6 +165,15 @@ class Scanning:
             raise NotFound(what=f"{job}/{no}")
         return self._spool / found.pages[no].blob.removeprefix("sha256:")
 
+    async def page_dots(self, window: str, job: str, no: int, part: PagePart) -> tuple[str, ...]:
+        """A part of a page for a screen without pictures. Raises NotFound, ScanRefused if it cannot be read."""
+        file = self.page_file(window, job, no)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._imaging(), page_dots, file, part)
+        except (PageUnreadable, BrokenProcessPool) as exc:
+            _log.warning("page %d cannot be shown: %s", no, exc)
+            raise ScanRefused(text("scan.bad_page", page=no), "scan_bad_page") from exc
+
     async def file(self, window: str, job_id: str, order: FilePages) -> int:
         """File pages as one material of the ticket: rows and event in one commit. Raises NotFound, ScreenOutOfDate."""
         job = self._jobs.get(window)
@@ -195,10 +204,10 @@ class Scanning:
         row = MaterialRow(
             id=self._hall.clock.new_id(), ticket_id=ticket.id, code=order.material_code, name=name,
             copy_kind=order.copy_kind.value, pages=[p.blob for p in pages], filed_ms=tx.now_ms, clerk=session.clerk,
-            window=job.window,
+            window=job.window, local_case_no=order.local_case_no or None,
         )  # fmt: skip
         case = case_lookups.case_for(tx.session, ticket.id, order.local_case_no)
-        replaced = _last_filed(tx.session, ticket.id, row.code) if order.replace else None
+        replaced = case_lookups.last_filed(tx.session, ticket.id, row.code) if order.replace else None
         tx.session.add(row)
         event = tx.emit(
             MaterialScanned(
@@ -210,12 +219,13 @@ class Scanning:
                     skew_mdeg=max((p.skew_mdeg for p in pages), key=abs),
                     edges_ok=all(p.edges_ok for p in pages),
                 ),
-            )
+            ),
+            kept={"case": row.local_case_no} if row.local_case_no else None,
         )  # fmt: skip
         if replaced is None:
             return event
         return tx.emit(
-            MaterialReplaced(material_id=row.id, replaces=replaced, reason_code="bad_scan", clerk_id=session.clerk)
+            MaterialReplaced(material_id=row.id, replaces=replaced.id, reason_code="bad_scan", clerk_id=session.clerk)
         )
 
     # --- scanning -----------------------------------------------------------------------------------------------------
@@ -314,12 +324,6 @@ def _page_of_event(no: int, page: ReadPage) -> MaterialPage:
 def _profile(order: StartScan) -> ScanProfile:
     color = ColorMode.COLOR if order.color else ColorMode.GRAY
     return ScanProfile(source=PageSource(order.source), dpi=order.dpi, color=color, duplex=order.duplex)
-
-
-def _last_filed(session: Session, ticket_id: str, code: str) -> str | None:
-    """The material that was last filed under a ticket with this code."""
-    filed = select(MaterialRow.id).where(MaterialRow.ticket_id == ticket_id, MaterialRow.code == code)
-    return session.exec(filed.order_by(col(MaterialRow.filed_ms).desc(), col(MaterialRow.id).desc())).first()
 
 
 def _feeder(profile: ScanProfile, keep: Callable[[Page], None], stop: threading.Event) -> Callable[[object], None]:

@@ -60,10 +60,12 @@ class Screens:
             clerk_name=self._clerk_name(clerk),
             current=self._current(snapshot, current) if current else None,
             queues=tuple(self._queue_load(queue, waiting) for queue in window.queues),
-            waiting=tuple(self._line(t) for t in waiting[:LONGEST_LIST]),
+            waiting=tuple(self._line(t, snapshot) for t in waiting[:LONGEST_LIST]),
             waiting_total=len(waiting),
             missed=tuple(
-                self._line(t) for t in snapshot.tickets if t.state is TicketState.NO_SHOW and t.queue in window.queues
+                self._line(t, snapshot)
+                for t in snapshot.tickets
+                if t.state is TicketState.NO_SHOW and t.queue in window.queues
             )[:LONGEST_LIST],
             parked=tuple(
                 self._parked(t)
@@ -71,7 +73,7 @@ class Screens:
                 if t.state is TicketState.PARKED
                 and may_resume(t.hold or Hold.HERE, t.window or "", t.queue, code, window.queues)
             ),
-            notices=(*self._notices(code, current), *about_numbers(self._hall.profile, window, snapshot)),
+            notices=(*self._notices(window, current, snapshot), *about_numbers(self._hall.profile, window, snapshot)),
             evaluation=self._evaluating.notice(code),
             scan=self._scanning.view(code),
             pause=await self._desk.pause_of(code),
@@ -98,13 +100,13 @@ class Screens:
             notes=self._desk.notes(ticket.ticket_id),
         )  # fmt: skip
 
-    def _line(self, ticket: TicketInfo) -> WaitingTicket:
+    def _line(self, ticket: TicketInfo, snapshot: Snapshot) -> WaitingTicket:
         return WaitingTicket(
             number=ticket.number, queue=ticket.queue, item=ticket.item.short.zh, state=ticket.state,
             waited_s=max(0, (self._clock.now_ms() - ticket.issued_ms) // 1000), priority=ticket.priority,
             requeued=ticket.no_shows > 0, transferred=ticket.for_window is not None,
             slot=hour_minute(ticket.slot_start_ms) if ticket.slot_start_ms is not None else "",
-            pinned=ticket.pinned_ms is not None,
+            pinned=ticket.pinned_ms is not None, slot_cancelled=ticket.ticket_id in snapshot.cancelled_after,
         )  # fmt: skip
 
     def _lamps(self, window: Window) -> tuple[DeviceLamp, ...]:
@@ -134,14 +136,26 @@ class Screens:
             reason=ticket.park_reason or ParkReason.OTHER, window=ticket.window or "",
         )  # fmt: skip
 
-    def _notices(self, window: str, current: TicketInfo | None) -> tuple[Text, ...]:
-        notices = [*self._signage.notices(window), *self._announcing.notices(window)]
-        scanner = self._hall.profile.windows[window].scanner
-        if scanner and self._devices.view(scanner).link != "online":
+    def _notices(self, window: Window, current: TicketInfo | None, snapshot: Snapshot) -> tuple[Text, ...]:
+        notices = [*self._signage.notices(window.code), *self._announcing.notices(window.code)]
+        if window.scanner and self._devices.view(window.scanner).link != "online":
             notices.append(text("notice.scanner_offline"))
         if current is not None:
             notices += about_ticket(current, self._clock.now_ms())
+            if current.ticket_id in snapshot.cancelled_after:
+                notices.append(text("notice.slot_cancelled"))
+        notices += left_open(snapshot, window, self._clock.now_ms())
         return tuple(notices)
+
+
+def left_open(snapshot: Snapshot, window: Window, now_ms: int) -> list[Text]:
+    """Visits of this window's queues at windows where nobody is signed in any more: somebody must end them (E10)."""
+    return [
+        text("notice.left_open", window=t.window, number=t.number, minutes=UNFINISHED_MIN)
+        for t in snapshot.tickets
+        if t.state is TicketState.SERVING and t.window not in (window.code, *snapshot.sessions)
+        and t.queue in window.queues and now_ms - t.since_ms >= UNFINISHED_MIN * 60_000
+    ]  # fmt: skip
 
 
 def _published(item: Item) -> tuple[tuple[Text, Text], ...]:

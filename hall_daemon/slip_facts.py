@@ -73,6 +73,18 @@ def case_facts(
     )  # fmt: skip
 
 
+def received_facts(
+    profile: HallProfile, item: Item, case: CaseRow, received_ms: int, received: tuple[str, ...], *, reprint: bool
+) -> CaseFacts:
+    """The receipt of what was handed in; nothing is promised yet."""
+    return CaseFacts(
+        kind="received", hall=profile.hall, notice_no="", local_case_no=case.local_case_no, item=item.name,
+        given=minute(received_ms)[5:], window=case.window, clerk=case.clerk, received=received,
+        complaint_phone=item.published.complaint_phone or "12345", code=case.local_case_no,
+        phone=item.published.phone, reprint=reprint,
+    )  # fmt: skip
+
+
 def _unit(case: CaseRow) -> DayUnit:
     return "day" if case.day_unit == "day" else "workday"
 

@@ -49,7 +49,7 @@ class Sizes:
 
 
 _WIDE = Sizes(
-    hall=34, title=56, band=44, number=144, tag=30, item=42, figure=60, where=36, body=28, small=24, qr=178
+    hall=34, title=56, band=44, number=120, tag=30, item=42, figure=54, where=36, body=28, small=24, qr=178
 )  # fmt: skip
 _NARROW = Sizes(
     hall=30, title=44, band=34, number=104, tag=26, item=34, figure=44, where=30, body=24, small=24, qr=150
@@ -90,9 +90,8 @@ class Sheet:
 
     def hall(self, name: Text) -> None:
         """Whose paper it is."""
-        self._lines(name.zh, bold=True, align=Align.CENTRE)
-        self._lines(name.en, align=Align.CENTRE)
-        self._draw(name, self.size.hall, bold=True, align=Align.CENTRE, after=6)
+        self._both(name, bold=True, align=Align.CENTRE)
+        self._draw(name, self.size.hall, bold=True, align=Align.CENTRE, after=2)
 
     def title(self, name: Text) -> None:
         """What paper it is."""
@@ -124,12 +123,11 @@ class Sheet:
         """What it is for."""
         self._lines(name.zh, scale=2, bold=True, align=Align.CENTRE)
         self._lines(name.en, align=Align.CENTRE)
-        self._draw(name, self.size.item, bold=True, align=Align.CENTRE, after=6)
+        self._draw(name, self.size.item, bold=True, align=Align.CENTRE, after=8)
 
     def where(self, words: Text) -> None:
         """Where to go."""
-        self._lines(words.zh, bold=True, align=Align.CENTRE)
-        self._lines(words.en, align=Align.CENTRE)
+        self._both(words, bold=True, align=Align.CENTRE)
         self._draw(words, self.size.where, bold=True, align=Align.CENTRE)
 
     # --- bodies -------------------------------------------------------------------------------------------------------
@@ -138,20 +136,13 @@ class Sheet:
         """Values in a frame; `said` is each of them as a sentence."""
         cells, said = tuple(cells), tuple(said)
         for sentence in said:
-            self._lines(sentence.zh, bold=True, align=Align.CENTRE)
-            self._lines(sentence.en, align=Align.CENTRE)
+            self._both(sentence, bold=True, align=Align.CENTRE)
         self._drawn.append(DrawnFigures(cells=cells, dots=self.size.figure, small=self.size.small))
-        self._english("; ".join(s.en for s in said if s.en), align=Align.CENTRE)
 
     def note(self, words: Text, *, bold: bool = False, small: bool = False, align: Align = Align.LEFT) -> None:
         """A sentence."""
-        dots = self.size.small if small else self.size.body
-        together = Text(zh=f"{words.zh}  {words.en}".strip())
-        if small and words.en and width(together.zh) * dots <= self.columns * 2 * HALF_DOTS:
-            words = together
-        self._lines(words.zh, bold=bold, align=align)
-        self._lines(words.en, align=align)
-        self._draw(words, dots, bold=bold, align=align)
+        self._both(words, bold=bold, align=align)
+        self._draw(words, self.size.small if small else self.size.body, bold=bold, align=align)
 
     def field(self, label: Text, value: str) -> None:
         """A label and what it says."""
@@ -176,8 +167,9 @@ class Sheet:
             self._drawn.append(self._qr(code, caption))
             return
         left = (
-            DrawnText(text=title.zh, dots=self.size.body + 2, bold=True),
-            DrawnText(text=title.en, dots=self.size.small),
+            DrawnText(
+                text=title.zh, dots=self.size.body + 2, bold=True, beside=title.en, beside_dots=self.size.small, after=2
+            ),
             DrawnChecks(lines=lines, dots=self.size.body - 2 if not self.narrow else self.size.small),
         )
         self._drawn.append(DrawnBeside(left=left, qr=self._qr(code, caption)))
@@ -186,8 +178,7 @@ class Sheet:
         """Sentences with a code at their right."""
         notes = tuple(notes)
         for place, words in enumerate((heading, *notes)):
-            self._lines(words.zh, bold=place == 0)
-            self._lines(words.en)
+            self._both(words, bold=place == 0)
         self._code_as_text(code, caption)
         left = [DrawnText(text=heading.zh, dots=self.size.body + 2, bold=True)]
         left += [DrawnText(text=words.zh, dots=self.size.body) for words in notes]
@@ -220,8 +211,7 @@ class Sheet:
     # --- parts --------------------------------------------------------------------------------------------------------
 
     def _checks_as_text(self, title: Text, lines: Iterable[tuple[str, bool]]) -> None:
-        self._lines(title.zh, bold=True)
-        self._lines(title.en)
+        self._both(title, bold=True)
         for words, done in lines:
             self._lines(words, first="√ " if done else "□ ", rest="   ")
 
@@ -230,16 +220,32 @@ class Sheet:
         self._lines(f"{caption.zh} {caption.en}".strip(), align=Align.CENTRE)
 
     def _qr(self, code: str, caption: Text) -> DrawnQr:
-        words = "\n".join(filter(None, (caption.zh, caption.en)))
+        together = f"{caption.zh} {caption.en}".strip()
+        # A caption may stand out on both sides of its code by two characters; on narrow paper it would cost the names.
+        fits = not self.narrow and width(together) * self.size.small // 2 <= self.size.qr + 4 * HALF_DOTS
+        words = together if fits else "\n".join(filter(None, (caption.zh, caption.en)))
         return DrawnQr(data=code, side=self.size.qr, caption=words, dots=self.size.small)
 
     def _draw(self, words: Text, dots: int, *, bold: bool = False, align: Align = Align.LEFT, after: int = 0) -> None:
-        self._drawn.append(DrawnText(text=words.zh, dots=dots, bold=bold, align=align, after=0 if words.en else after))
-        self._english(words.en, align=align, after=after)
+        self._drawn.append(
+            DrawnText(
+                text=words.zh, dots=dots, bold=bold, align=align, after=after, beside=words.en,
+                beside_dots=self.size.small,
+            )
+        )  # fmt: skip
 
     def _english(self, words: str, *, align: Align = Align.LEFT, after: int = 0) -> None:
         if words:
             self._drawn.append(DrawnText(text=words, dots=self.size.small, align=align, after=after))
+
+    def _both(self, words: Text, *, bold: bool = False, align: Align = Align.LEFT) -> None:
+        """Both languages: on one line where they fit."""
+        together = f"{words.zh}  {words.en}"
+        if words.en and width(together) <= self.columns:
+            self._lines(together, bold=bold, align=align)
+            return
+        self._lines(words.zh, bold=bold, align=align)
+        self._lines(words.en, align=align)
 
     def _lines(
         self, sentence: str, *, scale: int = 1, bold: bool = False, align: Align = Align.LEFT, first: str = "",

@@ -58,14 +58,16 @@ def compose(facts: SlipFacts, columns: int) -> Slip:
     sheet.hall(facts.hall)
     if facts.reprint:
         sheet.tag(text("slip.reprint"))
-    sheet.band(facts.zone)
+    # Where there are windows, the line about them says the zone in English.
+    sheet.band(Text(zh=facts.zone.zh) if facts.windows else facts.zone)
     sheet.number(facts.number)
     for mark in _marks(facts):
         sheet.tag(mark)
     sheet.item(facts.item)
     _wait(sheet, facts)
     if facts.windows:
-        sheet.where(text("slip.windows", windows=facts.windows))
+        where = text("slip.windows", windows=facts.windows)
+        sheet.where(Text(zh=where.zh, en=", ".join(filter(None, (facts.zone.en, where.en)))))
     sheet.rule()
     bring = () if facts.large else tuple((name, False) for name in facts.materials[:MOST_MATERIALS])
     if facts.code:
@@ -74,10 +76,11 @@ def compose(facts: SlipFacts, columns: int) -> Slip:
         sheet.checks(text("slip.bring"), bring)
     if facts.code or bring:
         sheet.rule()
-    for code in ("slip.missed", "slip.valid", *(("slip.jumped",) if facts.jumped else ())):
-        sheet.note(text(code), small=True)
+    sheet.note(text("slip.missed"), small=True)
+    sheet.note(text("slip.valid"), small=True)
+    if facts.jumped:
+        sheet.note(text("slip.jumped"), small=True)
     sheet.note(Text(zh=text("slip.taken", at=facts.taken, kiosk=facts.kiosk).zh), small=True)
-    sheet.note(text("slip.ask"), small=True)
     return sheet.slip()
 
 
@@ -88,13 +91,17 @@ def _marks(facts: SlipFacts) -> list[Text]:
 
 
 def _wait(sheet: Sheet, facts: SlipFacts) -> None:
-    cells = [Figure(label=text("slip.ahead_label").zh, value=str(facts.waiting_ahead), unit=text("slip.people").zh)]
+    label = text("slip.ahead_label")
+    cells = [
+        Figure(label=label.zh, beside=label.en, value=str(facts.waiting_ahead), unit=text("slip.people").zh)
+    ]  # fmt: skip
     said = [text("slip.ahead", n=facts.waiting_ahead)]
     if facts.wait is not None:
         # The small fonts of printers have no dash between figures.
         wait = Text(zh=facts.wait.zh.replace("–", "-"), en=facts.wait.en.replace("–", "-"))
-        value, _, unit = wait.zh.partition(" ")
-        cells.append(Figure(label=text("wait.label").zh, value=value, unit=unit))
+        (value, _, unit), (same, _, unit_en) = wait.zh.partition(" "), wait.en.partition(" ")
+        label, units = text("wait.label"), f"{unit} {unit_en}" if same == value else unit
+        cells.append(Figure(label=label.zh, beside=label.en, value=value, unit=units))
         said.append(say("slip.wait", wait=wait))
     sheet.figures(cells, said)
 

@@ -30,6 +30,8 @@ ADDED_COLUMNS = (
     ("ticket", "stint_ms", "INTEGER"),
     ("ticket", "worked_ms", "INTEGER NOT NULL DEFAULT 0"),
     ("ticket", "catver", "INTEGER NOT NULL DEFAULT 0"),
+    ("material", "local_case_no", "VARCHAR"),
+    ("material", "withdrawn_ms", "INTEGER"),
     ("day", "planned_close_ms", "INTEGER"),
     ("day", "draining_ms", "INTEGER"),
     ("day", "halted_ms", "INTEGER"),
@@ -272,6 +274,10 @@ class MaterialRow(SQLModel, table=True):
     filed_ms: int
     clerk: str
     window: str
+    local_case_no: str | None = None
+    """The case that it was filed for by name; None: for whatever the ticket is for."""
+    withdrawn_ms: int | None = None
+    """Since when it is not part of what was handed in; its pages stay where they are."""
 
 
 class EvaluationRow(SQLModel, table=True):

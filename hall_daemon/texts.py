@@ -9,6 +9,7 @@ from typing import Literal
 
 from hall_daemon import (
     texts_cases,
+    texts_cases_counter,
     texts_clerks,
     texts_counter,
     texts_day,
@@ -164,7 +165,8 @@ def _merge(*tables: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
 
 TEXTS = _merge(
     texts_day.TEXTS,
-    _HALL, texts_cases.TEXTS, texts_clerks.TEXTS, texts_kiosk.TEXTS, texts_counter.TEXTS, texts_province.TEXTS,
+    _HALL, texts_cases.TEXTS, texts_cases_counter.TEXTS, texts_clerks.TEXTS,
+    texts_kiosk.TEXTS, texts_counter.TEXTS, texts_province.TEXTS,
     texts_technician.TEXTS, texts_slips.TEXTS, texts_voice.TEXTS, texts_window.TEXTS, texts_manager.TEXTS,
     texts_rules.TEXTS,
 )  # fmt: skip

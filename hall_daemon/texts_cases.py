@@ -31,6 +31,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "这个号没有事项，不能收件；请先选事项。",
         "This number is for no service: choose one first.",
     ),
+    "hall.case_nothing": ("还没有收到材料，请先打勾或扫描。", "Nothing has been received yet: tick or scan it."),
     "hall.no_paper": (
         "现在没有可用的打印机；告知有效，请稍后补打或手写。",
         "No printer can be used now. The notice stands; print it later.",

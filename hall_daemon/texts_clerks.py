@@ -28,6 +28,15 @@ TEXTS: dict[str, tuple[str, str]] = {
         "里面有证件号或手机号，请去掉再记。",
         "There is an ID or telephone number in it. Leave it out.",
     ),
+    "hall.no_evaluator": ("这个窗口没有评价器。", "This window has no rating device."),
+    "notice.left_open": (
+        "{window} 号窗口 {number} 未结，已超过 {minutes} 分钟，请到该窗口上岗后办结。",
+        "{number} has been open at window {window} for over {minutes} minutes: sign in there and finish it.",
+    ),
+    "notice.slot_cancelled": (
+        "这位签到以后，预约在省平台被取消；号码有效，请照常办理。",
+        "This appointment was cancelled at the centre after its check-in; the number stands.",
+    ),
     "item.time": ("时限", "Time"),
     "item.days": ("承诺 {n} 个工作日（法定 {law}）", "promised {n} working days (by law {law})"),
     "item.at_once": ("当场办结", "at once"),

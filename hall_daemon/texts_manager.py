@@ -8,7 +8,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "wait.range": ("{low}–{high} 分钟", "{low}–{high} min"),
     "wait.about": ("约 {n} 分钟", "about {n} min"),
     "wait.unknown": ("暂无估计", "no estimate"),
-    "wait.label": ("大约要等", "Estimated wait"),
+    "wait.label": ("大约要等", "Wait"),
     "slip.wait": ("大约要等 {wait}", "Estimated wait {wait}"),
     # alarms: what; effect and advice
     "alarm.level.urgent": ("紧急", "Urgent"),

@@ -400,6 +400,8 @@ class Snapshot:
     """Number series of the day that have come to their last number."""
     jumped: bool = False
     """Whether numbers were skipped today, after an old copy of the database was restored."""
+    cancelled_after: frozenset[str] = frozenset()
+    """Ids of tickets whose appointment was cancelled at the centre after its check-in here."""
 
     def at_window(self, window: str) -> TicketInfo | None:
         """The ticket that is called or being served there."""

@@ -77,6 +77,10 @@ class CounterApp(App[Text]):
     .half { width: 1fr; }
     #typed { background: $panel; margin-bottom: 1; }
     #matches { height: auto; max-height: 12; background: $surface; }
+    #page-paper { width: 100%; height: 100%; background: $surface; padding: 0 1; }
+    #page-title { width: 100%; text-style: bold; color: $accent; }
+    #page-dots { height: 1fr; }
+    #page-keys { height: 1; }
     #file-materials { margin-top: 1; }
     .-plain OptionList { scrollbar-size-vertical: 0; }
     .-plain #current, .-plain .panel, .-plain .dialog, .-plain OptionList.panel:focus { border: ascii $border; }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -46,8 +47,9 @@ class Answer:
 class Choice(ModalScreen[str | None]):
     """One question, each answer on a key of its own; Enter is the first answer."""
 
-    def __init__(self, title: str, answers: list[Answer], pen: Pen, note: str = "") -> None:
+    def __init__(self, title: str, answers: list[Answer], pen: Pen, note: str = "", *, wide: bool = False) -> None:
         super().__init__()
+        self._wide = wide
         self._title = title
         self._answers = answers
         self._pen = pen
@@ -55,7 +57,7 @@ class Choice(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         """Title, a line an answer, note."""
-        with Vertical(classes="dialog"):
+        with Vertical(classes="dialog wide" if self._wide else "dialog"):
             yield Label(self._title, classes="dialog-title", markup=False)
             widest = max(len(answer.key) for answer in self._answers)
             for answer in self._answers:
@@ -193,10 +195,17 @@ class FilePagesDialog(ModalScreen[FileOrder | None]):
         Binding("up", "move(-1)", id="file.up", priority=True),
         Binding("delete,space", "turn", id="file.turn", priority=True),
         Binding("f7", "again", say("key.scan"), id="file.again", priority=True),
+        Binding("left", "move(-1)", id="file.left", priority=True),
+        Binding("right", "move(1)", id="file.right", priority=True),
+        Binding("enter", "enlarge", id="file.enlarge", priority=True),
     ]
 
-    def __init__(self, number: str, scan: ScanJobView, materials: tuple[MaterialNeed, ...], picture: Picture) -> None:
+    def __init__(
+        self, number: str, scan: ScanJobView, materials: tuple[MaterialNeed, ...], picture: Picture,
+        enlarge: Callable[[int], None],
+    ) -> None:  # fmt: skip
         super().__init__()
+        self._enlarge = enlarge
         self._number = number
         self._scan = scan
         self._materials = materials
@@ -272,6 +281,11 @@ class FilePagesDialog(ModalScreen[FileOrder | None]):
         self._hint = ""
         self._draw()
 
+    def action_enlarge(self) -> None:
+        """Look at the marked page."""
+        if self._scan.pages:
+            self._enlarge(self._scan.pages[self._marked].no)
+
     def action_again(self) -> None:
         """Leave these pages and scan again."""
         self.dismiss(FileOrder())
@@ -284,7 +298,7 @@ class FilePagesDialog(ModalScreen[FileOrder | None]):
 class Help(ModalScreen[None]):
     """All keys on one page; any key closes it."""
 
-    _PAD = (
+    PAD = (
         ("+", "next"),
         ("*", "recall"),
         ("-", "no_show"),
@@ -297,12 +311,9 @@ class Help(ModalScreen[None]):
         ("Tab", "lists"),
         ("Del", "cancel"),
     )
-    _FUNCTIONS = (
-        ("F2", "next"),
-        ("F3", "recall"),
-        ("F4", "no_show"),
+    FUNCTIONS = (
+        ("F2-F5", "same"),
         ("Shift+F4", "requeue"),
-        ("F5", "park"),
         ("Shift+F5", "resume"),
         ("F6", "transfer"),
         ("Shift+F6", "cancel"),
@@ -310,9 +321,11 @@ class Help(ModalScreen[None]):
         ("F7", "scan"),
         ("F8", "notice"),
         ("Shift+F8", "note"),
-        ("F9", "call_for"),
+        ("F9", "rate"),
+        ("Shift+F9", "call_for"),
         ("Shift+F2", "messages"),
         ("F12", "pause"),
+        ("Ctrl+P", "commands"),
         ("Ctrl+Q", "quit"),
     )
 
@@ -325,7 +338,7 @@ class Help(ModalScreen[None]):
         with Vertical(classes="dialog wide"):
             yield Label(say("help.title"), classes="dialog-title")
             with Horizontal():
-                for head, keys in (("pad", self._PAD), ("functions", self._FUNCTIONS)):
+                for head, keys in (("pad", self.PAD), ("functions", self.FUNCTIONS)):
                     lines = [piece(say(f"help.{head}"), f"bold {ACCENT}")]
                     lines += [self._pen.key(self._pen.fit(key, 8), say(f"key.{name}")) for key, name in keys]
                     yield Static(Text("\n").join(lines), classes="half")

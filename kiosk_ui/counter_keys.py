@@ -8,11 +8,13 @@ from textual.binding import Binding, BindingType
 from textual.widgets import OptionList
 
 from hall_daemon.client import Link
-from hall_daemon.protocol import CurrentTicket, FilePages, WindowView
+from hall_daemon.protocol import CurrentTicket, FilePages, ScanJobView, WindowView
+from hall_daemon.protocol_window import PageDots
 from hall_daemon.words import CancelReason, Hold, Outcome, ParkReason
 from kiosk_ui import counter_steps
-from kiosk_ui.counter_dialogs import OTHER_MATERIAL, Answer, Choice, FileOrder, FilePagesDialog, Help, Pick
-from kiosk_ui.counter_more import MoreKeys
+from kiosk_ui.counter_cases import CaseKeys, Cases
+from kiosk_ui.counter_dialogs import OTHER_MATERIAL, Answer, Candidate, Choice, FileOrder, FilePagesDialog, Help, Pick
+from kiosk_ui.counter_page import PageDialog, Wanted
 from kiosk_ui.counter_screen import StepFailed, marked
 from kiosk_ui.counter_sign_in import SignInDialog, SignInOrder
 from kiosk_ui.counter_view import Stage, say, scan_of
@@ -22,7 +24,7 @@ _OUTCOMES = (Outcome.COMPLETED, Outcome.RECEIVED, Outcome.SUPPLEMENT, Outcome.RE
 _REASONS = (ParkReason.MATERIAL, ParkReason.COPY, ParkReason.APPROVAL, ParkReason.OTHER)
 
 
-class CounterScreen(MoreKeys):
+class CounterScreen(CaseKeys):
     """The clerk's one screen."""
 
     # Letters are never shortcuts: an input method takes them. It also turns some signs of the main keyboard into
@@ -47,7 +49,9 @@ class CounterScreen(MoreKeys):
                 ("pause", "pause", "f12"),
                 ("notice", "notice", "f8"),
                 ("note", "note", "f20,shift+f8"),
-                ("call_for", "call_for", "f9"),
+                ("rate", "rate", "f9"),
+                ("call_for", "call_for", "f21,shift+f9"),
+                ("commands", "commands", "ctrl+p"),
                 ("messages", "messages", "f14,shift+f2"),
                 ("undo", "undo", "backspace"),
                 ("tick_all", "digit(0)", "0"),
@@ -189,7 +193,7 @@ class CounterScreen(MoreKeys):
             return
         answers = [Answer(key=str(n), label=say(f"outcome.{o}"), value=o) for n, o in enumerate(_OUTCOMES, 1)]
         question = self._choice("ask.finish", answers, number=number)
-        self._ask(question, lambda outcome: self._send(self._steps.finish(number, outcome)))
+        self._ask(question, lambda outcome: self._finish(number, outcome))
 
     def action_transfer(self) -> None:
         """To another window, queue or zone; the ones next to this queue first."""
@@ -294,7 +298,9 @@ class CounterScreen(MoreKeys):
             question = Choice(say("still_scanning"), [stop], self._pen)
             self._ask(question, lambda job: self._send(self._steps.stop_scan(current.number, job)))
         elif scan is not None and scan.state != "filed" and scan.pages:
-            dialog = FilePagesDialog(current.number, scan, current.materials, self._picture())
+            dialog = FilePagesDialog(
+                current.number, scan, current.materials, self._picture(), lambda no: self._enlarge(scan, no)
+            )
             self._ask(dialog, lambda order: self._file(current.number, scan.job, order))
         else:
             self._ask_scan(current.number)
@@ -312,17 +318,44 @@ class CounterScreen(MoreKeys):
         if not order.pages:
             self._ask_scan(number, f"{say('scan.again_hint')}    ")
             return
+        self._with_cases(number, lambda cases: self._file_for(number, job, order, cases))
+
+    def _file_for(self, number: str, job: str, order: FileOrder, cases: Cases) -> None:
+        """Of several open cases that ask for this paper, the clerk says which one it is for."""
+        open_cases = [c for c in cases if c.state in ("received", "supplement", "accepted")]
+        asking = [c for c in open_cases if any(line.code == order.code for line in c.lines)]
         request = FilePages(material_code=order.code, material_name=order.name, pages=order.pages)
+        if len(asking) < 2:
+            self._file_as(number, job, request)
+            return
+        every = Answer(key="Enter", label=say("file.every_case"), value="")
+        each = [Answer(key=str(n), label=c.item_name.zh, value=c.local_case_no) for n, c in enumerate(asking[:9], 1)]
+        question = Choice(say("ask.file_case", name=order.name), [every, *each], self._pen)
+        self._ask(question, lambda no: self._file_as(number, job, request.model_copy(update={"local_case_no": no})))
+
+    def _file_as(self, number: str, job: str, request: FilePages) -> None:
         current = self._current()
-        if current is None or order.code not in current.filed or order.code == OTHER_MATERIAL:
+        code = request.material_code
+        if current is None or code not in current.filed or code == OTHER_MATERIAL:
             self._send(self._steps.file(number, job, request))
             return
         answers = [Answer(key=str(n), label=say(f"replace.{s}"), value=s) for n, s in enumerate(("add", "bad"), 1)]
-        question = Choice(say("ask.replace", name=order.name), answers, self._pen, say("dialog.enter_is_first"))
+        question = Choice(
+            say("ask.replace", name=request.material_name), answers, self._pen, say("dialog.enter_is_first")
+        )
         self._ask(
             question,
             lambda how: self._send(self._steps.file(number, job, request.model_copy(update={"replace": how == "bad"}))),
         )
+
+    def _enlarge(self, scan: ScanJobView, no: int) -> None:
+        async def fetch(wanted: Wanted) -> PageDots:
+            return await self._client.page_dots(
+                self._window, scan.job, wanted.page, zoom=wanted.zoom, x=wanted.x, y=wanted.y, width=wanted.width,
+                height=wanted.height,
+            )  # fmt: skip
+
+        self.app.push_screen(PageDialog(fetch, [page.no for page in scan.pages], no, self._pen))
 
     def _ask_clerk(self, trouble: str = "") -> None:
         if any(isinstance(screen, SignInDialog) for screen in self.app.screen_stack):
@@ -345,3 +378,17 @@ class CounterScreen(MoreKeys):
     def action_help(self) -> None:
         """All keys."""
         self.app.push_screen(Help(self._pen))
+
+    def action_commands(self) -> None:
+        """Find what to do by its name."""
+        keys = {b.id.removeprefix("counter."): b for b in self.BINDINGS if isinstance(b, Binding) and b.id}
+        rows = [
+            Candidate(value=keys[name].action, code=key, label=f"{key:<10}{say(f'key.{name}')}")
+            for key, name in (*Help.PAD, *Help.FUNCTIONS)
+            if name in keys
+        ]
+
+        def chosen(action: str) -> None:
+            self.call_later(self.run_action, action)
+
+        self._ask(Pick(say("ask.command"), rows, self._pen), chosen)

@@ -109,27 +109,6 @@ class MoreKeys(WindowScreen):
         elif stage is Stage.IDLE and digit == 0:
             self._ask_walk_in()
 
-    def action_notice(self) -> None:
-        """一次性告知: everything that is missing, in one notice."""
-        current = self._current()
-        if current is None:
-            return
-        if self._stage() is not Stage.SERVING:
-            self._hint("none.serving")
-            return
-        there = set(current.ticked) | set(current.filed)
-        missing = [need for need in current.materials if need.code not in there and need.required]
-        if not missing:
-            self._hint("notice_nothing")
-            return
-        answers = [Answer(key="Enter", label=say("choice.notice"), value="yes", hint=say("choice.notice_hint"))]
-        names = "\n".join(f"  {n} {need.name}" for n, need in enumerate(missing, 1))
-        title = f"{say('ask.notice', number=current.number, n=len(missing))}\n{names}"
-        self._ask(
-            Choice(title, answers, self._pen),
-            lambda _: self._send(self._steps.notice(current.number, tuple(sorted(there)))),
-        )
-
     def action_note(self) -> None:
         """Words about the ticket for whoever serves it next."""
         if (current := self._current()) is not None:

@@ -25,7 +25,7 @@ from textual.widgets.option_list import Option
 from hall_daemon.client import HallClient, HallUnreachable, Link, LinkNews, RequestRefused
 from hall_daemon.protocol import Done, HallMap, ScanJobView, WindowView
 from kiosk_ui.counter_session import SessionFile
-from kiosk_ui.counter_steps import Step, Steps
+from kiosk_ui.counter_steps import NotPrinted, Step, Steps, Told
 from kiosk_ui.counter_view import Picture, Stage, filled, say, scan_of
 from kiosk_ui.theme import ACCENT, BAD, OFF, Pen
 
@@ -60,7 +60,7 @@ class StepDone(Message):
     """The daemon did it; the picture follows by itself."""
 
     step: Step
-    done: Done
+    done: Done | Told
 
 
 @dataclass
@@ -322,6 +322,9 @@ class WindowScreen(Screen[None]):
                 except HallUnreachable as exc:
                     self.post_message(StepFailed(exc.text.zh))
                     return
+                except NotPrinted as exc:
+                    self.post_message(StepFailed(str(exc)))
+                    return
 
     @on(StepDone)
     def step_done(self, message: StepDone) -> None:
@@ -331,6 +334,10 @@ class WindowScreen(Screen[None]):
             self._kept.write(self._client.session)
             self._draw()
         if message.step.verb == "here":
+            return
+        if isinstance(message.done, Told):
+            self._say(message.done.sentence)
+            self.settled()
             return
         number = message.done.number or message.step.number
         if message.step.verb == "next" and not number:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from hall_daemon.client import HallClient
+from hall_daemon.client import HallClient, RequestRefused
 from hall_daemon.protocol import (
     Cancel,
     Done,
@@ -23,7 +24,16 @@ from hall_daemon.protocol import (
     Transfer,
     WaitingTicket,
 )
-from hall_daemon.protocol_cases import HandIn, TakenPaper
+from hall_daemon.protocol_cases import (
+    CaseDone,
+    CaseView,
+    DecideCase,
+    HandIn,
+    PrintPaper,
+    Refile,
+    ReturnCase,
+    TakenPaper,
+)  # fmt: skip
 from hall_daemon.protocol_clerks import CallFor, PauseWindow, TakeNote, Tick
 from hall_daemon.protocol_window import Pin, Select, ToColleague, WalkIn
 from hall_daemon.words import (
@@ -34,11 +44,23 @@ from hall_daemon.words import (
     Outcome,
     ParkReason,
     PauseReason,
+    TicketNumber,
     WindowCode,
 )
 from kiosk_ui.counter_dialogs import Candidate
 from kiosk_ui.counter_view import minutes, say
 from kiosk_ui.theme import Pen
+
+
+class NotPrinted(Exception):
+    """A paper did not come out; the sentence says what stands and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What is to be said of a step that was done, where its name does not say it."""
+
+    sentence: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +69,7 @@ class Step:
 
     verb: str
     number: str
-    send: Callable[[], Awaitable[Done]]
+    send: Callable[[], Awaitable[Done | Told]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,15 +189,87 @@ class Steps:
         """The clerk has read it."""
         return Step(verb="read_message", number="", send=partial(self.client.read_message, self.window, message))
 
-    def notice(self, number: str, papers: tuple[str, ...]) -> Step:
-        """One notice of everything that is missing; `papers` are there."""
-        request = HandIn(seen=number, papers=tuple(TakenPaper(code=code) for code in papers))
+    def ask_rating(self, number: str) -> Step:
+        """Ask whoever is being served for a rating."""
+        return Step(verb="ask_rating", number=number, send=partial(self.client.ask_rating, self.window, number))
+
+    # ---- cases: the deed, then its paper; what was seen and scanned the daemon knows
+
+    def notice(self, number: str, item: str, faults: Mapping[str, str]) -> tuple[Step, Step]:
+        """One notice of everything that is missing or, by `faults`, does not do."""
+        request = HandIn(seen=number, item=item, papers=_faulty(faults))
+        return self._with_paper("notice", number, partial(self.client.give_notice, self.window, request))
+
+    def accept(self, number: str, item: str) -> tuple[Step, Step]:
+        """受理."""
+        request = HandIn(seen=number, item=item)
+        return self._with_paper("accept", number, partial(self.client.accept_case, self.window, request))
+
+    def receive(self, number: str, item: str) -> tuple[Step, Step]:
+        """收件, against a receipt."""
+        request = HandIn(seen=number, item=item)
+        return self._with_paper("receive", number, partial(self.client.receive_case, self.window, request))
+
+    def refuse(self, number: str, case: CaseView, reason: str, words: str) -> tuple[Step, Step]:
+        """不予受理, with the reason in words."""
+        request = ReturnCase.model_validate(
+            {
+                "seen": number, "item": case.item, "local_case_no": case.local_case_no or None, "reason": reason,
+                "reason_text": words,
+            }
+        )  # fmt: skip
+        return self._with_paper("refuse", number, partial(self.client.return_case, self.window, request))
+
+    def decide(self, number: str, local_case_no: str) -> Step:
+        """办结: granted."""
+        request = DecideCase(result="granted")
 
         async def send() -> Done:
-            done = await self.client.give_notice(self.window, request)
-            return Done(event=done.event, number=done.notice_no)
+            done = await self.client.decide_case(self.window, local_case_no, request)
+            return Done(event=done.event)
 
-        return Step(verb="notice", number=number, send=send)
+        return Step(verb="decide", number=number, send=send)
+
+    def print_again(self, number: str, case: CaseView) -> Step:
+        """The last paper of a case once more."""
+        last = case.notices[-1].notice_no if case.notices else ""
+        request = PrintPaper(notice_no=last, local_case_no=None if last else case.local_case_no, again=True)
+        name = last or say("paper.receipt")
+        return Step(verb="print_paper", number=number, send=partial(self._print, request, name))
+
+    def refile(self, number: str, request: Refile) -> Step:
+        """Pages were filed in the wrong place."""
+        return Step(verb="refile", number=number, send=partial(self.client.refile, self.window, request))
+
+    def _with_paper(self, verb: str, number: str, ask: Callable[[], Awaitable[CaseDone]]) -> tuple[Step, Step]:
+        given: list[CaseDone] = []
+
+        async def deed() -> Done:
+            given.append(await ask())
+            return Done(event=given[0].event, number=given[0].notice_no or number)
+
+        async def paper() -> Done | Told:
+            done = given[0]
+            if done.notice_no:
+                return await self._print(PrintPaper(notice_no=done.notice_no), done.notice_no)
+            if done.state == "received":
+                return await self._print(PrintPaper(local_case_no=done.local_case_no), say("paper.receipt"))
+            return Told(sentence=say("paper.none", number=number))
+
+        return (
+            Step(verb=verb, number=number, send=deed),
+            Step(verb="print_paper", number=number, send=paper),
+        )
+
+    async def _print(self, request: PrintPaper, name: str) -> Told:
+        """Raises NotPrinted: the notice stands."""
+        try:
+            printed = await self.client.print_paper(self.window, request)
+        except RequestRefused as exc:
+            raise NotPrinted(f"{name} {exc.text.zh}") from exc
+        if printed.result != "ok":
+            raise NotPrinted(say(f"paper.{printed.result}", name=name))
+        return Told(sentence=f"{name} {printed.place.zh}")
 
     def scan(self, number: str, source: str) -> Step:
         """Begin a scan job; `source` is platen, feeder, duplex or fine, or resume: go on with the one that is there."""
@@ -193,6 +287,10 @@ class Steps:
     def file(self, number: str, job: str, request: FilePages) -> Step:
         """File pages as one material."""
         return Step(verb="file", number=number, send=partial(self.client.file_pages, self.window, job, request))
+
+
+def _faulty(faults: Mapping[str, str]) -> tuple[TakenPaper, ...]:
+    return tuple(TakenPaper(code=code, fault=words) for code, words in faults.items())
 
 
 def transfer_targets(hall: HallMap, window: str, queue: str) -> list[Candidate]:
@@ -264,6 +362,16 @@ def is_clerk(words: str) -> bool:
 def is_window(words: str) -> bool:
     """Whether this can be a window's number."""
     return _fits(TypeAdapter(WindowCode), words)
+
+
+def is_ticket(words: str) -> bool:
+    """Whether this can be a number."""
+    return _fits(TypeAdapter(TicketNumber), words)
+
+
+def is_personal(words: str) -> bool:
+    """Whether there is what looks like an ID number or a phone in it, which the daemon refuses."""
+    return re.search(r"\d{11}", words) is not None
 
 
 def _fits(shape: TypeAdapter[str], words: str) -> bool:

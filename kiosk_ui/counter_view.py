@@ -70,8 +70,9 @@ _KEYS: tuple[tuple[str, str, frozenset[Stage]], ...] = (
     ("F8", "notice", frozenset({Stage.SERVING})),
     ("0", "walk_in", frozenset({Stage.IDLE})),
     ("?", "help", frozenset(Stage)),
-    ("F9", "call_for", frozenset({Stage.IDLE, Stage.CALLING, Stage.SERVING, Stage.PAUSED})),
+    ("F9", "rate", frozenset({Stage.SERVING})),
     ("F12", "pause", frozenset({Stage.IDLE})),
+    ("Shift+F9", "call_for", frozenset({Stage.IDLE, Stage.CALLING, Stage.SERVING, Stage.PAUSED})),
 )
 _MAIN = {
     Stage.UNKNOWN: "main",
@@ -399,6 +400,7 @@ class Picture:
         """Why a ticket stands where it stands."""
         words = [
             say("pinned") if ticket.pinned else "",
+            say("slot_cancelled") if ticket.slot_cancelled else "",
             f"{say(f'priority.{ticket.priority}')} {ticket.slot}".strip(),
             say("transferred") if ticket.transferred else "",
             say("requeued") if ticket.requeued else "",

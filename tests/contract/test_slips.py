@@ -112,6 +112,14 @@ def test_large_type_is_larger_and_its_number_too() -> None:
     assert 24 <= small < large  # 3 mm is the least
 
 
+@pytest.mark.parametrize(("columns", "most_mm"), [(32, 132), (48, 110)])
+def test_a_ticket_is_no_longer_than_it_must_be(columns: int, most_mm: int) -> None:
+    """From the first ink to the last; the way from the head to the cutter is the printer's own."""
+    box = ImageChops.invert(seen(compose(TICKET, columns), columns)).getbbox()
+    assert box is not None
+    assert box[3] - box[1] <= most_mm * DOTS_PER_MM
+
+
 # --- words ------------------------------------------------------------------------------------------------------------
 
 
@@ -122,7 +130,7 @@ def test_both_renderings_say_the_same(columns: int) -> None:
         text = re.sub(r"\W", "", "".join(p.text for p in slip.parts if isinstance(p, SlipText)))
         for part in slip.drawn:
             if isinstance(part, DrawnText):
-                for sentence in re.split(r"[;.] ", part.text):
+                for sentence in re.split(r"[;.] ", f"{part.text}; {part.beside}"):
                     assert re.sub(r"\W", "", sentence) in text, f"{kind}: {sentence}"
         assert [p.data for p in slip.parts if isinstance(p, SlipQr)] == _codes(slip)
 

@@ -6,13 +6,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlmodel import col, select
 
 from hall_daemon import service_day
 from hall_daemon.callers import NEXT_AGAIN_S, Callers
+from hall_daemon.desk import Desk
 from hall_daemon.devices import Devices
-from hall_daemon.evaluating import Evaluating
+from hall_daemon.evaluating import Evaluating, NoEvaluator
 from hall_daemon.tables import EvaluationRow
+from hall_daemon.tickets import IllegalStep, ScreenOutOfDate
 from hall_daemon.words import Outcome, TicketState
 from sim.caller_rs485 import CallerTwin
 from sim.carriers import PtyLine
@@ -34,7 +37,11 @@ port = "{port}"
 caller_address = 3
 """
 MORE_KEYS = 'keys = { "0a" = "serve", "0b" = "finish", "0c" = "no_show" }'
-SERVE, FINISH, NO_SHOW = 0x0A, 0x0B, 0x0C
+ALL_KEYS = (
+    'keys = { "0a" = "serve", "0c" = "no_show", "0d" = "park", "0e" = "resume", "0f" = "pause", "10" = "rate", '
+    '"11" = "undo" }'
+)
+SERVE, FINISH, NO_SHOW, PARK, RESUME, PAUSE, RATE, UNDO = range(0x0A, 0x12)
 
 
 class Window1:
@@ -45,8 +52,8 @@ class Window1:
         self.caller: Any = line.twins[0]
         self.pad: Any = line.twins[1]
         self.devices = Devices(dict(room.config.devices), room.clock)
-        self.callers = Callers(room.hall, self.devices)
         self.evaluating = Evaluating(room.hall, self.devices, answer_limit_s)
+        self.callers = Callers(room.hall, self.devices, Desk(room.hall), self.evaluating)
 
     async def state(self, number: str, state: TicketState) -> None:
         async def reached() -> bool:
@@ -73,6 +80,9 @@ class Window1:
         await self.room.serve("1", number)
         await self.room.hall.finish("1", number, Outcome.COMPLETED)
         return number
+
+    async def is_paused(self, paused: bool) -> bool:
+        return ("1" in (await self.room.hall.snapshot()).pauses) is paused
 
     async def evaluations(self) -> list[dict[str, Any]]:
         return [event["data"] for event in await self.room.log("evaluation")]
@@ -160,6 +170,27 @@ async def test_keys_that_only_some_callers_have(tmp_path: Path) -> None:
         await hall.state(two, TicketState.NO_SHOW)
 
 
+async def test_a_caller_with_all_keys_parks_resumes_rates_undoes_and_pauses(tmp_path: Path) -> None:
+    async with window1(tmp_path, ALL_KEYS) as hall:
+        [number] = await hall.room.numbers(1)
+        await hall.signed_in()
+        for key, state in (
+            ("next", TicketState.CALLED), (NO_SHOW, TicketState.NO_SHOW), (UNDO, TicketState.CALLED),
+            (SERVE, TicketState.SERVING), (PARK, TicketState.PARKED), (RESUME, TicketState.SERVING),
+        ):  # fmt: skip
+            hall.caller.press(key) if isinstance(key, str) else hall.caller.press_other(key)
+            await hall.state(number, state)
+        hall.caller.press_other(RATE)
+        await until_async(lambda: hall.pad.asking, what="asked while the visit goes on")
+        hall.pad.press(1)
+        await until_async(hall.evaluations, what="recorded")
+        await hall.room.hall.finish("1", number, Outcome.COMPLETED)
+        for paused in (True, False):
+            hall.caller.press_other(PAUSE)
+            hall.caller.press_other(RATE)  # nobody is here; the same key twice at once would be a bounce
+            await until_async(lambda paused=paused: hall.is_paused(paused), what=f"paused: {paused}")
+
+
 async def test_with_a_key_for_serving_next_does_not_decide_about_a_call(tmp_path: Path) -> None:
     async with window1(tmp_path, MORE_KEYS) as hall:
         one, two = await hall.room.numbers(2)
@@ -231,6 +262,36 @@ async def test_a_resident_who_leaves_is_asked_and_the_province_counts_the_other_
         assert [(r.ticket_id, r.level) for r in await hall.rows()] == [(ticket.ticket_id, 4)]
         await service_day.close(hall.room.hall)
         assert (await hall.room.last("day.closed"))["evaluations"] == 1
+
+
+async def test_who_is_asked_before_the_end_is_not_asked_again_and_silence_then_is_none_yet(tmp_path: Path) -> None:
+    async with window1(tmp_path) as hall:
+        await hall.signed_in()
+        [first, second] = await hall.room.numbers(2)
+        for number in (first, second):
+            await hall.room.hall.call_next("1", None)
+            with pytest.raises(IllegalStep):
+                await hall.evaluating.ask_now("1", number)
+            await hall.room.serve("1", number)
+            with pytest.raises(ScreenOutOfDate):
+                await hall.evaluating.ask_now("1", "A999")
+            await hall.evaluating.ask_now("1", number)
+            await until_async(lambda: hall.pad.asking, what="asked")
+            if number == first:
+                hall.pad.press(2)
+                await until_async(hall.evaluations, what="recorded")
+            await hall.room.hall.finish("1", number, Outcome.COMPLETED)
+        await hall.room.sign_in(w2="c002")
+        with pytest.raises(NoEvaluator):
+            await hall.evaluating.ask_now("2", second)
+        assert hall.pad.asking  # the question stays for whoever has it before them
+        hall.pad.press(5)
+
+        async def both() -> bool:
+            return len(await hall.evaluations()) == 2
+
+        await until_async(both, what="one evaluation a visit")
+        assert [e["level"] for e in await hall.evaluations()] == [4, 1]
 
 
 async def test_silence_is_recorded_as_silence(tmp_path: Path) -> None:

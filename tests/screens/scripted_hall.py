@@ -13,6 +13,18 @@ from typing import Any, Self
 from hall_daemon.protocol import HallMap, Problem, WindowView
 from hall_daemon.texts import text
 
+CASE_NO = "L" + "9" * 12 + "20260302000001"
+_DONE = {"event": 1, "local_case_no": CASE_NO, "due": "", "repeated": False}
+_CASES: dict[str, dict[str, Any]] = {
+    "cases": {"cases": [], "outcome": "completed"},
+    "notice": _DONE | {"state": "supplement", "notice_no": "3-0302-0001"},
+    "accept": _DONE | {"state": "accepted", "notice_no": "3-0302-0002"},
+    "return": _DONE | {"state": "returned", "notice_no": "3-0302-0003"},
+    "receive": _DONE | {"state": "received", "notice_no": ""},
+    "decide": _DONE | {"state": "decided", "notice_no": ""},
+    "print": {"result": "ok", "device": "PRN-01", "place": {"zh": "已在本窗口打印", "en": ""}, "reason": ""},
+}
+"""What is answered about cases unless a test says otherwise."""
 REASONS = {200: "OK", 404: "Not Found", 409: "Conflict", 401: "Unauthorized", 500: "Internal Server Error"}
 Answer = tuple[int, Any]
 
@@ -45,6 +57,9 @@ class ScriptedHall:
         self.heartbeat_s = 0.5
         self.answers: dict[str, Callable[[Any], Answer]] = {}
         self.mute = asyncio.Event()
+        self.go = asyncio.Event()
+        """Cleared: answers are held back until it is set."""
+        self.go.set()
         self._event = 0
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -121,6 +136,7 @@ class ScriptedHall:
         )
         if self.mute.is_set():
             await asyncio.Event().wait()
+        await self.go.wait()
         status, answer = self._answer(path, self.asked[-1].body)
         content = json.dumps(answer).encode()
         writer.write(_head(status, f"Content-Length: {len(content)}") + content)
@@ -128,11 +144,13 @@ class ScriptedHall:
         return True
 
     def _answer(self, path: str, body: Any) -> Answer:
-        verb = path.rpartition("/")[2]
+        verb = path.partition("?")[0].rpartition("/")[2]
         if verb in self.answers:
             return self.answers[verb](body)
         if path == "/hall":
             return 200, self.hall.model_dump(mode="json")
+        if verb in _CASES:
+            return 200, _CASES[verb]
         self._event += 1
         return 200, {"event": self._event, "number": "", "job": "", "added_by_a_newer_daemon": True}
 

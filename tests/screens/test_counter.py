@@ -181,6 +181,7 @@ async def test_enter_starts_and_a_digit_says_how_it_ended() -> None:
         await room.sees("H018 办理结果", "当场办结", "受理，承诺件", "材料不齐，已告知", "不予受理", "只是咨询")
         await room.press("3")
         await until_async(lambda: room.hall.verbs()[1:] == [("finish", {"seen": "H018", "outcome": "supplement"})])
+        assert [a.path for a in room.hall.asked if a.method == "GET"][-1] == "/windows/3/cases"
 
 
 async def test_enter_twice_finishes_as_completed() -> None:

@@ -18,6 +18,7 @@ from rich.cells import cell_len
 from hall_daemon.client import HallClient
 from hall_daemon.clock import CHINA
 from hall_daemon.protocol import MaterialNeed, Text, WindowView
+from hall_daemon.protocol_cases import CaseLine, CaseView
 from hall_daemon.protocol_clerks import DeviceLamp, MessageView, NoteView, PauseView
 from hall_daemon.words import ParkReason, PauseReason, Priority, TicketState
 from tests.screens.counter_room import LIMIT_S, counter
@@ -106,8 +107,40 @@ class State:
     keys: tuple[str, ...] = ()
     signed_out: bool = False
     plain: bool = False
+    cases: tuple[CaseView, ...] = ()
+    """What the daemon answers when it is asked for them."""
 
 
+def paper(code: str, name: str, wanted: str = "") -> CaseLine:
+    """A line of a checklist; `wanted` is what the notice says of it."""
+    return CaseLine.model_validate(
+        {
+            "code": code, "name": name, "need": "required", "copy_asked": "original", "waivable_by": (),
+            "applies": True, "state": "missing" if wanted else "taken", "scanned": not wanted,
+            "copy_kind": None if wanted else "original_seen", "wanted": {"zh": wanted and f"{name}：{wanted}"},
+        }
+    )  # fmt: skip
+
+
+def handed_in(item: str, name: str, *lines: CaseLine, **facts: Any) -> CaseView:
+    """A case of H018."""
+    return CaseView.model_validate(
+        {
+            "number": "H018", "item": item, "item_name": Text(zh=name), "kind": "promised", "days": 5,
+            "day_unit": "workday", "lines": lines, "complete": all(not x.wanted.zh for x in lines), **facts,
+        }
+    )  # fmt: skip
+
+
+LACKING = handed_in(
+    "i1", "社会保险登记", paper("m1", "单位社会保险登记表"),
+    paper("m4", "法定代表人身份证", "缺；出示电子证照，或带原件"),
+    paper("m5", "银行开户许可", "复印不清楚；复印件 1 份；签告知承诺书也可以"),
+)  # fmt: skip
+READY = handed_in(
+    "i2", "住房公积金单位登记", paper("m1", "单位社会保险登记表"), local_case_no="L" + "9" * 26, state="received"
+)
+DOTS = [f"{(0xF0F0F0F0 >> row // 4 % 4) & 0xFFFFFFFF:08x}" for row in range(64)]
 PAGES = scanned(page(1), page(2, skew_mdeg=2300), page(3, blank=True))
 PAUSED = PauseView(reason=PauseReason.MEAL, since=since(60), back="10:54")
 STATES = {
@@ -123,11 +156,17 @@ STATES = {
     "finish": State(view=served(), keys=("enter",), sees="办理结果"),
     "park": State(view=served(), keys=("slash",), sees="为什么挂起"),
     "next-while-serving": State(view=served(), keys=("plus",), sees="还没有完成"),
-    "notice": State(view=served(), keys=("f8",), sees="一次性告知"),
+    "notice": State(view=served(), keys=("f8",), sees="一次性告知", cases=(LACKING,)),
+    "cases": State(view=served(), keys=("f8",), sees="哪一个办件", cases=(LACKING, READY)),
+    "case-received": State(view=served(), keys=("f8",), sees="归错了", cases=(READY,)),
+    "finish-which": State(view=served(), keys=("enter", "2"), sees="受理哪几件", cases=(LACKING, READY)),
+    "file": State(view=served(scan=PAGES), keys=("f7",), sees="归到哪一项材料"),
+    "page": State(view=served(scan=PAGES), keys=("f7", "enter"), sees="放大 1 倍"),
+    "colleague": State(view=served(), keys=("f19",), sees="交给谁"),
     "transfer": State(view=served(), keys=("f6",), sees="转到哪里"),
     "pause": State(view=idle(), keys=("f12",), sees="为什么暂停"),
     "chosen": State(view=idle(), keys=("tab", "down", "enter"), sees="不按顺序"),
-    "call-for": State(view=idle(), keys=("f9",), sees="叫谁过来"),
+    "call-for": State(view=idle(), keys=("f21",), sees="叫谁过来"),
     "messages": State(view=idle(), keys=("f14",), sees="知道了"),
     "walk-in": State(view=idle(), keys=("0",), sees="没有号"),
     "help": State(view=idle(), keys=("f1",), sees="按键一览"),
@@ -142,6 +181,9 @@ async def test_the_screen_looks_as_it_was_approved(
     state = STATES[name]
     monkeypatch.setattr(HallClient, "hall_time_s", lambda _self: NOW.timestamp())
     async with counter(state.view, size=size, signed_out=state.signed_out, plain=state.plain) as room:
+        said = {"cases": [c.model_dump(mode="json") for c in state.cases], "outcome": "consulted"}
+        room.hall.answers["cases"] = lambda _body: (200, said)
+        room.hall.answers["dots"] = lambda _body: (200, {"rows": DOTS})
         if state.keys:
             await room.press(*state.keys)
         await room.sees(state.sees)

@@ -98,14 +98,20 @@ async def test_call_pressed_before_a_refused_pin_is_not_kept() -> None:
     async with counter(window_view(clerk=None, clerk_name=""), clerk="c017") as room:
         room.hall.answers["sign-in"] = lambda _body: refusal("window_taken", window="3")
         await room.sees("c017  样例员工甲")
+        room.hall.go.clear()
         await room.press(*"135792", "enter", "plus")
+        await room.asks(("sign-in", order("c017")))
+        room.hall.go.set()
         await room.sees("3 号窗口已有人上岗。")
         room.hall.answers["sign-in"] = lambda _body: (200, {"event": 7, "session": "new"})
         await room.press(*"135792", "enter")
         await room.sees("已上岗")
         room.hall.show(window_view())
         await room.sees("空闲")
-        await room.asks(*[("sign-in", order("c017"))] * 2)
+        # What was kept by mistake would be sent before this one.
+        await room.press("plus")
+        signed = [("sign-in", order("c017"))] * 2
+        await room.asks(*signed, ("next", {"seen": None}))
 
 
 async def test_signed_out_window_calls_nobody() -> None:

@@ -1,0 +1,292 @@
+"""Keys of the counter screen about cases: what was handed in, its papers, how a visit ends with it.
+
+What is missing and which step is legal is the daemon's business: the screen shows what it says and asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from textual import on
+from textual.message import Message
+
+from hall_daemon.client import HallUnreachable, Link, RequestRefused
+from hall_daemon.protocol_cases import CaseLine, CaseView, Refile
+from hall_daemon.words import Outcome
+from kiosk_ui.counter_dialogs import Answer, Candidate, Choice, Pick
+from kiosk_ui.counter_more import MoreKeys
+from kiosk_ui.counter_screen import StepFailed
+from kiosk_ui.counter_steps import Step, is_personal, is_ticket
+from kiosk_ui.counter_view import Stage, say
+
+Cases = tuple[CaseView, ...]
+_ENDED = ("decided", "returned")
+_FAULTS = ("fault.unclear", "fault.unsigned", "fault.unsealed", "fault.expired")
+_REFUSALS = ("not_in_scope", "invalid", "duplicate")
+LONGEST_FAULT = 60
+MOST_LINES = 8
+"""Papers listed in a question: so many leave room for its answers on a small terminal."""
+
+
+@dataclass
+class CasesArrived(Message):
+    """The cases of a number, for whoever asked."""
+
+    number: str
+    cases: Cases
+    then: Callable[[Cases], None]
+
+
+class CaseKeys(MoreKeys):
+    """F8, and the results of a visit that belong to a case."""
+
+    def action_notice(self) -> None:
+        """The case at the window: notice, receipt, acceptance, refusal, and their papers."""
+        if (current := self._current()) is None:
+            return
+        if self._stage() is not Stage.SERVING:
+            self._hint("none.serving")
+        else:
+            self._with_cases(current.number, partial(self._pick_case, current.number))
+
+    def action_rate(self) -> None:
+        """Ask whoever is being served for a rating now; at the end it is asked anyway."""
+        if (current := self._current()) is None:
+            return
+        if self._stage() is not Stage.SERVING:
+            self._hint("none.serving")
+        else:
+            self._send(self._steps.ask_rating(current.number))
+
+    # ---- asking the daemon
+
+    def _with_cases(self, number: str, then: Callable[[Cases], None]) -> None:
+        if self._link.link is not Link.ONLINE:
+            self.post_message(StepFailed(say("not_sent")))
+            return
+
+        async def ask() -> None:
+            try:
+                found = (await self._client.cases(self._window)).cases
+            except (RequestRefused, HallUnreachable) as exc:
+                self.post_message(StepFailed(exc.text.zh))
+            else:
+                self.post_message(CasesArrived(number, found, then))
+
+        self.run_worker(ask(), group="cases", exclusive=True, exit_on_error=True)
+
+    @on(CasesArrived)
+    def cases_arrived(self, message: CasesArrived) -> None:
+        """Go on with them, unless another resident has come meanwhile."""
+        current = self._view.current if self._view else None
+        if current is not None and current.number == message.number:
+            message.then(message.cases)
+
+    # ---- one case
+
+    def _pick_case(self, number: str, cases: Cases) -> None:
+        if not cases:
+            self._hint("none.cases")
+        elif len(cases) == 1:
+            self._ask_case(number, cases[0], {}, cases)
+        else:
+            answers = [
+                Answer(key=str(n), label=case.item_name.zh, value=str(n), hint=_standing(case))
+                for n, case in enumerate(cases[:9], 1)
+            ]
+            question = self._choice("ask.case", answers, number=number)
+            self._ask(question, lambda n: self._ask_case(number, cases[int(n) - 1], {}, cases))
+
+    def _ask_case(self, number: str, case: CaseView, faults: Mapping[str, str], cases: Cases) -> None:
+        """What is to become of a case; `faults` are papers that the clerk has just found bad."""
+        deeds = _deeds(case, faults)
+        if not deeds:
+            self._hint("case_ended", state=_standing(case))
+            return
+        answers = [
+            Answer(key=str(n), label=say(f"case.{d}"), value=d, hint=say(f"case.{d}_hint"))
+            for n, d in enumerate(deeds, 1)
+        ]
+        title = f"{number} {case.item_name.zh}  {_standing(case)}"
+        wide = self.size.width >= 100
+        lines = _wanted(case, faults) or [say("case.complete")]
+        shown = [*lines[:MOST_LINES], say("more", n=len(lines) - MOST_LINES)] if len(lines) > MOST_LINES else lines
+        question = Choice(
+            "\n".join([title, *shown]), answers, self._pen, say("dialog.enter_is_first"), wide=wide or len(shown) > 0
+        )
+        self._ask(question, lambda deed: self._do_with_case(deed, number, case, faults, cases))
+
+    def _do_with_case(
+        self, deed: str, number: str, case: CaseView, faults: Mapping[str, str], cases: Cases
+    ) -> None:  # fmt: skip
+        steps = self._steps
+        asks: dict[str, Callable[[], None]] = {
+            "notice": lambda: self._send(*steps.notice(number, case.item, faults)),
+            "accept": lambda: self._send(*steps.accept(number, case.item)),
+            "receive": lambda: self._send(*steps.receive(number, case.item)),
+            "print": lambda: self._send(steps.print_again(number, case)),
+            "decide": lambda: self._send(steps.decide(number, case.local_case_no)),
+            "fault": lambda: self._ask_fault(number, case, faults, cases),
+            "refuse": lambda: self._ask_refusal(number, (case,), ()),
+            "refile": lambda: self._ask_refile(number, case, cases),
+        }
+        asks[deed]()
+
+    def _ask_fault(self, number: str, case: CaseView, faults: Mapping[str, str], cases: Cases) -> None:
+        """A paper that was brought does not do: which, and why."""
+
+        def named(code: str) -> None:
+            def why(words: str) -> None:
+                if self._may_stand(words):
+                    self._ask_case(number, case, {**faults, code: words[:LONGEST_FAULT]}, cases)
+
+            self._ask_reason("ask.fault", _FAULTS, why, name=_name(case, code))
+
+        self._ask_line("ask.which_paper", [line for line in case.lines if line.state != "not_asked"], named)
+
+    def _ask_line(self, code: str, lines: Sequence[CaseLine], then: Callable[[str], None]) -> None:
+        if len(lines) == 1:
+            then(lines[0].code)
+            return
+        papers = [Candidate(value=line.code, code=str(n), label=f"{n}  {line.name}") for n, line in enumerate(lines, 1)]
+        self._ask(Pick(say(code), papers, self._pen), then)
+
+    def _may_stand(self, words: str) -> bool:
+        """Whether words may stand on a paper and in the log; says so where they may not."""
+        if not is_personal(words):
+            return True
+        self._hint("words_personal")
+        return False
+
+    # ---- not accepted
+
+    def _ask_refusal(self, number: str, cases: Sequence[CaseView], after: tuple[Step, ...]) -> None:
+        """不予受理: the reason in words, which stands on the paper."""
+        answers = [Answer(key=str(n), label=say(f"refusal.{r}"), value=r) for n, r in enumerate(_REFUSALS, 1)]
+        other = Answer(key=str(len(answers) + 1), label=say("reason_other"), value="")
+
+        def refuse(reason: str, words: str) -> None:
+            if not self._may_stand(words):
+                return
+            rows = [step for case in cases for step in self._steps.refuse(number, case, reason, words)]
+            self._send(*rows, *after)
+
+        def heard(reason: str) -> None:
+            if reason:
+                refuse(reason, say(f"refusal.{reason}"))
+                return
+            dialog = Pick(say("ask.refusal", number=number), [], self._pen, say("reason_line"), free=True)
+            self._ask(dialog, lambda words: refuse("invalid", words))
+
+        self._ask(self._choice("ask.refusal", [*answers, other], number=number), heard)
+
+    # ---- pages that lie wrong
+
+    def _ask_refile(self, number: str, case: CaseView, cases: Cases) -> None:
+        """Pages were filed in the wrong place: which, and where they belong."""
+        lines = [line for line in case.lines if line.scanned]
+        self._ask_line("ask.which_pages", lines, lambda code: self._ask_where(number, code, case, cases))
+
+    def _ask_where(self, number: str, code: str, case: CaseView, cases: Cases) -> None:
+        others = [c for c in cases if c.local_case_no and c is not case and c.state not in _ENDED]
+        ways = ["material", *(["case"] if others else []), "ticket", "out"]
+        answers = [Answer(key=str(n), label=say(f"refile.{way}"), value=way) for n, way in enumerate(ways, 1)]
+
+        def go(**target: str) -> None:
+            order = Refile.model_validate({"seen": number, "material_code": code, **target})
+            self._send(self._steps.refile(number, order))
+
+        def heard(way: str) -> None:
+            if way == "out":
+                go(reason="resident_request")
+            elif way == "ticket":
+                dialog = Pick(say("refile.ticket"), [], self._pen, say("refile.ticket_line"), free=True)
+                self._ask(dialog, lambda other: go(to_ticket=other.upper()) if is_ticket(other.upper()) else None)
+            elif way == "case":
+                rows = [Candidate(value=c.local_case_no, code=c.item, label=c.item_name.zh) for c in others]
+                self._ask(Pick(say("refile.case"), rows, self._pen), lambda no: go(to_case=no))
+            else:
+                self._ask_line("refile.material", [x for x in case.lines if x.code != code], lambda to: go(to_code=to))
+
+        self._ask(self._choice("ask.refile", answers, name=_name(case, code)), heard)
+
+    # ---- how a visit ends
+
+    def _finish(self, number: str, outcome: str) -> None:
+        """Results that belong to a case lead to it first; the visit ends when its paper is there."""
+        if outcome in (Outcome.COMPLETED, Outcome.CONSULTED):
+            self._send(self._steps.finish(number, outcome))
+        else:
+            self._with_cases(number, lambda cases: self._finish_with(number, outcome, cases))
+
+    def _finish_with(self, number: str, outcome: str, cases: Cases) -> None:
+        due = [case for case in cases if _is_due(case, outcome)]
+        end = self._steps.finish(number, outcome)
+        if len(due) < 2:
+            self._end_with(number, outcome, due, end)
+            return
+        every = Answer(key="Enter", label=say("case.all", n=len(due)), value="0")
+        each = [
+            Answer(key=str(n), label=case.item_name.zh, value=str(n), hint=_standing(case))
+            for n, case in enumerate(due[:9], 1)
+        ]
+        question = Choice(say(f"ask.{outcome}_which", number=number), [every, *each], self._pen)
+        self._ask(question, lambda n: self._end_with(number, outcome, due if n == "0" else [due[int(n) - 1]], end))
+
+    def _end_with(self, number: str, outcome: str, due: Sequence[CaseView], end: Step) -> None:
+        if outcome == Outcome.RETURNED and due:
+            self._ask_refusal(number, due, (end,))
+            return
+        rows: list[Step] = []
+        for case in due:
+            made = self._steps.accept(number, case.item) if outcome == Outcome.RECEIVED else self._steps.notice(
+                number, case.item, {}
+            )  # fmt: skip
+            rows += made
+        self._send(*rows, end)
+
+
+def _is_due(case: CaseView, outcome: str) -> bool:
+    """Whether a result of the visit asks for a step of this case first."""
+    if outcome == Outcome.RECEIVED:
+        return case.state in (None, "received", "supplement")
+    if outcome == Outcome.SUPPLEMENT:
+        return case.state in (None, "received") and not case.complete
+    return case.state not in _ENDED
+
+
+def _deeds(case: CaseView, faults: Mapping[str, str]) -> list[str]:
+    """What can be done with a case, the likeliest first; the daemon may still refuse."""
+    fresh = case.state in (None, "received", "supplement")
+    complete = case.complete and not faults
+    wanted = {
+        "notice": case.state not in _ENDED and not complete,
+        "accept": fresh and complete,
+        "decide": case.state == "accepted",
+        "receive": case.state is None and any(line.copy_kind for line in case.lines),
+        "print": bool(case.notices) or case.state == "received",
+        "fault": fresh,
+        "refile": case.state not in _ENDED and any(line.scanned for line in case.lines),
+        "refuse": case.state not in _ENDED,
+    }
+    return [deed for deed, can in wanted.items() if can]
+
+
+def _wanted(case: CaseView, faults: Mapping[str, str]) -> list[str]:
+    """What the notice will say, a line a paper."""
+    said = [
+        f"{line.name}：{faults[line.code]}" if line.code in faults else line.wanted.zh
+        for line in case.lines
+        if line.code in faults or line.wanted.zh
+    ]
+    return [f"  {n} {words}" for n, words in enumerate(said, 1)]
+
+
+def _standing(case: CaseView) -> str:
+    return say(f"case.state.{case.state or 'none'}")
+
+
+def _name(case: CaseView, code: str) -> str:
+    return next((line.name for line in case.lines if line.code == code), code)
