@@ -28,13 +28,33 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
+from sqlmodel import Session
 
-from hall_daemon import lookups, service_day, store
+from hall_daemon import lookups, replay, service_day, store
 from hall_daemon.queueing import may_call
 from hall_daemon.tickets import HallError
 from hall_daemon.words import CancelReason, Hold, Outcome, ParkReason, PrintResult, RequeuedBy, TicketState
 from sim import oracle
 from tests.rules.hall_room import PENSION, RETIRED, START_UP, HallRoom, StandingClock, card, write_hall
+
+AT_WINDOW = (TicketState.CALLED.value, TicketState.SERVING.value)
+
+
+def at_two_places(session: Session) -> list[str]:
+    """Tickets that were summoned to a window while they were at one, as the log tells the story from its beginning."""
+    built, found = replay.Rebuilt(), []
+    for said in replay.read_log(session):
+        row = built.tickets.get(said.data.get("ticket_id", ""))
+        summoned = said.verb == "ticket.resumed" or (
+            said.verb == "ticket.called" and said.data["call_mode"] != "recall"
+        )
+        if summoned and row is not None and row.state in AT_WINDOW:
+            found.append(f"{row.number} is at {row.window} and summoned to {said.data['window_code']}")
+        replay.rebuild(iter([said]), built)
+        windows = Counter(t.window for t in built.tickets.values() if t.state in AT_WINDOW)
+        found += [f"{count} tickets at window {window}" for window, count in windows.items() if count > 1]
+    return found
+
 
 WINDOWS = st.sampled_from(["1", "2", "3"])
 CLERKS = st.sampled_from(["c001", "c002", "c003"])
@@ -76,9 +96,9 @@ class HallStory(RuleBasedStateMachine):
         database = self.room.config.database
         evidence = oracle.Evidence(personal=["张测试", "13900000000", *filter(None, PEOPLE)])
         violations = oracle.check(database, database.with_name("blobs"), evidence, None, [], everything_sent=False)
-        difference = store.verify(database)
+        difference, twice = store.verify(database), store.ask(database, at_two_places)
         shutil.rmtree(self.folder)
-        assert (violations, difference) == ([], None)
+        assert (violations, difference, twice) == ([], None, [])
 
     def do(self, deed: Awaitable[Any]) -> Any:
         """Do it on the hall's event loop."""
