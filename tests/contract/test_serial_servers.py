@@ -172,7 +172,7 @@ def test_a_server_without_rfc2217_is_named_as_such() -> None:
         thread.start()
         with pytest.raises(LinkError, match="does not speak RFC 2217; write socket://"):
             open_link(f"rfc2217://127.0.0.1:{port}", 9600)
-        thread.join(5)
+        thread.join(40)
 
 
 # --- coming and going -------------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ def raw_server() -> Iterator[Callable[[bytes, float], str]]:
     yield start
     over.set()
     for thread in threads:
-        thread.join(5)
+        thread.join(40)
     for server in servers:
         server.close()
 

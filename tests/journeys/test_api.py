@@ -124,7 +124,7 @@ def test_figures_are_those_of_the_hall(hall: Hall) -> None:
         hall.issue(queue)
     hall.post("/windows/1/sign-in", clerk="c001")
     hall.post("/windows/1/next", seen=None)
-    until(lambda: "A001" in hall["DSP-01"].text, 10, "the display shows the call")
+    until(lambda: "A001" in hall["DSP-01"].text, 40, "the display shows the call")
     answer = httpx.get(f"{hall.bench.url}/metrics", trust_env=False)
     found = {family.name: family for family in text_string_to_metric_families(answer.text)}
     types = Counter(row["type"] for row in oracle.Hall.read(hall.bench.database).events)
@@ -359,7 +359,7 @@ def test_a_screen_that_was_away_misses_nothing(hall: Hall) -> None:
 
 def test_a_quiet_line_has_a_heartbeat(hall: Hall) -> None:
     follower = Follower(hall.bench.url, after=10**9)
-    until(lambda: follower.beats >= 1, 12, "a blank line")
+    until(lambda: follower.beats >= 1, 40, "a blank line")
 
     assert follower.lines == []
     hall.daemon.stop()

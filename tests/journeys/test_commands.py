@@ -96,7 +96,7 @@ def test_a_trace_of_the_running_daemon_begins_anew_and_holds_nobody(hall: Hall, 
         until(lambda: name in file.read_text(encoding="utf-8"), 45, "the text of a card")
     finally:
         recording.send_signal(signal.SIGINT)
-        assert recording.wait(10) == 0
+        assert recording.wait(40) == 0
     read = read_recording(file)
     assert (read.head["driver"], read.options["baud"]) == ("idcard_samv", 115200)
     assert file.stat().st_mode & 0o077 == 0

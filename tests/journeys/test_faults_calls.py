@@ -67,7 +67,7 @@ def test_two_calls_in_the_same_second_are_both_heard_twice_and_stand_on_the_boar
     together = threading.Barrier(2)
 
     def press(clerk: Clerk) -> None:
-        together.wait(10)
+        together.wait(40)
         clerk.say("next", seen=None)
 
     presses = [threading.Thread(target=press, args=(clerk,)) for clerk in clerks]
@@ -120,7 +120,7 @@ def test_a_dead_pad_and_a_resident_who_does_not_rate_are_both_no_rating(start_fa
     hall.bench.lines["EVA-01"].unplug()
     operator.sees("EVA-01", "bad", "断线")
     served(hall, clerk)
-    until(lambda: len(hall.events("evaluation.submitted")) == 2, 10, "recorded")
+    until(lambda: len(hall.events("evaluation.submitted")) == 2, 40, "recorded")
     assert evaluation(hall, "1") == "未评价"
     told: list[dict[str, Any]] = hall.events("evaluation.submitted")
     assert [(e["timeout"], e.get("level")) for e in told] == [(True, None), (True, None)], "nothing is invented"

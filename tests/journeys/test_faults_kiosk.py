@@ -32,7 +32,7 @@ def test_a_key_that_sticks_counts_no_more_and_sends_people_to_the_other_kiosk(fa
     resident.reads_no("键盘异常")
     operator.is_told("KEY-01", ("degraded", "keys_stuck"), ("ok", "online"))
     resident.keypad.press("correct")
-    resident.screen.until(lambda v: v["field"]["typed"] == typed - 1, 10, "keys count again")
+    resident.screen.until(lambda v: v["field"]["typed"] == typed - 1, 40, "keys count again")
 
 
 @pytest.mark.fault("A16")
@@ -56,7 +56,7 @@ def test_who_walks_away_is_asked_and_forgotten_and_the_next_person_sees_the_firs
     resident.lay("zhang")
     assert "张*试" in words(resident.shows("phone"))
     resident.keypad.type("1390000")
-    resident.screen.until(lambda v: (v["field"] or {}).get("typed") == 7, 10, "typed")
+    resident.screen.until(lambda v: (v["field"] or {}).get("typed") == 7, 40, "typed")
     resident.reader.lift()
     asked = resident.shows("timeout")
     assert asked["title"]["zh"] == "还需要时间吗？"

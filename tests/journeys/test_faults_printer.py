@@ -124,7 +124,7 @@ def test_a_number_without_a_slip_is_offered_again_after_a_kill(faulty: Hall) -> 
     resident.choose()
     printer.go_mute()  # the question before the slip gets no answer, so that no byte of the slip is sent
     resident.keypad.press("ok")
-    number = resident.screen.until(lambda v: v["ticket"], 10, "a number")["ticket"]["number"]
+    number = resident.screen.until(lambda v: v["ticket"], 40, "a number")["ticket"]["number"]
     faulty.daemon.kill()
     printer.recover()
     resident.reader.lift()
@@ -153,7 +153,7 @@ def test_a_slip_under_way_when_the_daemon_dies_is_offered_then_left_to_the_staff
     resident.choose()
     resident.keypad.press("ok")
     until(lambda: RESET in hall.bench.lines["PRN-01"].sent_to_twins(), what="the slip has begun")
-    number = resident.screen.until(lambda v: v["ticket"], 10, "a number")["ticket"]["number"]
+    number = resident.screen.until(lambda v: v["ticket"], 40, "a number")["ticket"]["number"]
     hall.daemon.kill()
     printer.recover()
     resident.reader.lift()

@@ -33,7 +33,7 @@ def test_without_a_reader_the_first_page_offers_other_ways_within_three_seconds(
 
     resident.press("1", "id")
     resident.keypad.type("99000019900909004")
-    resident.screen.until(lambda v: v["field"]["typed"] == 17, 10, "17 digits typed")
+    resident.screen.until(lambda v: v["field"]["typed"] == 17, 40, "17 digits typed")
     resident.keypad.press("*")
     resident.reads("下一步")
     resident.press("ok", "phone")

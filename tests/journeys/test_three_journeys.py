@@ -54,7 +54,7 @@ def test_two_clerks_who_press_together_get_different_residents(hall: Hall) -> No
     called: list[str] = []
 
     def press(clerk: object) -> None:
-        together.wait(10)
+        together.wait(40)
         called.append(clerk.say("next", seen=None).json()["number"])  # type: ignore[attr-defined]
 
     threads = [threading.Thread(target=press, args=(c,)) for c in clerks]

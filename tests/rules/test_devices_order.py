@@ -200,7 +200,7 @@ async def test_a_job_waits_for_one_input_of_its_line_and_not_for_all(bench: Benc
     class Slow(Rs485Caller):
         def poll_press(self, limit_s: float) -> CallerPress | None:
             asked.append(self.device)
-            assert posted.wait(10)
+            assert posted.wait(40)
             return None
 
     for name, config in bench.configs.items():

@@ -182,7 +182,7 @@ async def test_scanner_that_stops_answering_is_started_anew_and_goes_on(
 
     desk.twin.recover()
     left = desk.twin.jobs[0]
-    await until_async(lambda: left.state is JobState.CANCELED, 10.0, "the job is deleted")
+    await until_async(lambda: left.state is JobState.CANCELED, 40.0, "the job is deleted")
     await desk.online()
     more = await desk.scan(resume=True)
     assert (more.state, numbers(more)) == ("done", [1, 2, 3, 4])

@@ -89,7 +89,7 @@ class PageServer:
         self.may_sound.set()
         self._http.shutdown()
         self._http.server_close()
-        self._thread.join(5)
+        self._thread.join(40)
 
 
 class _Handler(BaseHTTPRequestHandler):

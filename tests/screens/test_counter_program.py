@@ -104,7 +104,7 @@ def on_terminal(monkeypatch: pytest.MonkeyPatch, answer: bytes, ask: Callable[[]
         monkeypatch.undo()
         for stream in streams:
             stream.close()
-        thread.join(5)
+        thread.join(40)
         os.close(slave)
         os.close(master)
 
