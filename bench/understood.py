@@ -32,7 +32,7 @@ from hall_daemon.voice_clips import Clip, Language
 from hall_daemon.voice_sound import RATE, Samples
 
 HEARING_RATE = 16000
-_DIGITS = {word: str(digit) for digit, word in enumerate("零一二三四五六七八九")} | {"〇": "0", "幺": "1", "两": "2"}
+_DIGITS = "零一二三四五六七八九"
 _ENGLISH = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _LETTERS = {"bee": "b", "be": "b", "see": "c", "sea": "c", "dee": "d", "gee": "g", "jee": "g", "a's": "a", "oh": "0"}
 
@@ -106,36 +106,35 @@ def clips_of(call: Call, config: HallConfig) -> list[Clip]:
 
 def understood(call: Call, words: str, language: Language) -> Heard:
     """Compare what was written down with what was said."""
-    number, window = heard_zh(words) if language is Language.ZH else heard_en(words)
+    return understood_zh(call, words) if language is Language.ZH else understood_en(call, words)
+
+
+def understood_zh(call: Call, words: str) -> Heard:
+    """By the sound of what was written, without tones: a recogniser that writes 三亿七 for 三一七 has heard it."""
+    plain = re.sub(r"[^0-9A-Za-z\u4e00-\u9fff]", "", words)
+    plain = re.sub(r"(\d+)(?=[号號]窗)", lambda found: voice_clips.count_zh(int(found[1]) % 1000), plain)
+    syllables = _sound(re.sub(r"\d", lambda found: _DIGITS[int(found[0])], plain))
+    digits, window = _sound("".join(_DIGITS[int(d)] for d in call.number[1:])), voice_clips.count_zh(int(call.window))
+    letters = re.findall(r"[A-Z]", plain.upper())
+    return Heard(
+        letter=letters[-1:] == [call.number[0]], digits=f"{digits}hao " in syllables,
+        window=f"hao dao {_sound(window)}hao chuang kou " in syllables, words=words,
+    )  # fmt: skip
+
+
+def _sound(words: str) -> str:
+    """Syllables without tones, each with a space behind it."""
+    pinyin = importlib.import_module("pypinyin").lazy_pinyin(words)
+    return "".join(f"{syllable} " for syllable in pinyin)
+
+
+def understood_en(call: Call, words: str) -> Heard:
+    """By what was written."""
+    number, window = heard_en(words)
     return Heard(
         letter=number[:1] == call.number[0], digits=number[-3:] == call.number[1:], window=window == call.window,
         words=words,
     )  # fmt: skip
-
-
-def heard_zh(words: str) -> tuple[str, str]:
-    """Number and window in a Chinese sentence; empty where there are none."""
-    plain = re.sub(r"[^0-9A-Za-z\u4e00-\u9fff]", "", words).upper()
-    found = re.search(
-        r"([A-Z]?)([0-9零〇一二三四五六七八九幺]{3})号?[到道]?([0-9零一二三四五六七八九十百两]+)号", plain
-    )
-    if found is None:
-        return "", ""
-    letter, digits, window = found.groups()
-    return letter + "".join(_DIGITS.get(d, d) for d in digits), _quantity(window)
-
-
-def _quantity(words: str) -> str:
-    """六十六 → 66; what is in figures stays."""
-    if words.isascii():
-        return str(int(words))
-    total, digit = 0, 0
-    for word in words:
-        if word in "十百":
-            total, digit = total + max(digit, 1) * (10 if word == "十" else 100), 0
-        else:
-            digit = int(_DIGITS.get(word, word if word.isascii() else "0"))
-    return str(total + digit)
 
 
 def heard_en(words: str) -> tuple[str, str]:

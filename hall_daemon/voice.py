@@ -7,6 +7,7 @@ where that is missing too there is no sound, and everything else goes on. Nothin
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections import OrderedDict
@@ -23,6 +24,8 @@ from hall_daemon.voice_sound import BadSound, Samples
 
 RECORDED, MANIFEST = "recorded", "voice.json"
 _BETWEEN_S, _AFTER_CHIME_S, _BETWEEN_LANGUAGES_S = 0.04, 0.15, 0.35
+_MOST_CLIPS = 300
+"""Clips that are kept: some 100 KiB each."""
 _MOST_SOUNDS = 64
 """Sentences of espeak-ng that are kept: some 200 KiB each."""
 
@@ -37,15 +40,18 @@ class Voice:
     def __init__(self, folder: Path, profile: Callable[[], HallProfile], settings: VoiceSettings) -> None:
         self._folder, self._profile, self._settings = folder, profile, settings
         self._spoken: OrderedDict[tuple[str, ...], bytes] = OrderedDict()
-        self._clips: dict[Path, tuple[int, Samples]] = {}
+        self._clips: OrderedDict[Path, tuple[int, Samples]] = OrderedDict()
         self._lock = threading.Lock()
 
     def call(self, number: str, window: str, zone: str, *, short: bool = False) -> bytes:
         """A call with its chime. Raises NoSound."""
         profile = self._profile()
+
+        def clips(grouped: bool) -> list[Clip]:
+            return voice_clips.call(number, window, zone, profile, self._settings, short=short, grouped=grouped)
+
         try:
-            clips = voice_clips.call(number, window, zone, profile, self._settings, short=short)
-            return voice_sound.wav([self._chime(), voice_sound.silence(_AFTER_CHIME_S), *self.joined(clips)])
+            return voice_sound.wav([self._chime(), voice_sound.silence(_AFTER_CHIME_S), *self._best(clips)])
         except (ValueError, NoSound):
             said = call_text(number, window, zone, profile, self._settings, short=short)
         return self._kept(("call", *said), lambda: speech.speech(*said))
@@ -53,9 +59,12 @@ class Voice:
     def sentence(self, code: str, facts: Mapping[str, str], language: Language) -> bytes:
         """A sentence of the texts. Raises NoSound."""
         profile = self._profile()
+
+        def clips(grouped: bool) -> list[Clip]:
+            return voice_clips.sentence(code, facts, language, profile, self._settings, grouped=grouped)
+
         try:
-            clips = voice_clips.sentence(code, facts, language, profile, self._settings)
-            return voice_sound.wav(list(self.joined(clips)))
+            return voice_sound.wav(self._best(clips))
         except (ValueError, KeyError, NoSound):
             words = _spoken_facts(facts, language, profile, self._settings)
         try:
@@ -85,6 +94,14 @@ class Voice:
             missing=tuple(missing), broken=tuple(f"{file}: {why}" for file, why in sorted(broken.items())),
         )  # fmt: skip
 
+    def _best(self, clips: Callable[[bool], list[Clip]]) -> list[Samples]:
+        """With numbers in one breath, unless the hall has recorded its digits or has no such clip. Raises NoSound."""
+        if not (self._folder / RECORDED / "digit-0.zh.wav").exists():
+            # A voice that was built before there were such clips, or only in part, goes on with single digits.
+            with contextlib.suppress(NoSound):
+                return list(self.joined(clips(True)))
+        return list(self.joined(clips(False)))
+
     def joined(self, clips: Sequence[Clip]) -> Iterable[Samples]:
         """The clips of a sentence and the gaps between them. Raises NoSound."""
         before: Clip | None = None
@@ -106,7 +123,11 @@ class Voice:
                 changed = path.stat().st_mtime_ns
                 known = self._clips.get(path)
                 if known is None or known[0] != changed:
-                    known = self._clips[path] = changed, voice_sound.tidy(voice_sound.read_wav(path.read_bytes()))
+                    known = changed, voice_sound.tidy(voice_sound.read_wav(path.read_bytes()))
+                    with self._lock:
+                        self._clips[path] = known
+                        while len(self._clips) > _MOST_CLIPS:
+                            self._clips.popitem(last=False)
                 return known[1]
             except (OSError, BadSound):
                 continue  # the next folder; `state` tells of a recording that cannot be used

@@ -1,8 +1,9 @@
 """Which clips a spoken sentence is made of, and which clips a hall needs. Pure; knows no sound.
 
-A clip's file is `<name>.<language>.wav`; a hall replaces one by a recording of that name. Digits of a ticket number are
-clips, so that it is read one by one; a window, a zone and the words around them are one clip each, so that they sound
-like speech. What is said follows ux.md §4.2 and domain.md §8.
+A clip's file is `<name>.<language>.wav`; a hall replaces one by a recording of that name. A ticket number is read digit
+by digit: in Chinese its last three digits are one clip, said in one breath, because digits that were made alone are not
+understood when they are joined (docs/voice.md); single digits stand in where that clip is missing. A window, a zone and
+the words around them are one clip each. What is said follows ux.md §4.2 and domain.md §8.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from hall_daemon.texts import TEXTS
 CHIME = "chime.wav"
 MOST_COUNTED = 100
 """Quantities up to this have a clip: people ahead, minutes."""
+GROUPS = 1000
+"""Three digits in one breath: 000 up to this."""
 SPOKEN_CODES = tuple(code for code in TEXTS if code.startswith("voice."))
 
 
@@ -98,9 +101,21 @@ def letter_or_digit(char: str, language: Language, settings: VoiceSettings) -> C
     return Clip(name=f"digit-{char}", language=language, words=_DIGITS[int(char)])
 
 
-def number(display_no: str, language: Language, settings: VoiceSettings) -> list[Clip]:
-    """A ticket number, one by one. Raises ValueError."""
-    return [letter_or_digit(char, language, settings) for char in display_no]
+def digits_in_a_breath(digits: str, settings: VoiceSettings) -> Clip:
+    """Three digits of a ticket number in Chinese, each by its name. Raises ValueError."""
+    words = [letter_or_digit(digit, Language.ZH, settings).words for digit in digits]
+    yao = "-yao" if settings.one == "yao" and "1" in digits else ""
+    return Clip(name=f"digits-{digits}{yao}", language=Language.ZH, words=f"{' '.join(words)}，")
+
+
+def number(display_no: str, language: Language, settings: VoiceSettings, *, grouped: bool = True) -> list[Clip]:
+    """A ticket number, digit by digit; `grouped`: the last three in one breath. Raises ValueError."""
+    single, last = display_no, display_no[-3:]
+    grouped = grouped and language is Language.ZH and len(last) == 3 and last.isascii() and last.isdigit()
+    if grouped and int(last) < GROUPS:
+        single = display_no[:-3]
+    clips = [letter_or_digit(char, language, settings) for char in single]
+    return clips if single == display_no else [*clips, digits_in_a_breath(last, settings)]
 
 
 def window(code: str, language: Language) -> Clip:
@@ -118,11 +133,18 @@ def please(zone: str, profile: HallProfile, settings: VoiceSettings) -> Clip:
 
 
 def call(
-    display_no: str, window_code: str, zone: str, profile: HallProfile, settings: VoiceSettings, *, short: bool
+    display_no: str,
+    window_code: str,
+    zone: str,
+    profile: HallProfile,
+    settings: VoiceSettings,
+    *,
+    short: bool,
+    grouped: bool = True,
 ) -> list[Clip]:
     """A call without its chime; `short` leaves out zone and courtesy. Raises ValueError for what has no clip."""
     clips = [] if short else [please(zone, profile, settings)]
-    clips += [*number(display_no, Language.ZH, settings), window(window_code, Language.ZH)]
+    clips += [*number(display_no, Language.ZH, settings, grouped=grouped), window(window_code, Language.ZH)]
     if settings.english:
         clips += [] if short else [Clip(name="number", language=Language.EN, words="Number")]
         clips += [*number(display_no, Language.EN, settings), window(window_code, Language.EN)]
@@ -130,7 +152,13 @@ def call(
 
 
 def sentence(
-    code: str, facts: Mapping[str, str], language: Language, profile: HallProfile, settings: VoiceSettings
+    code: str,
+    facts: Mapping[str, str],
+    language: Language,
+    profile: HallProfile,
+    settings: VoiceSettings,
+    *,
+    grouped: bool = True,
 ) -> list[Clip]:
     """A sentence of the texts: each run of fixed words a clip, each fact its own. Raises ValueError, KeyError."""
     clips: list[Clip] = []
@@ -138,7 +166,7 @@ def sentence(
         if words:
             clips.append(Clip(name=f"{code}-{index}", language=language, words=words))
         if fact:
-            clips += _fact(fact, facts[fact], language, profile, settings)
+            clips += _fact(fact, facts[fact], language, profile, settings, grouped=grouped)
     return clips
 
 
@@ -159,9 +187,11 @@ def _runs(code: str, language: Language) -> Iterator[tuple[str, str]]:
         yield words.strip(_EDGE), fact
 
 
-def _fact(fact: str, value: str, language: Language, profile: HallProfile, settings: VoiceSettings) -> list[Clip]:
+def _fact(
+    fact: str, value: str, language: Language, profile: HallProfile, settings: VoiceSettings, *, grouped: bool
+) -> list[Clip]:
     if fact == "number":
-        return number(value, language, settings)
+        return number(value, language, settings, grouped=grouped)
     if fact == "zone":
         return [zone_name(value, language, profile)]
     return [quantity(int(value), language)]
@@ -203,6 +233,7 @@ def _needed(profile: HallProfile, settings: VoiceSettings) -> Iterator[Clip]:
         for code in SPOKEN_CODES:
             runs = enumerate(_runs(code, language), start=1)
             yield from (Clip(name=f"{code}-{n}", language=language, words=words) for n, (words, _) in runs if words)
+    yield from (digits_in_a_breath(f"{group:03}", settings) for group in range(GROUPS))
     for zone in profile.zones:
         yield please(zone, profile, settings)
     if settings.english:

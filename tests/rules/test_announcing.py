@@ -11,6 +11,7 @@ import pytest
 
 from drivers.transport_sound import SoundCard
 from hall_daemon import announcing as announcing_room
+from hall_daemon import voice_clips
 from hall_daemon.announcing import Announcing
 from hall_daemon.devices import Devices
 from hall_daemon.texts import spoken_number
@@ -251,6 +252,7 @@ async def test_eight_calls_at_once_come_out_of_the_sound_card_each_whole_and_in_
         monkeypatch.setenv(name, value)
     places = PLACES.replace("[zone.A]", '[zone.A]\nannouncer = "ANN-01"') + WINDOWS
     card = Watched(monkeypatch)
+    monkeypatch.setattr(voice_clips, "GROUPS", 20)
     write_hall(tmp_path / "hall", places + f'\n[device.ANN-01]\ndriver = "announcer_sound"\nport = "{twin.port}"\n')
     async with hall_room(tmp_path / "hall") as room:
         built(room.config)

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from hall_daemon import board as board_room
-from hall_daemon import following, service_day, voice_sound
+from hall_daemon import following, service_day, voice_clips, voice_sound
 from hall_daemon.app import Daemon
 from hall_daemon.config import load
 from hall_daemon.following import slip_address
@@ -196,7 +196,8 @@ async def test_in_an_emergency_every_board_says_leave_until_staff_take_it_back(t
         await listening
 
 
-async def test_anybody_hears_the_calls_and_nothing_else(tmp_path: Path) -> None:
+async def test_anybody_hears_the_calls_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(voice_clips, "GROUPS", 20)
     async with served(tmp_path) as public:
         built(public.daemon.config)
         await public.daemon.hall.sign_in("1", "c001")

@@ -26,6 +26,12 @@ from tests.rules.hall_room import PLACES, write_hall
 PLAIN = VoiceSettings()
 
 
+@pytest.fixture(autouse=True)
+def few_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the thousand groups of digits only some, so that a voice is built in a moment."""
+    monkeypatch.setattr(voice_clips, "GROUPS", 20)
+
+
 class Beeps:
     """An engine whose words are tones: as long as the words, and never the same twice."""
 
@@ -76,10 +82,10 @@ def test_a_call_begins_with_its_zone_and_reads_the_number_digit_by_digit(tmp_pat
     profile = hall(tmp_path).profile
     clips = voice_clips.call("D018", "2", "D", profile, PLAIN, short=False)
     assert files(clips) == [
-        "zone-D.zh.wav", "letter-D.zh.wav", "digit-0.zh.wav", "digit-1.zh.wav", "digit-8.zh.wav", "window-2.zh.wav",
+        "zone-D.zh.wav", "letter-D.zh.wav", "digits-018.zh.wav", "window-2.zh.wav",
         "number.en.wav", "letter-D.en.wav", "digit-0.en.wav", "digit-1.en.wav", "digit-8.en.wav", "window-2.en.wav",
     ]  # fmt: skip
-    assert "".join(clip.words for clip in clips[:6]).replace(" ", "") == "社会民生区，请dee零一八号，到二号窗口。"
+    assert "".join(clip.words for clip in clips[:4]).replace(" ", "") == "社会民生区，请dee零一八，号，到二号窗口。"
     short = files(voice_clips.call("D018", "2", "D", profile, PLAIN, short=True))
     assert short[0] == "letter-D.zh.wav"
     assert "number.en.wav" not in short
@@ -89,8 +95,7 @@ def test_settings_of_the_hall_change_what_is_said(tmp_path: Path) -> None:
     config = hall(tmp_path, '\n[voice]\none = "yao"\nzone_first = false\nenglish = false\n')
     clips = voice_clips.call("A011", "1", "A", config.profile, config.public.voice, short=False)
     assert files(clips) == [
-        "please.zh.wav", "letter-A.zh.wav", "digit-0.zh.wav", "digit-1-yao.zh.wav", "digit-1-yao.zh.wav",
-        "window-1.zh.wav",
+        "please.zh.wav", "letter-A.zh.wav", "digits-011-yao.zh.wav", "window-1.zh.wav",
     ]  # fmt: skip
     assert call_text("A011", "1", "A", config.profile, config.public.voice, short=False) == (
         "请A零幺幺号到1号窗口。", "",
@@ -182,10 +187,47 @@ def _told(config: HallConfig) -> tuple[Health, str, str]:
     return check.health, check.value.en, check.remedy.en if check.remedy else ""
 
 
+def test_three_digits_are_one_clip_and_others_are_said_one_by_one(tmp_path: Path) -> None:
+    def said(number: str) -> list[str]:
+        return [clip.name for clip in voice_clips.number(number, Language.ZH, PLAIN)]
+
+    assert said("A007") == ["letter-A", "digits-007"]
+    assert said("VD1012") == ["letter-V", "letter-D", "digit-1", "digits-012"]
+    assert said("A589") == ["letter-A", "digit-5", "digit-8", "digit-9"], "more than there are clips for"
+    assert said("A7") == ["letter-A", "digit-7"]
+    with pytest.raises(ValueError, match="no ticket number"):
+        said("A一二三")
+
+
+def test_digits_that_the_hall_has_recorded_go_before_the_groups_of_the_machine(tmp_path: Path) -> None:
+    config = hall(tmp_path)
+    built(config)
+    whole = voice(config).call("A012", "1", "A")
+    (config.voice_folder / "digits-012.zh.wav").unlink()
+    single = voice(config).call("A012", "1", "A")
+    assert voice_sound.seconds(single) != voice_sound.seconds(whole), "without the group the digits stand in"
+    built(config)
+    assert voice_sound.seconds(voice(config).call("A012", "1", "A")) == voice_sound.seconds(whole)
+    for digit in "0123456789":
+        record(config.voice_folder / "recorded" / f"digit-{digit}.zh.wav", 22050, 1, 0.5, 200.0)
+    assert voice_sound.seconds(voice(config).call("A012", "1", "A")) > voice_sound.seconds(whole) + 0.5
+
+
+def test_clips_are_not_kept_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hall_daemon.voice._MOST_CLIPS", 5)
+    config = hall(tmp_path)
+    built(config)
+    speaker = voice(config)
+    first = speaker.call("A001", "1", "A")
+    speaker.call("D018", "2", "D")
+    assert len(speaker._clips) == 5
+    assert speaker.call("A001", "1", "A") == first
+
+
 def test_one_sentence_never_has_two_voices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = hall(tmp_path)
     built(config)
-    (config.voice_folder / "digit-0.zh.wav").unlink()
+    (config.voice_folder / "letter-A.zh.wav").unlink()
     spoken: list[tuple[str, str]] = []
     monkeypatch.setattr("drivers.speech.speech", lambda *said: spoken.append(said) or b"RIFF")
     assert voice(config).call("A001", "1", "A") == b"RIFF"

@@ -99,6 +99,12 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
         """Tests need no access log."""
 
+    def handle_one_request(self) -> None:
+        try:
+            super().handle_one_request()
+        except ConnectionError:
+            self.close_connection = True  # the page has gone
+
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         if path.endswith("/views"):
