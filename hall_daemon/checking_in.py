@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from sqlmodel import Session, select
+
 from hall_daemon import appointments, privacy
 from hall_daemon.events import OperatorActed
 from hall_daemon.hall import Hall
 from hall_daemon.lanes import CheckIn, check_in
-from hall_daemon.tables import AppointmentRow
+from hall_daemon.tables import AppointmentRow, TicketRow
 from hall_daemon.tickets import Issued, IssueOrder, NotFound, Slot
 from hall_daemon.words import Channel
 
@@ -44,6 +46,17 @@ async def by_code(hall: Hall, code6: str) -> tuple[Booked, ...]:
     """What the code of a text message stands for today."""
     bizdate = (await hall.snapshot()).bizdate
     return _booked(hall, await hall.store.read(lambda s: appointments.by_code(s, bizdate, code6)))
+
+
+async def number_of(hall: Hall, request_id: str) -> str:
+    """The number that this very order has been given already; "" if none. Whoever lost the answer asks again, and the
+    appointment, which is honoured by then, is not found any more."""
+
+    def question(session: Session) -> str:
+        found = session.exec(select(TicketRow.number).where(TicketRow.request_id == request_id)).first()
+        return found or ""
+
+    return await hall.store.read(question)
 
 
 def _booked(hall: Hall, rows: Sequence[AppointmentRow]) -> tuple[Booked, ...]:

@@ -112,3 +112,15 @@ async def test_a_code_of_the_list_needs_no_clerks_word(tmp_path: Path) -> None:
         (booked,) = await checking_in.by_code(room.hall, "111111")
 
         assert (booked.items, booked.name_masked) == ((START_UP,), "张**")
+
+
+async def test_whoever_lost_the_answer_asks_again_and_gets_the_same_number(tmp_path: Path) -> None:
+    async with hall_room(tmp_path / "hall") as room:
+        await book(room, "111111", "09:00")
+        (booked,) = await checking_in.by_code(room.hall, "111111")
+        first = order(room)
+        issued = await checking_in.take(room.hall, booked, first)
+
+        assert await checking_in.by_code(room.hall, "111111") == ()
+        assert await checking_in.number_of(room.hall, first.request_id) == issued.number
+        assert await checking_in.number_of(room.hall, "another order") == ""
