@@ -225,10 +225,10 @@ class Outlook:
 LAST_ARRIVAL = 1 << 60
 
 
-def newcomer(queue: str, item: str = "") -> InLine:
-    """Who would come now to this queue."""
-    ticket = Waiting(ticket_id=f"~{queue}", queue=queue, arrival_ms=LAST_ARRIVAL, waited_s=0)
-    return InLine(ticket=ticket, item=item, phantom=True)
+def newcomer(queue: str, arrival_ms: int = LAST_ARRIVAL) -> InLine:
+    """Who would come now to this queue; `arrival_ms` is where in its line, open time."""
+    ticket = Waiting(ticket_id=f"~{queue}", queue=queue, arrival_ms=arrival_ms, waited_s=0)
+    return InLine(ticket=ticket, item="", phantom=True)
 
 
 def foresee(line: Sequence[InLine], desks: Sequence[Desk], paces: Paces, about: str | None = None) -> Outlook:

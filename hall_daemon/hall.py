@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from sqlmodel import Session
 
-from hall_daemon import lookups
+from hall_daemon import issuing, lanes, lookups
 from hall_daemon.clock import Clock
 from hall_daemon.config import HallConfig
 from hall_daemon.estimates import Estimate
@@ -33,10 +33,11 @@ from hall_daemon.tickets import (
     IssueOrder,
     NotFound,
     TicketInfo,
+    TooEarly,
     TooLate,
 )  # fmt: skip
-from hall_daemon.waits import Waits
-from hall_daemon.words import Channel, PrintReason, PrintResult, SlipState
+from hall_daemon.waits import AT_THE_END, Comer, Waits
+from hall_daemon.words import Channel, Lane, PrintReason, PrintResult, SlipState
 
 __all__ = ["Bell", "Hall"]
 
@@ -65,7 +66,7 @@ class Hall(SessionVerbs, DeskVerbs, VisitVerbs, LineVerbs, CaseVerbs, MaterialVe
         Raises HallClosed, NotFound, ItemSuspended, NoWindow, AlreadyWaiting, TooEarly, NoMoreNumbers.
         """
         item = self._check(order)
-        wait = await self.waits.expect(item.queue)
+        wait = await self.waits.expect(item.queue, comer=self._comer(order))
         self._refuse_too_late(order, wait)
         order = replace(order, expected_s=round(wait.middle_s) if wait else None)
         issued = await self.store.write(lambda tx: self._issue(tx, order))
@@ -76,6 +77,23 @@ class Hall(SessionVerbs, DeskVerbs, VisitVerbs, LineVerbs, CaseVerbs, MaterialVe
             )  # fmt: skip
             self.waits.said(issued.ticket_id, wait)
         return replace(issued, wait=wait)
+
+    def _comer(self, order: IssueOrder) -> Comer:
+        """Where the new number will stand, as far as the order tells before it is carried out."""
+        now_ms, open_ms = self.clock.now_ms(), self.open_time_ms()
+        try:
+            priority, slot = issuing.priority_at(
+                order, self.clock.today(), now_ms, self.config.public.residents.priority_from
+            )
+        except TooEarly:
+            return AT_THE_END  # there will be no number
+        if slot is not None:
+            begins_ms = lanes.slot_in_open_time_ms(open_ms, now_ms, slot.start_ms)
+            arrival_ms = lanes.slot_arrival_ms(open_ms, begins_ms)
+            return Comer(arrival_ms=arrival_ms, not_before_s=max(0.0, (slot.start_ms - now_ms) / 1000))
+        if lanes.lane_of(priority) is Lane.NORMAL:
+            return AT_THE_END
+        return Comer(arrival_ms=lanes.virtual_arrival_ms(open_ms, priority))
 
     def _refuse_too_late(self, order: IssueOrder, wait: Estimate | None) -> None:
         """Who would not be called before the hall closes is told so, before a number is spent (cut-off)."""

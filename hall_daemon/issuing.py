@@ -205,20 +205,25 @@ class Stand:
 
 
 def _priority(tx: Tx, order: IssueOrder, from_age: int) -> tuple[Priority, Slot | None]:
-    """The priority, and the slot if it is honoured; who comes after the grace is in the ordinary line."""
-    card = order.card
+    if order.slot is not None:
+        _refuse_second_check_in(tx, order.slot)
+    return priority_at(order, date.fromisoformat(tx.bizdate), tx.now_ms, from_age)
+
+
+def priority_at(order: IssueOrder, day: date, now_ms: int, from_age: int) -> tuple[Priority, Slot | None]:
+    """The priority, and the slot if it is honoured; who comes after the grace is in the ordinary line.
+
+    Raises TooEarly.
+    """
+    card, slot = order.card, order.slot
     birth = card.birth or lanes.birth_of(card.id_no) if card is not None else lanes.birth_of(order.typed_id)
-    today = date.fromisoformat(tx.bizdate)
-    priority = lanes.priority_of(order.priority, birth, today, from_age)
-    slot = order.slot
     if slot is None:
-        return priority, None
-    _refuse_second_check_in(tx, slot)
-    standing = lanes.check_in(tx.now_ms, slot.start_ms, slot.end_ms)
+        return lanes.priority_of(order.priority, birth, day, from_age), None
+    standing = lanes.check_in(now_ms, slot.start_ms, slot.end_ms)
     if standing is lanes.CheckIn.EARLY:
         raise TooEarly(slot=hour_minute(slot.start_ms), from_time=hour_minute(slot.start_ms - lanes.EARLY_MS))
     if standing is lanes.CheckIn.LATE:
-        return lanes.priority_of(Priority.NORMAL, birth, today, from_age), None
+        return lanes.priority_of(Priority.NORMAL, birth, day, from_age), None
     return Priority.APPOINTMENT, slot
 
 

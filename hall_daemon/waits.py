@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from sqlmodel import Session, col, select
 
 from hall_daemon.estimates import (
+    LAST_ARRIVAL,
     Desk,
     Diary,
     Estimate,
@@ -62,6 +63,19 @@ REMEMBERED = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
+class Comer:
+    """Who is about to take a number."""
+
+    arrival_ms: int = LAST_ARRIVAL
+    """Virtual arrival, in open time."""
+    not_before_s: float = 0.0
+    """An appointment is not called before its slot."""
+
+
+AT_THE_END = Comer()
+
+
+@dataclass(frozen=True, kw_only=True)
 class _AtWindow:
     ticket_id: str
     item: str
@@ -102,14 +116,15 @@ class Waits:
 
     # --- answers ------------------------------------------------------------------------------------------------------
 
-    async def expect(self, queue: str, more: Sequence[str] = ()) -> Estimate | None:
+    async def expect(self, queue: str, more: Sequence[str] = (), comer: Comer = AT_THE_END) -> Estimate | None:
         """The wait of somebody who comes to this queue now; None if nobody can say. `more`: if these windows opened."""
         snapshot, now_s = await self._hall.snapshot(), self._hall.clock.monotonic_s()
-        if not more and self._outlook is not None and self._still_good(self._outlook, snapshot, now_s):
-            return self._outlook[2].queues.get(queue)
-        line, desks = [*self._line(snapshot), newcomer(queue)], self._desks(snapshot, more)
-        found = foresee(line, desks, self.paces(now_s), queue)
-        return calibrated(found.queues[queue], self.record) if queue in found.queues else None
+        kept = self._outlook
+        if not more and comer == AT_THE_END and kept is not None and self._still_good(kept, snapshot, now_s):
+            return kept[2].queues.get(queue)
+        line, desks = [*self._line(snapshot), newcomer(queue, comer.arrival_ms)], self._desks(snapshot, more)
+        found = foresee(line, desks, self.paces(now_s), queue).queues.get(queue)
+        return calibrated(_from(found, comer.not_before_s), self.record) if found is not None else None
 
     async def outlook(self) -> Outlook:
         """Estimates for all who wait and for a new one in each queue."""
@@ -219,6 +234,13 @@ class Waits:
         self.diary, self.record, self._paces, self._outlook = Diary(), Record(), None, None
         for kept in (self._items, self._waiting, self._at, self._left, self._said):
             kept.clear()
+
+
+def _from(estimate: Estimate, not_before_s: float) -> Estimate:
+    return Estimate(
+        middle_s=max(estimate.middle_s, not_before_s), low_s=max(estimate.low_s, not_before_s),
+        high_s=max(estimate.high_s, not_before_s),
+    )  # fmt: skip
 
 
 def _since_call_s(ticket: TicketInfo, now_ms: int) -> float:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from hall_daemon import service_day
 from hall_daemon.estimates import Estimate
+from hall_daemon.tickets import Slot
 from hall_daemon.waits import about_text, range_text
-from hall_daemon.words import Hold, Outcome, ParkReason
+from hall_daemon.words import Hold, Outcome, ParkReason, Priority
 from tests.rules.hall_room import HOUR_MS, HallRoom, hall_room
 
 
@@ -41,6 +42,24 @@ async def test_the_expected_wait_is_told_with_the_number_and_in_its_event(tmp_pa
             "five before it, ten minutes each where the catalogue says nothing"
         )
         assert (await room.last("ticket.issued"))["est_wait_s"] == round(last.wait.middle_s)
+
+
+async def test_who_may_go_before_others_is_told_so(tmp_path: Path) -> None:
+    async with hall_room(tmp_path) as room:
+        await room.sign_in(w1="c001")
+        for _ in range(6):
+            room.clock.pass_ms(1000)
+            last = await room.issue()
+        elder = await room.issue(priority=Priority.ELDER)
+        now_ms = room.clock.now_ms()
+        slot = Slot(appointment_id="ap-1", start_ms=now_ms + 20 * 60_000, end_ms=now_ms + 50 * 60_000)
+        booked = await room.issue(slot=slot)
+
+        assert last.wait is not None
+        assert elder.wait is not None
+        assert booked.wait is not None
+        assert elder.wait.middle_s < last.wait.middle_s / 2
+        assert 20 * 60 <= booked.wait.middle_s < last.wait.middle_s
 
 
 async def test_what_the_day_shows_outlives_a_restart(tmp_path: Path) -> None:
