@@ -32,7 +32,7 @@ bench: $(VENV)/.dev
 # A day of the big hall through HTTP in compressed time, some ten minutes; the report goes to docs/day-in-the-hall.md.
 day: $(VENV)/.dev
 	rm -rf artefacts/day
-	$(PY) -m bench.day --run artefacts/day --picture docs/screens/overview.png $(ARGS)
+	$(PY) -m bench.day --run artefacts/day --picture docs/day/overview.png $(ARGS)
 	$(PY) -m bench.day_report artefacts/day
 
 # Pictures of every screen for the README, into docs/screens.
@@ -40,6 +40,7 @@ screens: $(VENV)/.dev
 	$(PY) -m tests.take_screens
 	$(PY) -m tests.take_board_screens
 	$(PY) -m tests.take_kiosk_screens
+	$(PY) -m tests.take_overview_screen
 
 # Clips of a hall's voice with the neural voice: `make voice HALL_FILE=/etc/hall/devices.toml`.
 HALL_FILE ?= devices.toml

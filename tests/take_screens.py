@@ -112,11 +112,11 @@ async def _counter_states() -> None:
     """The counter in each state, as its goldens are made, by night; one by day."""
     for size, names in PICTURES.items():
         for name in names:
-            await _state(name, size)
-    await _state("serving", (120, 40), day=True)
+            await _counter_state(name, size)
+    await _counter_state("serving", (120, 40), day=True)
 
 
-async def _state(name: str, size: tuple[int, int], *, day: bool = False) -> None:
+async def _counter_state(name: str, size: tuple[int, int], *, day: bool = False) -> None:
     state = goldens.STATES[name]
     shown = counter(state.view, size=size, signed_out=state.signed_out, plain=state.plain, day=day)
     with mock.patch.object(HallClient, "hall_time_s", return_value=goldens.NOW.timestamp()):

@@ -115,8 +115,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._sound()
         elif path.startswith("/kiosk/"):
             self._file(WEB / "kiosk" / "index.html")
-        elif path == "/board":
-            self._file(WEB / "board" / "index.html")
+        elif path in ("/board", "/overview"):
+            self._file(WEB / path.removeprefix("/") / "index.html")
         elif path.startswith("/t/"):
             self._follow(path)
         else:

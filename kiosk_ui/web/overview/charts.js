@@ -31,7 +31,7 @@ export function bar(value, target) {
 
 /** Numbers taken and visits finished by ten minutes; the lines carry their names. */
 export function flowChart(points) {
-  const W = 520, H = 150, L = 34, R = 74, T = 10, B = 22;
+  const W = 360, H = 225, L = 34, R = 66, T = 10, B = 22;
   const most = niceTop(Math.max(4, ...points.flatMap((p) => [p.issued, p.finished])));
   const x = (i) => L + (i * (W - L - R)) / Math.max(1, points.length - 1);
   const y = (value) => H - B - (value / most) * (H - T - B);
@@ -40,7 +40,7 @@ export function flowChart(points) {
     s("line", { class: "grid", x1: L, x2: W - R, y1: y(value), y2: y(value) }),
     s("text", { class: "axis", x: L - 8, y: y(value) + 4, "text-anchor": "end" }, String(value)),
   ]);
-  const every = Math.max(1, Math.ceil(points.length / 6));
+  const every = Math.max(1, Math.ceil(points.length / 5));
   points.forEach((point, i) => {
     if (i % every === 0) drawn.push(s("text", { class: "axis", x: x(i), y: H - 5, "text-anchor": "middle" }, point.clock));
   });

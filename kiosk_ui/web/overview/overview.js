@@ -29,7 +29,7 @@ function figures() {
   const slow = (view.mean_wait_min ?? 0) > view.target_min;
   return h("section.kpis", { "aria-label": "要点 Key figures" },
     figure("现在等候", view.waiting, "人", `一小时前 ${view.waiting_an_hour_ago} 人`, { change: change ? `${change > 0 ? "↑" : "↓"} ${Math.abs(change)}` : "" }),
-    figure("平均等候", view.mean_wait_min, "分钟", `近一小时 · 目标 ${view.target_min} 分钟以内`, { bad: slow }),
+    figure("平均等候", view.mean_wait_min, "分钟", `近一小时 · 目标 ${view.target_min} 分钟`, { bad: slow }),
     figure("最久在等", view.longest_number ? view.longest_min : 0, "分钟", view.longest_number ? `${view.longest_number} · ${view.longest_zone.zh}` : "没有人在等", { bad: late }),
     figure("今天取号 / 办结", view.issued, `/ ${view.finished}`, `过号 ${view.missed}（${view.missed_percent ?? 0}%）· 转窗 ${view.transferred}`),
     figure("开放窗口", view.windows_open, `/ ${view.windows}`, `空闲 ${view.windows_idle} · 暂停 ${view.windows_paused}`),
