@@ -32,7 +32,7 @@ def main() -> int:
         print(f"there is no hall '{options.hall}'; there are: {known}", file=sys.stderr)
         return 2
     folder = options.run or Path(tempfile.mkdtemp(prefix="hall-"))
-    bench = Bench(hall, folder, listen=options.port)
+    bench = Bench(hall, folder, listen=options.port, hours=options.hours)
     daemon = DaemonProcess(bench)
     try:
         bench.start()
@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--exit", action="store_true", help="end after the visits")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the summary of the visits there")
     parser.add_argument("--seed", type=int, default=7, help="seed of residents and clerks (7)")
+    parser.add_argument("--hours", action="store_true", help="keep the opening hours of the hall: closed at night")
     parser.add_argument("--port", type=int, default=0, help="port of the daemon (a free one)")
     parser.add_argument("--run", type=Path, metavar="DIR", help="folder for database, logs and slips (a temporary one)")
     parser.add_argument("--keep", action="store_true", help="keep the temporary folder")
@@ -74,6 +75,7 @@ def _welcome(bench: Bench, daemon: DaemonProcess) -> None:
     print(f"{hall['name']} {hall['name_en']}: ready after {daemon.ready_after_s:.1f} s")
     print(f"  kiosk page 取号机      {bench.url}/kiosk/{kiosk}")
     print(f"  hall board 综合屏      {bench.url}/board")
+    print(f"  manager 运行概览       {bench.url}/overview")
     print(f"  counter 窗口终端       .venv/bin/hall-counter --hall {bench.url} --window {window}")
     print(f"    sign in 上岗          staff number {next(iter(bench.tables['clerk']))}, PIN {DEMO_PIN}")
     print(f"  interface 接口         {bench.url}/openapi.json   {bench.url}/metrics")

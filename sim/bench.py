@@ -1,7 +1,8 @@
 """A whole simulated hall: reads devices.toml, hangs a twin on a carrier for every device, and starts the province.
 
 The daemon gets a copy of the file in which only addresses differ (ports of devices, where it listens, where the
-province is) and cannot tell the twins from hardware. It runs as a process of its own, so that it can be killed.
+province is) and cannot tell the twins from hardware. It runs as a process of its own, so that it can be killed. Opening
+hours are left out of the copy unless they are asked for: a hall that is tried out at night is open.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ def free_port() -> int:
 class Bench:
     """Twins on their carriers, the province, and the configuration for a daemon between them."""
 
-    def __init__(self, hall: Path, run: Path, *, listen: int = 0, province: int | None = 0) -> None:
+    def __init__(
+        self, hall: Path, run: Path, *, listen: int = 0, province: int | None = 0, hours: bool = False
+    ) -> None:
         """`run` is the folder for everything that is made; `province=None` leaves the province out."""
         self.run = run.absolute()
         self.run.mkdir(parents=True, exist_ok=True)
@@ -78,6 +81,7 @@ class Bench:
         catalog = self.tables["hall"]["catalog"]
         shutil.copy(hall / catalog, self.run / catalog)
         self._source = source
+        self._hours = hours
 
     @property
     def url(self) -> str:
@@ -174,10 +178,14 @@ class Bench:
         for text in self._source.splitlines():
             head = _TABLE.match(text)
             table = head.group(1) if head else table
+            if table == "hours" and not self._hours:
+                continue
             new = self._address(table)
             lines.append(_VALUE.sub(lambda m, new=new: f'{m[1]}{m[2]}"{new}"' if new else m[0], text))  # type: ignore[misc]
         if self.province is None:
             self.notes.append("no province: events stay in the hall")
+        if "hours" in self.tables and not self._hours:
+            self.notes.append("opening hours are left out: the hall is open at any hour")
         self.config.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def _address(self, table: str) -> str:

@@ -37,6 +37,7 @@ def devices_toml(hall: HallName, seed: int, items: Iterable[Item]) -> str:
     """The devices.toml of a hall."""
     blocks = [
         _hall_block(hall, seed),
+        *([_HOURS] if hall is HallName.BIG else []),
         _zone_blocks(hall),
         _queue_blocks(hall, list(items)),
         _kiosk_blocks(hall),
@@ -76,6 +77,13 @@ def _heading(text: str) -> str:
 
 
 _ONE_ROOM = "\nno_show_calls = 1                  # one room: whoever is here has heard the first call"
+
+
+_HOURS = """\
+[hours]                            # leave this table out and the hall is open until somebody closes it
+workday = ["09:00-12:00", "13:30-17:00"]
+saturday = ["09:00-12:00"]         # other weekends and holidays: closed; worked ones (调休) are in the catalogue
+early_min = 30                     # before the first number: self-test, screens say when numbers are given"""
 
 
 def _hall_block(hall: HallName, seed: int) -> str:

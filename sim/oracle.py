@@ -24,6 +24,7 @@ from typing import Any
 from sim.province_views import LedgerEvent, LedgerView, ledger_view
 
 _ID_NUMBER = re.compile(rb"(?<![0-9A-Fa-f])[0-9]{17}[0-9Xx](?![0-9A-Fa-f])")
+_BIRTH = re.compile(r"(18|19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])")
 _MOBILE = re.compile(rb"(?<![0-9A-Fa-f-])1[3-9][0-9]{9}(?![0-9A-Fa-f-])")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
@@ -396,6 +397,8 @@ def _files(places: Sequence[Path]) -> Iterator[Path]:
 
 
 def _is_id_number(text: str) -> bool:
+    if not _BIRTH.match(text[6:14]):  # many codes of organisations pass the check digit by chance
+        return False
     total = sum(int(digit) * weight for digit, weight in zip(text, _WEIGHTS, strict=False))
     return "10X98765432"[total % 11] == text[17].upper()
 
