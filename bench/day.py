@@ -2,9 +2,9 @@
 
 The daemon is a process of its own with its database, its outbox and a province; it has no devices, because what they
 do takes the time it takes. Its clock is a file that this program moves on (day_daemon): a slice of SLICE_S seconds at
-a time, and all that happens within a slice is asked at once from CLIENTS threads. Twice the daemon is started anew in
-the middle of a slice: once it is killed, once it is told to stop. Whoever got no answer looks at the screen again, as
-people do.
+a time, and all that happens within a slice is asked at once from CLIENTS threads. Twice the daemon is started anew with
+requests in flight: once it is killed, once it is told to stop. Whoever got no answer asks again with the same
+request_id, and a clerk looks at the screen, as people do. Appointments are booked at the province and pulled from it.
 
     python -m bench.day [--hours 2] [--residents N] [--run DIR]
 """
@@ -13,104 +13,52 @@ from __future__ import annotations
 
 import argparse
 import heapq
-import http.client
 import itertools
 import json
 import random
-import shutil
 import sys
 import tempfile
 import threading
 import time
-import tomllib
 from collections import defaultdict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from bench.day_daemon import DayClock, new_clock
-from bench.day_plan import CLOSING, OPEN_S, DayPlan, Resident, Shift, cast, window_queues
+from bench.day_hall import (
+    OPENS,
+    appointments_known,
+    book,
+    code_of,
+    delivered,
+    ms_of,
+    take_picture,
+    wait_until,
+    write_hall,
+)
+from bench.day_line import Counts, Line, Lost
+from bench.day_plan import CLOSING, OPEN_S, DayPlan, Resident, Shift, cast
 from sim import oracle
-from sim.bench import HALLS, Bench, DaemonProcess
+from sim.bench import Bench, DaemonProcess
+from sim.hall_plan import DEMO_PIN
 from sim.province import ProvinceTwin
-from sim.visits import DEMO_PIN
 
-OPENS = datetime.fromisoformat("2026-03-02T09:00:00+08:00")
 SLICE_S = 2.0
 CLIENTS = 8
 RESTARTS = {2.4 * 3600: "kill", 5.6 * 3600: "stop"}
-DAY = replace(CLOSING, name="make day", residents=7000, pace=0.27, seed=20260302)
+RESTART_SLICE_S = 20.0
+"""So much is asked at once when the daemon goes away: more than there are clients."""
+DAY = replace(CLOSING, name="make day", residents=7000, pace=0.27, seed=20260302, appointments=0.09)
+EARLY_S = 1800.0
+"""So long before its slot an appointment may check in."""
+GUIDE = "g902"
+COUNT_EVERY_S, CLOCK_EVERY_S = 900.0, 60.0
 PICTURE_S = 2.3 * 3600
 LATEST_S = OPEN_S + 2.5 * 3600
-
-
-class Lost(Exception):
-    """The daemon went away before it answered."""
-
-
-def write_hall(folder: Path) -> Path:
-    """The big hall without devices, its windows with what the helpers take."""
-    tables = tomllib.loads((HALLS / "big" / "devices.toml").read_text(encoding="utf-8"))
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(HALLS / "big" / "catalog.json", folder / "catalog.json")
-    lines = ["[device]"]
-    queues = window_queues()
-    for kind, table in tables.items():
-        if kind in ("device", "kiosk"):
-            continue
-        for name, values in table.items() if kind not in ("hall", "province") else [("", table)]:
-            lines.append(f"[{kind}.{name}]" if name else f"[{kind}]")
-            kept = {k: v for k, v in values.items() if k not in ("display", "scanner", "caller", "evaluator")}
-            kept.pop("announcer", None)
-            if kind == "window":
-                kept["queues"] = list(queues[name])
-            if kind == "hall":
-                kept["idle_minutes"] = 0  # a clerk's screen says by itself that somebody is there; these have none
-            lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in kept.items()]
-    (folder / "devices.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return folder
-
-
-class Line:
-    """One thread's connection to the daemon."""
-
-    def __init__(self, url: str) -> None:
-        self._url = urlsplit(url)
-        self._kept = threading.local()
-
-    def ask(
-        self, method: str, path: str, order: dict[str, Any] | None = None, session: str = ""
-    ) -> tuple[int, dict[str, Any]]:
-        """Status and answer. Raises Lost."""
-        headers = {"Content-Type": "application/json", "X-Hall-Session": session}
-        body = json.dumps(order) if order is not None else None
-        for attempt in (1, 2):
-            connection = getattr(self._kept, "connection", None)
-            fresh = connection is None
-            if fresh:
-                connection = http.client.HTTPConnection(self._url.hostname or "", self._url.port, timeout=120)
-                self._kept.connection = connection
-            try:
-                connection.request(method, path, body, headers)
-                answer = connection.getresponse()
-                if path.endswith("/views"):
-                    first = json.loads(answer.readline())
-                    self._drop()
-                    return answer.status, first
-                return answer.status, json.loads(answer.read())
-            except (OSError, http.client.HTTPException, ValueError) as exc:
-                self._drop()
-                if fresh or attempt == 2:
-                    raise Lost(path) from exc
-        raise Lost(path)
-
-    def _drop(self) -> None:
-        self._kept.connection.close()
-        self._kept.connection = None
 
 
 @dataclass(kw_only=True)
@@ -120,29 +68,22 @@ class Desk:
     shift: Shift
     clerk: str
     state: str = "away"
+    queue: str = ""
+    """For whom the clerk is about to press next."""
     number: str = ""
     session: str = ""
     calls: int = 0
 
 
-@dataclass(kw_only=True)
-class Counts:
-    """What was asked, and what came back."""
-
-    requests: int = 0
-    refused: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    lost: int = 0
-    troubles: list[str] = field(default_factory=list)
-
-
 class Day:
     """Plays one day."""
 
-    def __init__(self, plan: DayPlan, bench: Bench, clock: DayClock, start: Callable[[], DaemonProcess]) -> None:
+    def __init__(self, plan: DayPlan, bench: Bench, clock: DayClock) -> None:
         self.plan, self.bench, self.clock = plan, bench, clock
-        self.daemon = start()
         people = cast(plan)
         self.residents = people.residents
+        self.booked = book(bench, self.residents)
+        self.daemon = DaemonProcess(bench, "bench.day_daemon").start(120)
         clerks = iter(bench.tables["clerk"])
         self.desks = {s.window: Desk(shift=s, clerk=next(clerks)) for s in people.shifts}
         self.by_number: dict[str, Resident] = {}
@@ -166,31 +107,50 @@ class Day:
 
     # --- the clock ----------------------------------------------------------------------------------------------------
 
+    def open(self) -> None:
+        """Wait until the hall has the appointments and is open."""
+        wait_until(lambda: appointments_known(self.bench) == self.booked, 120, "appointments are pulled")
+        self.clock.move_to(ms_of(0))
+        wait_until(lambda: bool(self.ask("GET", "/healthz")[1]["day_open"]), 60, "the day is open")
+
+    def close(self) -> tuple[int, dict[str, Any]]:
+        """As a manager does: look who is still there, then confirm it."""
+        _, left = self.ask("GET", "/day")
+        return self.ask("POST", "/day/close", {key: left[key] for key in ("waiting", "called", "parked")})
+
     def play(self, hours: float = OPEN_S / 3600, tell: Callable[[str], None] = print) -> None:
         """Everything until the last resident has left."""
         for resident in self.residents:
             if resident.arrive_s < hours * 3600:
-                self.at(resident.arrive_s, lambda _now, r=resident: self.arrive(r))  # type: ignore[misc]
+                self.at(resident.arrive_s, lambda now, r=resident: self.arrive(now, r))  # type: ignore[misc]
         for desk in self.desks.values():
-            self.at(-60.0, lambda now, d=desk: self.come(now, d))  # type: ignore[misc]
+            self.at(1.0, lambda now, d=desk: self.come(now, d))  # type: ignore[misc]
             for start_s, end_s in desk.shift.away:
                 self.at(end_s + 1, lambda now, d=desk: self.come(now, d))  # type: ignore[misc]
                 self.at(start_s + 1, lambda now, d=desk: self.leave_if_idle(now, d))  # type: ignore[misc]
-        now_s, told, began = -120.0, 0.0, time.monotonic()
+        now_s, said, told, counted, began = 0.0, 0.0, 0.0, 0.0, time.monotonic()
         with ThreadPoolExecutor(CLIENTS) as pool:
             while self._events and now_s < LATEST_S:
-                now_s = max(now_s + SLICE_S, self._events[0][0])
-                self.clock.move_to(_ms(now_s))
+                now_s = max(now_s + self._step_s(now_s), self._events[0][0])
+                self.clock.move_to(ms_of(now_s))
                 self._slice(pool, now_s)
+                if now_s - counted >= COUNT_EVERY_S:
+                    counted = now_s
+                    self._count_again()
                 self._wake(now_s)
                 if self.picture is not None and now_s >= PICTURE_S:
-                    _take_picture(f"{self.bench.url}/overview", self.picture)
+                    take_picture(f"{self.bench.url}/overview", self.picture)
                     self.picture = None
+                if now_s - said >= CLOCK_EVERY_S:
+                    said = now_s
+                    self._tell_time(now_s)
                 if now_s - told >= 1800:
                     told = now_s
-                    self._tell_time(now_s)
-                    tell(f"{datetime.fromtimestamp(_ms(now_s) / 1000, OPENS.tzinfo):%H:%M}  waiting "
+                    tell(f"{datetime.fromtimestamp(ms_of(now_s) / 1000, OPENS.tzinfo):%H:%M}  waiting "
                          f"{sum(self.waiting.values()):4d}  {time.monotonic() - began:5.0f} s")  # fmt: skip
+
+    def _step_s(self, now_s: float) -> float:
+        return RESTART_SLICE_S if any(at_s <= now_s + RESTART_SLICE_S for at_s in self.restarts) else SLICE_S
 
     def _slice(self, pool: ThreadPoolExecutor, now_s: float) -> None:
         due = []
@@ -198,13 +158,15 @@ class Day:
             due.append(heapq.heappop(self._events))
         running = [pool.submit(self._run, what, when_s, now_s) for when_s, _, what in due]
         how = next((how for at_s, how in self.restarts.items() if at_s <= now_s), None)
-        if how is not None and running:
+        if how is not None and len(running) > CLIENTS:
             self.restarts = {at_s: h for at_s, h in self.restarts.items() if at_s > now_s}
-            self._restart(how)
+            self._restart(how, running)
         for each in running:
             each.result()
 
-    def _restart(self, how: str) -> None:
+    def _restart(self, how: str, running: list[Future[None]]) -> None:
+        """When the first answer is there and the others are on their way."""
+        wait(running, return_when=FIRST_COMPLETED)
         began = time.monotonic()
         if how == "kill":
             self.daemon.kill()
@@ -217,7 +179,8 @@ class Day:
         try:
             what(max(when_s, now_s))
         except Lost:
-            self.counts.lost += 1
+            with self._lock:
+                self.counts.lost += 1
             deadline = time.monotonic() + 120
             while not self.daemon.healthy() and time.monotonic() < deadline:
                 time.sleep(0.05)
@@ -227,30 +190,53 @@ class Day:
         """Clerks who are free look at their screens: as many as there are people for them."""
         left = dict(self.waiting)
         for desk in self.desks.values():
+            if desk.state == "about to call":
+                left[desk.queue] = left.get(desk.queue, 0) - 1
+        for desk in self.desks.values():
             queue = next((q for q in desk.shift.queues if left.get(q, 0) > 0), None)
             if desk.state == "free" and queue is not None:
                 left[queue] -= 1
-                desk.state = "about to call"
+                desk.state, desk.queue = "about to call", queue
                 self.at(now_s + self.chance.uniform(1, 4), lambda now, d=desk: self.call(now, d))  # type: ignore[misc]
+
+    def _count_again(self) -> None:
+        """How many wait, as the hall says; between two slices nobody is on the way."""
+        _, view = self.ask("GET", "/overview/views")
+        self.waiting.update({queue["queue"]: queue["waiting"] for queue in view["queues"]})
 
     def _tell_time(self, now_s: float) -> None:
         """The province's clock runs with the day's."""
         if isinstance(self.bench.province, ProvinceTwin):
-            self.bench.province.step_clock(int(_ms(now_s) / 1000 - time.time()))
+            self.bench.province.step_clock(int(ms_of(now_s) / 1000 - time.time()))
 
     # --- people -------------------------------------------------------------------------------------------------------
 
-    def arrive(self, who: Resident) -> None:
-        order = {
-            "item": who.item.code, "request_id": f"day-{who.no:06d}", "priority": "elder" if who.elder else "normal",
-        }  # fmt: skip
-        status, answer = self.ask("POST", "/tickets", order)
+    def arrive(self, now_s: float, who: Resident) -> None:
+        """Take a number, or check in with the code of the appointment."""
+        if who.slot_s is None:
+            priority = "elder" if who.elder else "normal"
+            order = {"item": who.item.code, "request_id": f"day-{who.no:06d}", "priority": priority}
+            status, answer = self.ask("POST", "/tickets", order)
+        else:
+            check_in = {"code6": code_of(who), "request_id": f"day-{who.no:06d}", "by": GUIDE}
+            status, answer = self.ask("POST", "/tickets/check-in", check_in)
+            if answer.get("code") == "too_early":
+                self.at(who.slot_s - EARLY_S + 60, lambda now: self.arrive(now, who))
         if status != 200:
             return
+        number = str(answer["number"])
         with self._lock:
-            if answer["number"] not in self.by_number:
-                self.by_number[answer["number"]] = who
-                self.waiting[who.item.queue] += 1
+            self.counts.repeated += answer["event"] == 0
+            known = number in self.by_number
+            self.by_number[number] = who
+        if not known:
+            # An appointment is not called before its slot.
+            honoured = who.slot_s is not None and number.startswith("Y")
+            self.at(max(now_s, who.slot_s or 0.0) if honoured else now_s, lambda _now: self._joins(who.item.queue))
+
+    def _joins(self, queue: str) -> None:
+        with self._lock:
+            self.waiting[queue] += 1
 
     def come(self, now_s: float, desk: Desk) -> None:
         if desk.state != "away" or desk.shift.back_at(now_s) is not None:
@@ -285,8 +271,7 @@ class Day:
     def _recount(self, desk: Desk) -> None:
         """Nobody there after all: what was counted here was too much."""
         with self._lock:
-            for queue in desk.shift.queues:
-                self.waiting[queue] = max(0, self.waiting[queue] - 1)
+            self.waiting[desk.queue] = max(0, self.waiting[desk.queue] - 1)
 
     def _called(self, now_s: float, desk: Desk, number: str, calls: int) -> None:
         who = self.who(number)
@@ -360,8 +345,14 @@ class Day:
         self._free(now_s, desk)
 
     def _free(self, now_s: float, desk: Desk) -> None:
+        """Puts papers away, then looks at the screen."""
         desk.state, desk.number = "between", ""
-        self.at(now_s + self.chance.uniform(6, 25), lambda now: self.call(now, desk))
+        self.at(now_s + self.chance.uniform(5, 22), lambda now: self._ready(now, desk))
+
+    def _ready(self, now_s: float, desk: Desk) -> None:
+        desk.state = "free"
+        if desk.shift.back_at(now_s) is not None:
+            self.leave(now_s, desk)
 
     def look(self, now_s: float, desk: Desk) -> None:
         """The screen says something else than the clerk thought: go on from there."""
@@ -406,22 +397,6 @@ class Day:
         return status, answer
 
 
-def _ms(now_s: float) -> int:
-    return int(OPENS.timestamp() * 1000 + now_s * 1000)
-
-
-def _take_picture(url: str, to: Path) -> None:
-    from tests.screens.chromium import chromium  # noqa: PLC0415 - a browser, only where a picture is wanted
-
-    with chromium() as browser:
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.set_default_timeout(60_000)
-        page.goto(url)
-        page.wait_for_selector("text=个窗口")
-        page.wait_for_timeout(500)
-        page.screenshot(path=str(to))
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.day", description="A day in the hall; see the docstring.")
     parser.add_argument("--hours", type=float, default=OPEN_S / 3600, help="of arrivals (8)")
@@ -438,42 +413,38 @@ def main() -> int:
 
 def run(folder: Path, plan: DayPlan, hours: float, picture: Path | None = None) -> dict[str, Any]:
     """Play, deliver, close, ask the oracle."""
-    bench = Bench(write_hall(folder / "hall"), folder / "run")
-    clock = new_clock(folder / "clock", _ms(-120))
+    bench = Bench(write_hall(folder / "hall"), folder / "run", hours=True)
+    clock = new_clock(folder / "clock", ms_of(-120))
     bench.environment["HALL_DAY_CLOCK"] = str((folder / "clock").absolute())
     with bench:
         if isinstance(bench.province, ProvinceTwin):
-            bench.province.step_clock(int(_ms(-120) / 1000 - time.time()))
+            bench.province.step_clock(int(ms_of(-120) / 1000 - time.time()))
         began = time.monotonic()
-        day = Day(plan, bench, clock, lambda: DaemonProcess(bench, "bench.day_daemon").start(120))
-        day.picture = picture
-        day.play(hours)
-        status, answer = day.ask("POST", "/day/close")
-        played_s = time.monotonic() - began
-        delivered_s = _delivered(bench, began)
-        day.daemon.stop(60)
+        day = Day(plan, bench, clock)
+        try:
+            day.picture = picture
+            day.open()
+            day.play(hours)
+            status, answer = day.close()
+            played_s = time.monotonic() - began
+            wait_until(lambda: delivered(bench), 300, "everything is delivered")
+            delivered_s = time.monotonic() - began
+        finally:
+            day.daemon.stop(60)
         ledger = bench.province.ledger() if bench.province is not None else None
         violations = oracle.check(
             bench.database, bench.database.with_name("blobs"), oracle.Evidence(), ledger, [bench.log],
             everything_sent=True,
         )  # fmt: skip
+    counts = day.counts
     return {
-        "residents": len(day.by_number), "requests": day.counts.requests, "refused": dict(day.counts.refused),
-        "lost": day.counts.lost, "restarts_s": [round(s, 1) for s in day.down_s], "played_s": round(played_s),
-        "delivered_s": round(delivered_s), "closed": status, "close": answer if status != 200 else "",
-        "oracle": violations[:50], "troubles": day.counts.troubles[:50],
+        "residents": len({who.no for who in day.by_number.values()}), "booked": day.booked,
+        "requests": counts.requests, "refused": dict(counts.refused), "lost": counts.lost,
+        "repeated": counts.repeated, "restarts_s": [round(s, 1) for s in day.down_s],
+        "played_s": round(played_s), "delivered_s": round(delivered_s),
+        "closed": status, "close": answer if status != 200 else "",
+        "oracle": violations[:50], "troubles": counts.troubles[:50],
     }  # fmt: skip
-
-
-def _delivered(bench: Bench, began: float, limit_s: float = 300.0) -> float:
-    deadline = time.monotonic() + limit_s
-    while time.monotonic() < deadline:
-        mine = oracle.Hall.read(bench.database)
-        stream = mine.streams[-1]
-        if stream["acked_through"] == sum(e["streamid"] == stream["streamid"] for e in mine.events):
-            break
-        time.sleep(1)
-    return time.monotonic() - began
 
 
 if __name__ == "__main__":

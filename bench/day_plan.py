@@ -18,6 +18,8 @@ HELPERS = {"13-20": "A", "59-66": "A", "67-78": "A", "49-58": "C", "81-84": "B",
 QUESTIONS = {"N": (5.0, 0.012), "P": (3.0, 0.02)}
 """Queues without items → minutes of a visit, share of all residents."""
 OPEN_S = 8 * 3600
+SLOT_S = 1800.0
+NEVER = float("inf")
 PEAKS = ((4800.0, 3600.0, 0.24), (5.6 * 3600, 4200.0, 0.2))
 """Middle and width in seconds after opening, and share of the residents; the rest comes evenly over the day."""
 
@@ -46,9 +48,14 @@ class Resident:
     """How often this one does not come when called."""
     elder: bool
     slot_s: float | None = None
-    """An appointment: when its slot begins."""
+    """An appointment: when its slot begins. Who has one comes by it, at `arrive_s`."""
     transfers: bool = False
     """Turns out to be a matter of another queue."""
+
+    @property
+    def may_book(self) -> bool:
+        """Whether there are appointments for this item at this hour."""
+        return not self.item.code.startswith("queue:") and SLOT_S < self.arrive_s < OPEN_S - 2 * SLOT_S
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +90,8 @@ class DayPlan:
     pace: float = 0.27
     closures: tuple[Closure, ...] = ()
     seed: int = 1
-    appointments: float = 0.06
+    appointments: float = 0.0
+    """Share of the residents who have booked."""
 
 
 QUIET = DayPlan(name="quiet", residents=5600, pace=0.35, seed=11)
@@ -145,23 +153,36 @@ def cast(plan: DayPlan) -> Cast:
         _resident(plan, chance, no, chance.choices(items, [i.weight for i in items])[0], truth)
         for no in range(plan.residents)
     ]
+    shifts = _shifts(plan, chance)
+    for resident in residents:
+        if chance.random() < plan.appointments and resident.may_book:
+            _book(resident, chance)
     residents.sort(key=lambda r: r.arrive_s)
-    return Cast(residents=residents, shifts=_shifts(plan, chance))
+    return Cast(residents=residents, shifts=shifts)
+
+
+def _book(resident: Resident, chance: random.Random) -> None:
+    """Most come in the half hour before their slot, some far too early, some after the grace, some not at all."""
+    resident.slot_s = slot_s = resident.arrive_s // SLOT_S * SLOT_S
+    (how,) = chance.choices(("in time", "early", "late", "never"), (82, 6, 7, 5))
+    resident.arrive_s = {
+        "in time": slot_s + chance.uniform(-1500, 1200),
+        "early": slot_s - chance.uniform(2100, 3000),
+        "late": slot_s + SLOT_S + chance.uniform(1000, 2400),
+        "never": NEVER,
+    }[how]
 
 
 def _resident(plan: DayPlan, chance: random.Random, no: int, item: Offered, truth: dict[str, float]) -> Resident:
     mean_s = item.minutes * 60 * plan.pace * truth[item.code]
-    arrive_s = _arrival(chance)
-    booked = chance.random() < plan.appointments and arrive_s > 3600
     return Resident(
         no=no,
-        arrive_s=arrive_s,
+        arrive_s=_arrival(chance),
         item=item,
         work_s=20 + chance.gammavariate(3.2, mean_s / 3.2),
         walk_s=chance.uniform(12, 50),
         stays_away=int(chance.random() < 0.05) + int(chance.random() < 0.01),
         elder=chance.random() < 0.08,
-        slot_s=(arrive_s + chance.uniform(0, 1500)) // 1800 * 1800 if booked else None,
         transfers=chance.random() < 0.02,
     )
 

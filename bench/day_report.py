@@ -19,13 +19,15 @@ from typing import Any
 
 import matplotlib as mpl
 
+from bench.day import DAY, RESTARTS
+
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 OPENS = datetime.fromisoformat("2026-03-02T09:00:00+08:00").timestamp()
 ORDER = "ATBFCGDHEJNP"
-BLUE, ORANGE, GREY = "#2a64a6", "#b4420e", "#8a99a8"
+BLUE, ORANGE, GREEN, GREY = "#2a64a6", "#b4420e", "#2b7a3f", "#8a99a8"
 
 
 @dataclass
@@ -45,6 +47,15 @@ class Ticket:
     ended: float | None = None
     requeued: bool = False
     moved: bool = False
+    booked: bool = False
+    """Came with an appointment, honoured or too late."""
+    slot: float | None = None
+    """When the slot of an honoured appointment begins."""
+
+    @property
+    def wait(self) -> float:
+        """Until the first call: from the number on, or from the slot on for who came before it."""
+        return (self.called or 0.0) - max(self.issued, self.slot or 0.0)
 
 
 def read(database: Path) -> tuple[dict[str, Ticket], list[dict[str, Any]]]:
@@ -73,13 +84,15 @@ def _tell(tickets: dict[str, Ticket], kind: str, event: dict[str, Any]) -> None:
     if kind == "ticket.issued":
         tickets[event["ticket_id"]] = Ticket(
             number=event["display_no"], queue=event["queue_code"], issued=at, priority=event["priority"],
-            ahead=event["waiting_ahead"], expected=event.get("est_wait_s"),
+            ahead=event["waiting_ahead"], expected=event.get("est_wait_s"), booked="appointment_id" in event,
         )  # fmt: skip
         return
     ticket = tickets.get(event.get("ticket_id", ""))
     if ticket is None:
         return
-    if kind == "ticket.called" and ticket.called is None:
+    if kind == "appointment.checked_in" and ticket.priority == "appointment":
+        ticket.slot = at - event["slot_delta_s"]
+    elif kind == "ticket.called" and ticket.called is None:
         ticket.called, ticket.window = at, event["window_code"]
     elif kind == "ticket.serving_started":
         ticket.serving, ticket.window = at, event["window_code"]
@@ -100,7 +113,7 @@ def waits_by_queue(tickets: list[Ticket]) -> list[str]:
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for queue in [*ORDER, ""]:
-        waits = sorted((t.called - t.issued) / 60 for t in tickets if t.called is not None and queue in ("", t.queue))
+        waits = sorted(t.wait / 60 for t in tickets if t.called is not None and queue in ("", t.queue))
         if waits:
             name = queue or "**all**"
             lines.append(
@@ -114,7 +127,7 @@ def fairness(tickets: list[Ticket]) -> dict[str, float]:
     """Who was called after somebody of the same queue and lane who came later, without a detour of their own."""
     lanes: dict[tuple[str, str], list[Ticket]] = defaultdict(list)
     for ticket in tickets:
-        if ticket.called is not None:
+        if ticket.called is not None and ticket.slot is None:
             lanes[ticket.queue, ticket.priority].append(ticket)
     passed, late = 0, []
     for line in lanes.values():
@@ -126,13 +139,30 @@ def fairness(tickets: list[Ticket]) -> dict[str, float]:
                 passed += 1
                 late.append(called - earliest_after)
             earliest_after = min(earliest_after, called)
-    calls = [t.called - t.issued for t in tickets if t.called is not None]
-    elder = [t.called - t.issued for t in tickets if t.called is not None and t.priority == "elder"]
-    normal = [t.called - t.issued for t in tickets if t.called is not None and t.priority == "normal"]
+    by_lane = {
+        name: statistics.fmean(waits) / 60 if (waits := [t.wait for t in line]) else 0.0
+        for name, line in (
+            ("elder", [t for t in tickets if t.called is not None and t.priority == "elder"]),
+            ("normal", [t for t in tickets if t.called is not None and t.priority == "normal"]),
+        )
+    }
+    calls = [t.wait for t in tickets if t.called is not None]
     return {
         "called": len(calls), "passed": passed, "passed_most_s": max(late, default=0.0),
-        "elder_min": statistics.fmean(elder) / 60 if elder else 0.0, "normal_min": statistics.fmean(normal) / 60,
-        "longest_min": max(calls) / 60,
+        "elder_min": by_lane["elder"], "normal_min": by_lane["normal"], "longest_min": max(calls) / 60,
+    }  # fmt: skip
+
+
+def appointments(tickets: list[Ticket]) -> dict[str, float]:
+    """How those fared who had booked. Waits in minutes after the slot began, or after the check-in where that came
+    later."""
+    honoured = [t for t in tickets if t.slot is not None]
+    waits = sorted(t.wait / 60 for t in honoured if t.called is not None)
+    return {
+        "honoured": len(honoured), "late": sum(t.booked and t.slot is None for t in tickets),
+        "too_soon": sum(t.called is not None and t.called < (t.slot or 0.0) - 1 for t in honoured),
+        "mean_min": statistics.fmean(waits) if waits else 0.0,
+        "p90_min": waits[int(len(waits) * 0.9)] if waits else 0.0,
     }  # fmt: skip
 
 
@@ -186,7 +216,7 @@ def _hours(axis: Any) -> None:
 
 
 def plot_waiting(tickets: list[Ticket], file: Path) -> None:
-    figure, axis = plt.subplots(figsize=(9, 3.6))
+    figure, axis = plt.subplots(figsize=(9, 3.8))
     moments = [m * 120 for m in range(-1, 270)]
     stacks = []
     for queue in ORDER:
@@ -201,16 +231,27 @@ def plot_waiting(tickets: list[Ticket], file: Path) -> None:
                 place += 1
             counts.append(now)
         stacks.append(counts)
-    axis.stackplot([m / 3600 for m in moments], *stacks, labels=list(ORDER))
+    axis.stackplot([m / 3600 for m in moments], *stacks, labels=list(ORDER), colors=mpl.color_sequences["tab20"])
+    for closure in DAY.closures:
+        axis.axvspan(closure.start_s / 3600, closure.end_s / 3600, ymin=0.97, color=GREY)
+        axis.text(closure.start_s / 3600, 1.01, f"{closure.windows} closed", fontsize=7, transform=_above(axis))
+    for at_s, how in RESTARTS.items():
+        axis.axvline(at_s / 3600, color=ORANGE, linewidth=1, linestyle="--")
+        axis.text(at_s / 3600 + 0.03, 0.9, f"daemon: {how}", fontsize=7, color=ORANGE, transform=_above(axis))
     axis.set_ylabel("people waiting")
     axis.legend(loc="upper right", ncols=4, fontsize=7, title="queue", title_fontsize=7)
     _hours(axis)
     _save(figure, file)
 
 
+def _above(axis: Any) -> Any:
+    """Hours across, share of the height up."""
+    return axis.get_xaxis_transform()
+
+
 def plot_waits(tickets: list[Ticket], file: Path) -> None:
     figure, axis = plt.subplots(figsize=(9, 3.2))
-    data = [[(t.called - t.issued) / 60 for t in tickets if t.called is not None and t.queue == q] for q in ORDER]
+    data = [[t.wait / 60 for t in tickets if t.called is not None and t.queue == q] for q in ORDER]
     axis.boxplot(data, tick_labels=list(ORDER), whis=(5, 95), showfliers=False)
     axis.set_ylabel("wait, minutes (box: middle half; whiskers: 5-95 %)", fontsize=7)
     axis.set_xlabel("queue")
@@ -220,7 +261,7 @@ def plot_waits(tickets: list[Ticket], file: Path) -> None:
 def plot_estimates(tickets: list[Ticket], file: Path) -> None:
     figure, axis = plt.subplots(figsize=(5.2, 5))
     told = [t for t in tickets if t.called is not None and t.expected is not None]
-    for priority, colour in (("normal", BLUE), ("elder", ORANGE)):
+    for priority, colour in (("normal", BLUE), ("elder", ORANGE), ("appointment", GREEN)):
         mine = [t for t in told if t.priority == priority]
         axis.scatter(
             [(t.expected or 0) / 60 for t in mine], [((t.called or 0) - t.issued) / 60 for t in mine], s=3, alpha=0.35,
@@ -266,14 +307,14 @@ def write(run: Path) -> None:
     plot_waits(tickets, pictures / "waits.png")
     plot_estimates(tickets, pictures / "estimates.png")
     plot_utilisation(used, pictures / "utilisation.png")
-    page = _page(summary, tickets, events, used) + (OVERVIEW if (DOCS / "screens" / "overview.png").exists() else "")
+    page = _page(summary, tickets, events, used) + (OVERVIEW if (pictures / "overview.png").exists() else "")
     (DOCS / "day-in-the-hall.md").write_text(page, encoding="utf-8")
 
 
 def _page(
     summary: dict[str, Any], tickets: list[Ticket], events: list[dict[str, Any]], used: dict[str, tuple[float, float]]
 ) -> str:
-    fair, error = fairness(tickets), estimate_error(tickets)
+    fair, error, booked = fairness(tickets), estimate_error(tickets), appointments(tickets)
     kinds: dict[str, int] = defaultdict(int)
     for event in events:
         kinds[event["type"].split(".", 1)[1].removesuffix(".v1")] += 1
@@ -287,7 +328,10 @@ def _page(
         expired=kinds["ticket.expired"], elders=sum(t.priority == "elder" for t in tickets),
         table="\n".join(waits_by_queue(tickets)), **{f"e_{key}": value for key, value in error.items()},
         used_mean=statistics.fmean(shares), used_low=shares[0], used_high=shares[-1],
-        hours=sum(hours for hours, _ in used.values()), refused=summary["refused"],
+        **{f"b_{key}": value for key, value in booked.items()}, booked=summary["booked"],
+        away=summary["booked"] - booked["honoured"] - booked["late"], repeated=summary["repeated"],
+        hours=sum(hours for hours, _ in used.values()),
+        refused=", ".join(f"{times} {code}" for code, times in sorted(summary["refused"].items())) or "none",
     )  # fmt: skip
 
 
@@ -301,19 +345,23 @@ of the run.
 How it is played: the daemon is a process of its own with its database, its outbox and the province's twin, on a clock
 that stands in a file and is moved on two seconds at a time (`bench/day_daemon.py`; no option of the daemon leads
 there). All that is due within a slice is asked at once by eight threads. The hall has **no devices** in this run,
-because a printer and a display take the time they take: numbers are taken at `POST /tickets`, calls are made as the
-counter screen makes them. Residents come by the weights of the catalogue in two peaks. The catalogue's minutes are
-those of a whole case: at these, 7,000 residents would need more than 200 windows, so a visit takes 27 % of them here,
-each item wrong in a way of its own, each clerk of another speed; and windows 13-20, 49-78 and 81-90 take a
-neighbour's queue beside their own. Three sudden closures (windows 31-36, 49-53, 1-5, each for an hour or two), breaks
-of every clerk, residents who stay away (6 %), transfers (2 %), and the daemon killed at about 11:24 and told to stop
-at 14:36, both while a slice was being asked. Appointments are not in it: they come from the province, and this run
-books none.
+because a printer and a display take the time they take: numbers are taken at `POST /tickets` and
+`POST /tickets/check-in`, and 90 clerks sign in by staff number and PIN and call as the counter screen does. Residents
+come by the weights of the catalogue in two peaks. The catalogue's minutes are those of a whole case: at these, 7,000
+residents would need more than 200 windows, so a visit takes 27 % of them here, each item wrong in a way of its own,
+each clerk of another speed; and windows 13-20, 49-78 and 81-90 take a neighbour's queue beside their own. The hall
+opens and drains by its hours (9:00 to 17:00), and a manager closes it with the counts that the hall tells.
+
+Three sudden closures (windows 31-36, 49-53, 1-5, each for an hour or two), breaks of every clerk, residents who stay
+away when called (6 %), transfers (2 %), appointments that the hall pulls from the province, and two restarts with
+requests in flight: killed at about 11:24, told to stop at 14:36. Whoever got no answer asks again with the same
+`request_id`; clerks look at their screens.
 
 | | |
 | --- | --- |
 | took | {minutes:.1f} min to play, {delivered_min:.1f} min until the province had acknowledged everything |
-| requests | {requests}, of which {lost} got no answer (restarts) and were asked again |
+| requests | {requests} |
+| in flight at a restart, asked again | {lost}; {repeated} of them had been given a number, and got the same one |
 | restarts until ready again | {restarts} |
 | oracle (`sim/oracle.py`, N1 to N5, N7 and N9) | {oracle} |
 | events | {events} |
@@ -323,7 +371,7 @@ books none.
 
 ## Waits
 
-Minutes from the number to the first call.
+Minutes from the number to the first call; of appointments, from the slot on.
 
 {table}
 
@@ -333,8 +381,13 @@ Minutes from the number to the first call.
 ## Fairness
 
 {passed} of {called} numbers were called for the first time after a later one of the same queue and lane (the longest
-such overtaking: {passed_most_s:.0f} s). The {elders} elders waited {elder_min:.1f} minutes on average, all others
+such overtaking: {passed_most_s:.0f} s), appointments aside. The {elders} elders, who count as having come twenty
+minutes earlier, waited {elder_min:.1f} minutes on average, those without a bonus
 {normal_min:.1f}; nobody waited longer than {longest_min:.0f} minutes.
+
+{booked} residents had booked: {b_honoured} checked in in time and were called {b_mean_min:.1f} minutes after the slot
+began on average (nine of ten within {b_p90_min:.1f}), {b_too_soon} of them before it; {b_late} came after the grace and
+got an ordinary number, {away} did not come.
 
 ## Estimates
 
@@ -356,7 +409,7 @@ Clerks were at their windows for {hours:.0f} hours; for {used_mean:.0%} of that 
 OVERVIEW = """
 ## The manager's page at 11:18
 
-![Overview](screens/overview.png)
+![The manager's page](day/overview.png)
 """
 
 
