@@ -23,6 +23,7 @@ from hall_daemon.protocol_day import (
     DayView,
     DecideCatalogue,
     EmergencyClose,
+    PowerNews,
     ResumeItem,
     SuspendedItem,
     SuspendItem,
@@ -83,6 +84,10 @@ def _steps(app: FastAPI, hall: Hall) -> None:
         by = TECHNICIAN if order is None else order.by
         return Done(event=await service_day.close_confirmed(hall, by, seen))
 
+    @app.post("/day/power")
+    async def power(order: PowerNews) -> Done:
+        return Done(event=await service_day.power(hall, order.by, failing=order.failing))
+
 
 def _check_in(app: FastAPI, hall: Hall) -> None:
     @app.post("/tickets/check-in")
@@ -91,6 +96,9 @@ def _check_in(app: FastAPI, hall: Hall) -> None:
             item=order.item, request_id=order.request_id, channel=Channel.APPOINTMENT, device_id=COUNTER_DEVICE,
             printed_required=False, clerk=order.by,
         )  # fmt: skip
+        again = await checking_in.number_of(hall, order.request_id)
+        if again:
+            return Done(event=0, number=again)
         booked = await checking_in.by_code(hall, order.code6)
         if booked:
             issued = await checking_in.take(hall, booked[0], wanted)
@@ -130,7 +138,7 @@ async def _day(hall: Hall) -> DayView:
         next_opening=life.next_opening(now_ms, hall.profile.calendar),
         halted_until=rfc3339(life.halted_until_ms) if life.halted_until_ms is not None else "",
         waiting=left.waiting, called=left.called, parked=left.parked, no_show=left.no_show,
-        question=life.question, checks=life.checks,
+        question=life.question, checks=life.checks, notices=life.notices(now_ms),
     )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from hall_daemon.announcing import Announcing
 from hall_daemon.board import Board, Emergency
 from hall_daemon.bundle import LogTail
 from hall_daemon.callers import Callers
+from hall_daemon.calling_out import CallingOut
 from hall_daemon.cataloguing import Cataloguing
 from hall_daemon.clock import Clock
 from hall_daemon.config import ConfigError, HallConfig
@@ -76,7 +77,6 @@ class Daemon:
         self.hall = Hall(config, self.store, self.clock)
         self.cataloguing = Cataloguing(self.hall)
         self.devices = Devices(dict(config.devices), self.clock)
-        self.day_keeper = DayKeeper(self.hall, self.cataloguing, self.devices.views)
         self.accounts = Accounts(self.hall)
         self.desk = Desk(self.hall)
         self.evaluating = Evaluating(self.hall, self.devices)
@@ -85,6 +85,7 @@ class Daemon:
         self.voice = Voice(config.voice_folder, lambda: self.hall.profile, config.public.voice)
         self.announcing = Announcing(self.hall, self.devices, self.voice, lambda: self.emergency.on)
         self.callers = Callers(self.hall, self.devices, self.desk, self.evaluating)
+        self.calling_out = CallingOut(self.hall, self.devices)
         self.emergency = Emergency(config.database.with_name("emergency"), self.hall.changed.ring)
         self.board = Board(self.hall, self.signage, self.emergency, self.clock)
         self.scanning = Scanning(self.hall, self.devices)
@@ -109,6 +110,7 @@ class Daemon:
             self.hall, self.devices, self.kiosks, self.upkeep, self.outbox, self.clock, self.signage.show_again
         )
         self.drills = Drills(self.hall, self.devices, self.diagnostics, self.accounts)
+        self.day_keeper = DayKeeper(self.hall, self.cataloguing, self.devices.views, self.diagnostics.tested)
         self.support = Support(config, self.hall, self.diagnostics, LogTail())
         self._stopping = Bell()
         self._device_news: asyncio.Queue[DeviceView] = asyncio.Queue()
@@ -146,6 +148,7 @@ class Daemon:
             _Room(name="signage", run=self.signage.run),
             _Room(name="announcing", run=self.announcing.run),
             _Room(name="board", run=self.board.run),
+            _Room(name="calling out", run=self.calling_out.run),
             _Room(name="callers", run=self.callers.run),
             _Room(name="accounts", run=self.accounts.run),
             _Room(name="evaluating", run=self.evaluating.run),

@@ -17,6 +17,7 @@ from hall_daemon.protocol_day import (
     DayView,
     DecideCatalogue,
     EmergencyClose,
+    PowerNews,
     ResumeItem,
     SuspendItem,
 )  # fmt: skip
@@ -63,6 +64,10 @@ class DayClient(HallClient):
     async def close_in_emergency(self, order: EmergencyClose) -> Done:
         """紧急闭厅."""
         return await self._order(Done, "/day/emergency", order)
+
+    async def tell_power(self, by: str, *, failing: bool) -> Done:
+        """What the UPS says."""
+        return await self._order(Done, "/day/power", PowerNews(by=by, failing=failing))
 
     async def reopen_day(self, by: str) -> Done:
         """Take back draining or an emergency."""

@@ -101,6 +101,8 @@ def day_arguments(parser: ArgumentParser) -> None:
         ("close", "end the service day; with people there only if --waiting says how many"),
         ("emergency", "紧急闭厅: nobody is called, no number given"),
         ("reopen", "take back drain or emergency"),
+        ("power-failing", "for the UPS's own program: no calls, no scans, everything on the disk"),
+        ("power-back", "the same, once the power is back"),
     ):
         sub = does.add_parser(name, help=sentence, description=sentence)
         sub.add_argument("--by", default=TECHNICIAN, help="who decides, as it goes into the audit")
@@ -138,6 +140,8 @@ async def _moved(hall: DayClient, options: Namespace) -> None:
         await hall.close_day_with(close)
     elif options.what == "emergency":
         await hall.close_in_emergency(EmergencyClose(by=options.by, reason=options.reason, tickets=options.tickets))
+    elif options.what in ("power-failing", "power-back"):
+        await hall.tell_power(options.by, failing=options.what == "power-failing")
     elif options.what == "reopen":
         await hall.reopen_day(options.by)
 
@@ -148,5 +152,5 @@ def _tell_day(view: DayView) -> None:
     if view.planned_close or view.halted_until:
         until = (view.halted_until or view.planned_close)[11:16]
         _print(text("day.until", until=until, opens=view.next_opening.zh).zh)
-    for said in (*((view.question,) if view.question else ()), *view.checks):
+    for said in (*((view.question,) if view.question else ()), *view.notices, *view.checks):
         _print(f"  ! {said.zh}")

@@ -21,6 +21,7 @@ class DayLife:
     """The latest service day as everybody but its verbs sees it."""
 
     hours: Hours = field(default_factory=Hours)
+    bizdate: str = ""
     open: bool = False
     opening: bool = False
     """The hall prepares for the day: self-test, no numbers yet."""
@@ -31,9 +32,14 @@ class DayLife:
     """What a person must decide before the day can go on."""
     checks: tuple[Text, ...] = ()
     """What the self-test at opening found; empty if all is well."""
+    made_up: Text | None = None
+    """That a forgotten closing was made up for, and what it ended."""
+    power_failing: bool = False
+    """The hall runs on its UPS: nobody is called and nothing is scanned. Over with the power, or with this run."""
 
     def take(self, row: DayRow | None) -> None:
         """The day's row as it is now."""
+        self.bizdate = row.bizdate if row is not None else ""
         self.open = row is not None and row.closed_ms is None
         self.draining = self.open and row is not None and row.draining_ms is not None
         self.halted_until_ms = row.halted_until_ms if row is not None and self.open else None
@@ -49,6 +55,13 @@ class DayLife:
         if self.halted_until_ms is not None:
             return DayState.HALTED
         return DayState.DRAINING if self.draining else DayState.OPEN
+
+    def notices(self, now_ms: int) -> tuple[Text, ...]:
+        """What whoever looks after the day should know, beside the question and the checks."""
+        found = [text("day.power_failing")] if self.power_failing else []
+        if self.open and self.bizdate < china_date(now_ms).isoformat():
+            found.append(text("day.not_closed", bizdate=self.bizdate))
+        return (*found, self.made_up) if self.made_up is not None else tuple(found)
 
     def refusal(self, now_ms: int, calendar: Calendar) -> HallError | None:
         """Why no number is given now; None: one is."""

@@ -275,7 +275,15 @@ class Diagnostics:
         self._tests[device] = SelfTest(device=device, state="running", began=self._now(), steps=())
         self._to_test.put_nowait(device)
 
-    async def _test(self, device: str) -> None:
+    async def tested(self, device: str) -> SelfTest:
+        """A self-test from beginning to end, for one that needs no person. Raises NotFound, AlreadyTesting."""
+        self._known(device)
+        running = self._tests.get(device)
+        if running is not None and running.state == "running":
+            raise AlreadyTesting(device=device)
+        return await self._test(device)
+
+    async def _test(self, device: str) -> SelfTest:
         def hear(test: SelfTest) -> None:
             self._tests[device] = test
             self.changed.ring()
@@ -289,6 +297,7 @@ class Diagnostics:
         _log.info("self-test device=%s %s failed=%s", device, last.state, failed)
         self._show_again(device)
         self.changed.ring()
+        return last
 
     # --- views --------------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from hall_daemon.tickets import (
     IllegalStep,
     MustDecideCall,
     NothingWaiting,
+    PowerFailing,
     RecallFirst,
     ScreenOutOfDate,
     WindowPaused,
@@ -120,6 +121,8 @@ class CallingVerbs(UndoVerbs):
         """Call a ticket to a window for one of its legs."""
         if self.day.halted_until_ms is not None:
             raise Halted(until=hour_minute(self.day.halted_until_ms))
+        if self.day.power_failing:
+            raise PowerFailing()
         before, open_ms = self._before(row), self._passed(tx)
         self._step(tx, row, Verb.CALL)
         if row.pin_reason:

@@ -204,6 +204,7 @@ class Overview:
             alarms.windows_closed_early(facts, closures, self._limits, now.now_ms) if now.snapshot.day_open else (),
             alarms.reorderings(self._reorders, now.now_ms, self._limits),
             alarms.troubled_cases(today.cases),
+            _day(self._hall, now.now_ms),
             _province(backlog, oldest_min, now.now_ms),
             _offline(self._devices.views(), now.now_ms),
         )  # fmt: skip
@@ -259,8 +260,13 @@ class _Now:
             oldest_number=oldest.number if oldest else "", oldest_since_ms=oldest.issued_ms if oldest else self.now_ms,
             open_windows=tuple(w for w in serving if self.is_open(w)),
             closed_windows=tuple(w for w in serving if not self.is_open(w)),
-            could_take=tuple(w for w in others if self.is_open(w)),
+            could_take=tuple(w for w in others if self.is_open(w) and self._knows(w, code)),
         )  # fmt: skip
+
+    def _knows(self, window: str, queue: str) -> bool:
+        """Whether the clerk there has the skill, as far as skills are written down."""
+        skills = self.hall.place(window, self.snapshot.sessions[window]).skills
+        return not skills or queue in skills or not skills.isdisjoint(self.hall.profile.queues[queue].items)
 
     def windows(self) -> list[WindowNow]:
         return [self._window(code) for code in self.hall.profile.windows]
@@ -343,6 +349,20 @@ def _cases(session: Session, today: date) -> list[CaseFacts]:
 
 def _day_ms(day: date) -> int:
     return int(datetime(day.year, day.month, day.day, 23, 59, tzinfo=CHINA).astimezone(UTC).timestamp() * 1000)
+
+
+def _day(hall: Hall, now_ms: int) -> list[Alarm]:
+    """What a person must decide or know about the service day (faults C04 to C06, G01, self-test at opening)."""
+    life = hall.day
+    asked = [(life.question, alarms.Level.URGENT)] if life.question is not None else []
+    failing = alarms.Level.URGENT if life.power_failing else alarms.Level.WARN
+    told = [*asked, *((n, failing) for n in life.notices(now_ms)), *((c, alarms.Level.INFO) for c in life.checks)]
+    return [
+        Alarm(
+            code="day", level=level, about="hall", what=what, advice=text("alarm.day.advice"), since_ms=now_ms
+        )
+        for what, level in told
+    ]  # fmt: skip
 
 
 def _province(backlog: int, oldest_min: int, now_ms: int) -> list[Alarm]:

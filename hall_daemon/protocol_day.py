@@ -98,6 +98,8 @@ class DayView(Frozen):
     """What a person must decide before the day can go on."""
     checks: tuple[Text, ...] = ()
     """What the self-test at opening found."""
+    notices: tuple[Text, ...] = ()
+    """What else whoever looks after the day should know: not closed, made up for, power failing."""
 
 
 class ByStaff(Frozen):
@@ -112,6 +114,12 @@ class CloseDay(ByStaff):
     waiting: int | None = Field(default=None, ge=0)
     called: int = Field(default=0, ge=0)
     parked: int = Field(default=0, ge=0)
+
+
+class PowerNews(ByStaff):
+    """What the UPS says."""
+
+    failing: bool
 
 
 class EmergencyClose(ByStaff):

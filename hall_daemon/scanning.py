@@ -129,6 +129,8 @@ class Scanning:
         ticket = snapshot.at_window(window)
         if ticket is None or ticket.number != order.ticket:
             raise ScreenOutOfDate()
+        if self._hall.day.power_failing:
+            raise ScanRefused(text("scan.power_failing"), "scan_power_failing")
         device = configured.scanner
         if not device:
             raise ScanRefused(text("scan.no_scanner"), "scan_no_scanner")

@@ -7,7 +7,9 @@ that carry its own date; a day never goes back, whatever the clock says.
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -32,6 +34,7 @@ from hall_daemon.events import (
 from hall_daemon.hall import Hall
 from hall_daemon.store import Tx
 from hall_daemon.tables import CarriedRow, DayRow, EvaluationRow, EventRow, MaterialRow, MetaRow, SessionRow, TicketRow
+from hall_daemon.texts import text
 from hall_daemon.tickets import ConfirmClose, DayIsOpen, DayIsOver, HallClosed, MustFinishFirst
 from hall_daemon.words import OPEN_STATES, Outcome, PrintReason, PrintResult, SlipState, TicketState
 
@@ -39,6 +42,8 @@ _log = logging.getLogger("hall.day")
 
 VALID_AFTER_EMERGENCY_MS = 2 * 3600 * 1000
 """So long a number stays valid after an emergency (fault G08)."""
+CALL_OUT = "day.call_out"
+"""Action: who still waits is told by voice that the hall closes (fault E13)."""
 CLOCK = "clock"
 """Who acted, where the hour has come."""
 NIGHT_MS = 4 * 3600 * 1000
@@ -54,7 +59,7 @@ async def start(hall: Hall) -> None:
     today, now_ms = hall.clock.today().isoformat(), hall.clock.now_ms()
     day = await hall.store.read(lookups.latest_day)
     if day is not None and day.bizdate < today and await hall.store.read(lambda s: _forgotten(s, now_ms)):
-        await close(hall, force=True)
+        await make_up_closing(hall, force=True)
         day = await hall.store.read(lookups.latest_day)
     over = day is None or (day.closed_ms is not None and day.bizdate < today)
     # With opening hours the day is opened when they say so, by day_keeping.
@@ -136,8 +141,22 @@ async def close(hall: Hall, *, force: bool = False, carry: bool = False) -> int:
     return event
 
 
+async def make_up_closing(hall: Hall, *, force: bool = False) -> None:
+    """Close a day that was forgotten; people are told what it ended. Raises as close."""
+    left, bizdate = await leftovers(hall), hall.day.bizdate or await hall.store.read(_latest_date)
+    await close(hall, force=force)
+    hall.day.made_up = text("day.closed_late", bizdate=bizdate, n=left.people + left.no_show)
+    _log.warning("%s had not been closed; closed now, people=%d", bizdate, left.people)
+
+
 async def close_confirmed(hall: Hall, by: str, seen: Leftovers | None) -> int:
-    """Close by a person's word. Raises ConfirmClose unless `seen` says who is still there, MustFinishFirst."""
+    """Close by a person's word: who asks is told who is still there, and they are called out (calling_out hears it).
+
+    Raises ConfirmClose unless `seen` says who is still there, MustFinishFirst.
+    """
+    left = await leftovers(hall)
+    if seen is None and left.waiting:
+        await _told(hall, lambda tx: tx.emit(_acted(by, CALL_OUT, "done", f"waiting={left.waiting}")))
 
     def verb(tx: Tx) -> int:
         left = _leftovers(tx.session)
@@ -148,6 +167,7 @@ async def close_confirmed(hall: Hall, by: str, seen: Leftovers | None) -> int:
         return _close(hall, tx, force=False)
 
     event = await hall.store.write(verb)
+    hall.day.made_up = None
     hall.changed.ring()
     _log.info("closed by %s", by)
     return event
@@ -201,6 +221,22 @@ async def emergency(hall: Hall, by: str, reason: str, *, valid: bool) -> int:
     return await _told(hall, verb)
 
 
+async def power(hall: Hall, by: str, *, failing: bool) -> int:
+    """The UPS says that the power fails, or that it is back (fault G01).
+
+    Failing: nobody is called any more and no paper is fed to a scanner; who was called and who waits keep their places,
+    also over the end of the daemon that is to come. Numbers are given for as long as a kiosk has power.
+    """
+    action = "power.failing" if failing else "power.back"
+    event = await hall.store.write(lambda tx: tx.emit(_acted(by, action, "done", None)))
+    hall.day.power_failing = failing
+    hall.changed.ring()
+    if failing:
+        await asyncio.to_thread(os.sync)  # each commit is on the disk; now everything else is too
+    _log.warning("the power %s, by %s", "fails" if failing else "is back", by)
+    return event
+
+
 async def _told(hall: Hall, verb: Callable[[Tx], int]) -> int:
     event = await hall.store.write(verb)
     hall.changed.ring()
@@ -246,6 +282,11 @@ def _leftovers(session: Session) -> Leftovers:
         waiting=counts.get(TicketState.WAITING.value, 0), called=counts.get(TicketState.CALLED.value, 0),
         parked=counts.get(TicketState.PARKED.value, 0), no_show=counts.get(TicketState.NO_SHOW.value, 0),
     )  # fmt: skip
+
+
+def _latest_date(session: Session) -> str:
+    day = lookups.latest_day(session)
+    return day.bizdate if day is not None else ""
 
 
 def _forgotten(session: Session, now_ms: int) -> bool:

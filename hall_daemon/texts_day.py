@@ -72,6 +72,14 @@ TEXTS: dict[str, tuple[str, str]] = {
         "这项业务每人每天最多取 {n} 个号，请到导办台。",
         "At most {n} numbers a day for one person here. Please ask at the desk.",
     ),
+    "hall.power_failing": (
+        "停电，正在用备用电源：不再叫号，群众的号码和顺序都保留。请用应急纸质号。",
+        "The power fails and the UPS carries the hall: nobody is called, everybody keeps their place. Use the pads.",
+    ),
+    "scan.power_failing": (
+        "停电，正在用备用电源，现在不扫描。请先收好原件，来电后再扫。",
+        "The power fails: nothing is scanned now. Keep the originals until it is back.",
+    ),
     "hall.confirm_close": (
         "还有 {waiting} 人等候、{parked} 人挂起、{called} 人叫号中，请核对后确认闭厅。",
         "{waiting} are waiting, {parked} parked, {called} being called: check, then confirm the closing.",
@@ -81,6 +89,25 @@ TEXTS: dict[str, tuple[str, str]] = {
         "昨天还没有闭厅：{number} 仍在办理，请先办结或挂起。",
         "Yesterday is still open: {number} is being served; finish or park it first.",
     ),
+    "day.not_closed": ("营业日 {bizdate} 未关。", "The service day {bizdate} is still open."),
+    "day.closed_late": (
+        "{bizdate} 没有闭厅，已自动补做：{n} 个号码失效。",
+        "{bizdate} had not been closed; it was now, and {n} numbers ended.",
+    ),
+    "day.power_failing": (
+        "停电，正在用备用电源：已停止叫号和扫描，数据已存盘。请用应急纸质号（X 打头），来电后补录。",
+        "The power fails: no calls, no scans, everything is on the disk. Use the paper pads (X), key them in later.",
+    ),
+    "day.check.test": ("{device} 自检未通过：{state}", "{device} failed its self-test: {state}"),
+    "day.check.late": (
+        "开厅自检没有在开门前做完：请在技术员界面查看。",
+        "The self-test was not over before the hall opened: see the technician's screen.",
+    ),
+    "day.call_out": (
+        "今日办理即将结束。还在等候的{n}位，请到导办台登记，可以优先预约。",
+        "The hall is closing. If you are still waiting, please come to the information desk and book for another day.",
+    ),
+    "day.call_out_numbers": ("请{numbers}号到导办台。", "Numbers {numbers}, please come to the information desk."),
     "day.check.device": ("{device}：{state}", "{device}: {state}"),
     "day.check.disk": ("磁盘只剩 {percent}%，请清理或更换。", "Only {percent}% of the disk is free."),
     "day.check.store": ("数据库不能写入，请立即报修。", "The database cannot be written. Call for repair."),

@@ -47,6 +47,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "alarm.notices.advice": ("一次性告知要求一次说全，请核对告知单。", "One notice must name everything. Check them."),
     "alarm.overdue": ("办件 {case} 超过承诺时限 {days} 天", "Case {case}: {days} days over its promise"),
     "alarm.overdue.advice": ("请督办，并告知申请人。", "Press for the decision and tell the applicant."),
+    "alarm.day.advice": ("在技术员处用 hall-daemon day 处理。", "The technician uses: hall-daemon day."),
     "alarm.backlog": ("省平台同步慢", "The province is behind"),
     "alarm.backlog.advice": (
         "待传 {n} 条，最早 {minutes} 分钟前。大厅办理不受影响。",

@@ -137,6 +137,12 @@ class Halted(HallClosed):
     code = "halted"
 
 
+class PowerFailing(HallError):
+    """The hall runs on its UPS: nobody is called any more, everybody keeps their place."""
+
+    code = "power_failing"
+
+
 class TooLate(HallError):
     """Who came now would not be served before the hall closes."""
 

@@ -18,6 +18,8 @@ from hall_daemon.config import load
 from hall_daemon.config_table import ConfigError
 from hall_daemon.day_keeping import DayKeeper
 from hall_daemon.opening import DayState, Hours, Span
+from hall_daemon.protocol import DeviceView, Text
+from hall_daemon.protocol_technician import Health, SelfTest, SelfTestStep
 from hall_daemon.service_day import Leftovers
 from hall_daemon.tickets import (
     CapReached,
@@ -27,6 +29,7 @@ from hall_daemon.tickets import (
     Halted,
     NotNow,
     PersonCapReached,
+    PowerFailing,
 )  # fmt: skip
 from hall_daemon.words import CancelReason, Channel, Outcome
 from hall_daemon.workdays import Calendar
@@ -182,13 +185,70 @@ async def test_self_test_at_opening_tells_what_is_missing_and_stops_nothing(tmp_
         assert await look(room, "2026-01-05 08:30") is DayState.OPEN
 
 
+class TestBench:
+    """Devices that are tested at opening: which were, and what became of it."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self.tried: list[str] = []
+
+    def views(self) -> tuple[DeviceView, ...]:
+        kinds = {
+            "PRN-01": "printer",
+            "PRN-02": "printer",
+            "DSP-01": "display",
+            "ANN-01": "announcer",
+            "KEY-01": "keypad",
+        }
+        return tuple(
+            DeviceView(
+                device=device, kind=kind, driver="", proven="simulator", port="", identity="", jobs=0, failures=0,
+                link="offline" if device == "PRN-02" else "online", since="", conditions=(), last_error="",
+                answer_ms=None,
+            )
+            for device, kind in kinds.items()
+        )  # fmt: skip
+
+    async def test(self, device: str) -> SelfTest:
+        self.tried.append(device)
+        health = Health.BAD if device == "DSP-01" else Health.OK
+        step = SelfTestStep(name=Text(zh="试"), health=health, note=Text(zh="没有应答"))
+        return SelfTest(device=device, state="failed", began="", steps=(step,))
+
+
+async def test_before_opening_a_page_is_printed_and_a_sentence_said_once_a_day(tmp_path: Path) -> None:
+    written(tmp_path / "hall")
+    bench = TestBench()
+    async with hall_room(tmp_path / "hall", StandingClock(at("2026-01-05 08:10"))) as room:
+        await DayKeeper(room.hall, room.cataloguing, bench.views, bench.test).tick()
+        assert sorted(bench.tried) == ["ANN-01", "DSP-01", "PRN-01"]
+        said = [check.zh for check in room.hall.day.checks]
+        assert "DSP-01 自检未通过：没有应答" in said
+        assert any(sentence.startswith("PRN-02：") for sentence in said)
+    async with hall_room(tmp_path / "hall", room.clock) as room:
+        await DayKeeper(room.hall, room.cataloguing, bench.views, bench.test).tick()
+        assert len(bench.tried) == 3, "a daemon that starts anew prints no second page"
+
+
+async def test_a_hall_that_should_be_open_already_opens_before_anything_is_tested(tmp_path: Path) -> None:
+    written(tmp_path / "hall")
+    bench = TestBench()
+    async with hall_room(tmp_path / "hall", StandingClock(at("2026-01-05 09:10"))) as room:
+        await DayKeeper(room.hall, room.cataloguing, bench.views, bench.test).tick()
+        assert room.hall.day.state is DayState.OPEN
+        assert bench.tried == []
+
+
 @pytest.mark.fault("C04")
 async def test_midnight_in_the_evening_service_changes_nothing(tmp_path: Path) -> None:
     written(tmp_path / "hall", EVENING)
     async with hall_room(tmp_path / "hall", StandingClock(at("2026-01-05 17:50"))) as room:
         await look(room, "2026-01-05 18:00")
         await room.issue(START_UP)
+        assert room.hall.day.notices(room.clock.now_ms()) == ()
         assert await look(room, "2026-01-06 00:30") is DayState.OPEN
+        assert [n.zh for n in room.hall.day.notices(room.clock.now_ms())] == ["营业日 2026-01-05 未关。"]
         assert (await room.issue(START_UP)).number == "A002"
         assert (await room.row("A002")).bizdate == "2026-01-05"
     async with hall_room(tmp_path / "hall", room.clock) as room:
@@ -251,6 +311,8 @@ async def test_power_off_at_closing_closes_the_old_day_first_with_its_own_date(t
         assert await look(room, "2026-01-06 08:20") is DayState.OPENING
         told = [(e["type"].split(".")[-2], e["bizdate"]) for e in (await room.log())[-4:]]
         assert told == [("expired", "2026-01-05")] * 3 + [("closed", "2026-01-05")]
+        (notice,) = room.hall.day.notices(room.clock.now_ms())
+        assert notice.zh == "2026-01-05 没有闭厅，已自动补做：3 个号码失效。"
         assert await look(room, "2026-01-06 08:30") is DayState.OPEN
 
 
@@ -273,6 +335,7 @@ async def test_closing_with_people_there_needs_the_counts_that_a_person_has_seen
         with pytest.raises(ConfirmClose) as asked:
             await service_day.close_confirmed(room.hall, "m001", None)
         assert "9 人等候" in asked.value.sentence.zh
+        assert (await room.last("operator.acted"))["action"] == "day.call_out"
         with pytest.raises(ConfirmClose):
             await service_day.close_confirmed(room.hall, "m001", Leftovers(waiting=8))
         assert len(await room.waiting()) == 9
@@ -365,6 +428,23 @@ async def test_after_a_power_cut_in_opening_hours_everybody_has_their_place(tmp_
         assert await room.waiting("A") == numbers[1:]
         assert (await room.row("A001")).state == "called"
         assert (await room.issue(START_UP)).number == "A005"
+
+
+@pytest.mark.fault("G01")
+async def test_while_the_power_fails_nobody_is_called_and_everybody_keeps_their_place(tmp_path: Path) -> None:
+    async with hall_room(tmp_path / "hall") as room:
+        numbers = await room.numbers(3)
+        await room.sign_in(w1="c001", w2="c002")
+        await room.call()
+        await service_day.power(room.hall, "ups", failing=True)
+        await room.hall.no_show("1", "A001")
+        with pytest.raises(PowerFailing):
+            await room.call()
+        assert "备用电源" in room.hall.day.notices(room.clock.now_ms())[0].zh
+        assert await room.waiting() == numbers[1:]
+        await service_day.power(room.hall, "ups", failing=False)
+        assert await room.call() == "A002"
+        assert [e["data"]["action"] for e in (await room.log("operator.acted"))[-2:]] == ["power.failing", "power.back"]
 
 
 # --- limits -----------------------------------------------------------------------------------------------------------
