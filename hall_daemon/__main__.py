@@ -241,8 +241,16 @@ def _replay(config: HallConfig) -> int:
 
 def _why(config: HallConfig, options: argparse.Namespace) -> int:
     from hall_daemon import store, why  # noqa: PLC0415 - as in main
+    from hall_daemon.clock import Clock  # noqa: PLC0415 - as in main
 
-    sentences = store.ask(_database(config), lambda session: why.answer(session, options.number, options.other))
+    now_ms = Clock().now_ms()
+    sentences = store.ask(
+        _database(config),
+        lambda session: [
+            *why.answer(session, options.number, options.other),
+            *why.bound(session, options.number, config.profile, now_ms),
+        ],
+    )
     for sentence in sentences:
         print(f"{sentence.zh}\n    {sentence.en}")  # noqa: T201 - this is the command line
     return 0 if sentences else _say(f"{options.number}: 今天没有这个号。 There is no such number on this day.", 1)

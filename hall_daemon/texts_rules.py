@@ -38,6 +38,18 @@ TEXTS: dict[str, tuple[str, str]] = {
     "notice.jumped": ("今天的号码不连续，属正常。", "Today's numbers are not consecutive; nothing is wrong."),
     # why one went before another
     "why.head": ("{number}：{at} 取号，现在{state}。", "{number}: taken at {at}, now {state}."),
+    "why.bound": (
+        "{until} 以后来的人，不会按规则排到 {number} 前面；以前来的优先号、预约号还可能。"
+        "现在可能在它前面的有 {before} 个号，{windows} 个窗口在叫；"
+        "每人都按今天最长的 {longest} 分钟算，最晚 {minutes} 分钟后叫到。",
+        "Whoever comes after {until} is not called before {number} by the rules; priority and appointment numbers may "
+        "be until then. {before} numbers may be before it now, and {windows} windows call; if each took the {longest} "
+        "min of today's longest visit, it is called within {minutes} min.",
+    ),
+    "why.no_window": (
+        "现在没有窗口在叫 {number} 的业务，请告诉值班经理。",
+        "No window is calling for {number} now: tell the manager.",
+    ),
     "why.nobody": ("没有人在 {number} 之前被叫。", "Nobody was called before {number}."),
     "why.arrival": (
         "{first} 先到：{at} 叫到 {window} 号窗口。{first} {came} 取号，本号 {mine}。",

@@ -1,4 +1,4 @@
-"""Why others were called before a number: read from what was kept with each call, told in plain words.
+"""Why others were called before a number, and how long it can still wait: from what was kept, in plain words.
 
 Nothing is decided again here: the rule, the line as it stood and the reason are those of the moment of the call. Of the
 log only the steps of the number itself are read, and the calls that were made while it waited.
@@ -14,10 +14,13 @@ from sqlalchemy import text as sql
 from sqlmodel import Session, select
 
 from hall_daemon.clock import hour_minute
-from hall_daemon.lookups import latest_day
+from hall_daemon.lookups import as_waiting, latest_day, waiting
+from hall_daemon.profile import HallProfile
 from hall_daemon.protocol import Text
+from hall_daemon.queueing import Place, leg_at, overtaking_limit_ms, waiting_bound_s
 from hall_daemon.replay import Rebuilt, Said, as_said, rebuild
-from hall_daemon.tables import TicketRow
+from hall_daemon.tables import SessionRow, TicketRow
+from hall_daemon.tables_clerks import AccountRow, PauseRow
 from hall_daemon.texts import say, text
 from hall_daemon.words import TicketState
 
@@ -30,7 +33,10 @@ _CALLS = sql(
     "SELECT e.number, e.type, e.body, d.body FROM event e JOIN decision d ON d.number = e.number "
     "WHERE e.number > :after AND e.number < :until AND e.type = 'hall.ticket.called.v1' ORDER BY e.number"
 )
+_LONGEST = sql("SELECT max(:least, ifnull(max(worked_ms), 0)) FROM ticket WHERE bizdate = :bizdate")
 _NEVER = 1 << 62
+USUAL_MS = 15 * 60 * 1000
+"""A visit may take so long, if none of today took longer."""
 _CHOSEN = ("select", "walk_in")
 
 
@@ -53,14 +59,51 @@ def answer(session: Session, number: str, other: str = "") -> list[Text]:
 
     Empty if the latest day has no such number.
     """
-    day = latest_day(session)
-    question = select(TicketRow).where(TicketRow.bizdate == (day.bizdate if day else ""), TicketRow.number == number)
-    row = session.exec(question).first()
+    row = _of_latest_day(session, number)
     if row is None:
         return []
     before = [found for found in _before(session, row) if not other or found[0].data["display_no"] == other]
     told = [_because(session, said, stand) for said, stand in before]
     return [_head(row), *(told or [text("why.nobody", number=number)])]
+
+
+def bound(session: Session, number: str, profile: HallProfile, now_ms: int) -> list[Text]:
+    """How long a waiting number can still wait at most, while the windows that call it now go on; else empty."""
+    row = _of_latest_day(session, number)
+    if row is None or row.state != TicketState.WAITING.value:
+        return []
+    places = [place for place in _calling(session, profile) if leg_at(as_waiting(row), place) is not None]
+    if not places:
+        return [text("why.no_window", number=number)]
+    limit_ms = max(map(overtaking_limit_ms, places))
+    others = [t for t in waiting(session, row.bizdate, now_ms) if t.came_ms <= row.arrived_ms + limit_ms]
+    before = sum(any(leg_at(t, place) is not None for place in places) for t in others if t.ticket_id != row.id)
+    longest_ms = session.connection().execute(_LONGEST, {"bizdate": row.bizdate, "least": USUAL_MS}).scalar_one()
+    facts = {
+        "number": number, "until": hour_minute(row.issued_ms + limit_ms), "before": before, "windows": len(places),
+        "longest": -(-longest_ms // 60_000),
+        "minutes": -(-waiting_bound_s(before, len(places), longest_ms // 1000) // 60),
+    }  # fmt: skip
+    return [text("why.bound", **facts)]
+
+
+def _calling(session: Session, profile: HallProfile) -> Iterator[Place]:
+    """Windows where somebody sits and calls now."""
+    paused = set(session.exec(select(PauseRow.window)))
+    skills = {account.number: frozenset(account.skills) for account in session.exec(select(AccountRow))}
+    for found in session.exec(select(SessionRow)):
+        window = profile.windows.get(found.window)
+        if window is not None and window.code not in paused:
+            yield Place(
+                window=window.code, queues=window.queues, weights=window.weights,
+                skills=skills.get(found.clerk, frozenset()),
+            )  # fmt: skip
+
+
+def _of_latest_day(session: Session, number: str) -> TicketRow | None:
+    day = latest_day(session)
+    question = select(TicketRow).where(TicketRow.bizdate == (day.bizdate if day else ""), TicketRow.number == number)
+    return session.exec(question).first()
 
 
 def _head(row: TicketRow) -> Text:

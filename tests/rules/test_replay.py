@@ -10,8 +10,19 @@ from sqlmodel import Session
 
 from hall_daemon import service_day, store, why
 from hall_daemon.__main__ import main
+from hall_daemon.desk import Desk
 from hall_daemon.tickets import PadSlip, Slot
-from hall_daemon.words import CancelReason, Hold, Outcome, ParkReason, PrintResult, Priority, RequeuedBy, StreamReason
+from hall_daemon.words import (
+    CancelReason,
+    Hold,
+    Outcome,
+    ParkReason,
+    PauseReason,
+    PrintResult,
+    Priority,
+    RequeuedBy,
+    StreamReason,
+)
 from tests.rules.hall_room import MORNING_MS, PENSION, START_UP, HallRoom, card, hall_room
 
 
@@ -164,6 +175,28 @@ async def test_the_answer_reads_the_steps_of_the_number_and_the_calls_while_it_w
     steps = await room.store.read(plans)
     assert [step for step in steps if step.startswith("SCAN")] == []
     assert any("event_subject" in step for step in steps)
+
+
+async def test_how_long_a_number_can_wait_at_most_is_stated(room: HallRoom) -> None:
+    async def stated(number: str) -> list[str]:
+        profile, now_ms = room.hall.profile, room.clock.now_ms()
+        return [found.zh for found in await room.store.read(lambda s: why.bound(s, number, profile, now_ms))]
+
+    await room.hall.sign_out("2")
+    await room.numbers(4)
+    await room.issue(PENSION)
+    assert await stated("A003") == [
+        "10:15 以后来的人，不会按规则排到 A003 前面；以前来的优先号、预约号还可能。"
+        "现在可能在它前面的有 4 个号，1 个窗口在叫；"
+        "每人都按今天最长的 15 分钟算，最晚 75 分钟后叫到。"
+    ]
+    await room.call_and_serve("1")
+    room.clock.pass_ms(20 * 60_000)
+    await room.hall.finish("1", "A001", Outcome.COMPLETED)
+    assert [said.rpartition("，")[2] for said in await stated("A003")] == ["最晚 80 分钟后叫到。"]
+    assert await stated("A001") == []
+    await Desk(room.hall).pause("1", PauseReason.MEAL, 0)
+    assert await stated("A003") == ["现在没有窗口在叫 A003 的业务，请告诉值班经理。"]
 
 
 async def test_who_waited_twice_is_told_of_both_times_and_nothing_between(room: HallRoom) -> None:
