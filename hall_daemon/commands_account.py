@@ -14,7 +14,7 @@ from argparse import Namespace
 from collections.abc import AsyncIterator
 
 from hall_daemon.accounts import Accounts
-from hall_daemon.client import HallClient, HallUnreachable
+from hall_daemon.client import HallClient, HallUnreachable, RequestRefused
 from hall_daemon.clock import Clock
 from hall_daemon.commands import client_of
 from hall_daemon.config import ConfigError, HallConfig
@@ -38,6 +38,8 @@ def account(config: HallConfig, options: Namespace) -> int:
         return asyncio.run(_do(config, options, pin))
     except HallError as exc:
         return _refused(exc.sentence)
+    except RequestRefused as exc:
+        return _refused(exc.text)
 
 
 def _new_pin() -> str:

@@ -61,6 +61,16 @@ def test_a_notice_on_paper_leads_back_and_ends_in_an_acceptance(hall: Hall) -> N
     assert any("受理通知书" in line for line in acceptance.lines)
     assert clerk.say("finish", seen=back, outcome="received").status_code == 200
 
+    third = serve_somebody(hall, clerk)
+    got = clerk.say("cases/receive", seen=third, papers=[{"code": wanted[0]}]).json()
+    assert (got["state"], got["notice_no"]) == ("received", "")
+    assert clerk.say("cases/print", local_case_no=got["local_case_no"]).json()["result"] == "ok"
+    words = "".join(hall["PRN-01"].whole_slips[-1].lines)
+    assert "收件凭证" in words
+    assert "已经收到 1 项" in words
+    assert got["local_case_no"] in words.replace(" ", "")
+    assert clerk.say("finish", seen=third, outcome="received").status_code == 200
+
 
 def test_a_notice_stands_without_paper_and_is_printed_later(hall: Hall) -> None:
     clerk = hall.clerk("2", "c002")

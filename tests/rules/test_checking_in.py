@@ -76,6 +76,8 @@ async def test_a_check_in_here_beats_a_cancellation_that_comes_later(tmp_path: P
         assert (await room.row(issued.number)).state == "waiting"
         flags = await room.store.read(lambda s: appointments.flags(s, ["ap-111111"]))
         assert flags == {"ap-111111": "cancelled_after"}
+        await room.issue(PENSION)  # the next picture of the hall, whatever it is drawn for
+        assert (await room.hall.snapshot()).cancelled_after == {issued.ticket_id}
 
 
 @pytest.mark.fault("E05")

@@ -48,6 +48,29 @@ def texts(result: PageResult) -> list[tuple[Symbology, str]]:
     return [(code.symbology, code.text) for code in result.codes]
 
 
+def lit(rows: tuple[str, ...]) -> npt.NDArray[np.uint8]:
+    """Dots as a picture, 1 is ink."""
+    return np.array([np.unpackbits(np.frombuffer(bytes.fromhex(row), np.uint8)) for row in rows])
+
+
+def test_a_part_of_a_page_is_drawn_in_dots_for_a_terminal() -> None:
+    sheet = Image.new("L", (1000, 1400), 255)
+    for line in range(1100, 1300, 40):
+        sheet.paste(0, (700, line, 900, line + 10))
+    data = io.BytesIO()
+    sheet.save(data, "JPEG")
+    whole = lit(imaging.dots(data.getvalue(), zoom=1, x=0, y=0, width=160, height=96))
+    assert whole.shape == (96, 64)  # the page keeps its shape
+    assert whole.any()
+    assert not whole[:70].any()
+    corner = lit(imaging.dots(data.getvalue(), zoom=2, x=1000, y=1000, width=160, height=96))
+    blank = lit(imaging.dots(data.getvalue(), zoom=2, x=0, y=0, width=160, height=96))
+    assert corner.sum() > 2 * whole.sum()
+    assert not blank.any()
+    with pytest.raises(ImagingError):
+        imaging.dots(b"no picture", zoom=1, x=0, y=0, width=80, height=48)
+
+
 def where_paper_is_found(paper: Paper, data: bytes, dpi: int) -> float:
     """Distance in mm between the sheet's true corners and the found ones, the worst of the four."""
     picture = imaging._decode(data, "image/jpeg", dpi)

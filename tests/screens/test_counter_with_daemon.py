@@ -69,14 +69,22 @@ async def test_a_visit_with_a_scanned_page_from_call_to_finish(daemon: DaemonPro
         await clerk.sees("扫好 1 页，按 F7 归档")
         await clerk.press("f7")
         await clerk.sees(f"{first} 这些页归到哪一项材料？")
-        await clerk.press("1")
+        await clerk.press("enter")
+        await clerk.sees("第 1 页，共 1 页   放大 1 倍")
+        await until_async(lambda: any("⠁" <= sign <= "⣿" for sign in "".join(clerk.lines())), LIMIT_S, "the page")
+        await clerk.press("escape", "1")
         await clerk.sees("材料 1/", "已归档 1 页")
+        await clerk.press("enter", "2")
+        await clerk.sees("不能受理；请一次性告知")
+        await clerk.press("0")
+        await clerk.sees("已收")
         await clerk.press("enter", "2")
         await clerk.sees(f"{first} 已办结", "空闲")
         assert (await client.ticket(first)).state is TicketState.FINISHED
         types = [event.type async for event in client.events(0, follow=False)]
-        for verb in ("ticket.called", "ticket.serving_started", "material.scanned", "ticket.finished"):
+        for verb in ("ticket.called", "ticket.serving_started", "material.scanned", "case.received", "case.notice"):
             assert f"hall.{verb}.v1" in types
+        assert types[-1] == "hall.ticket.finished.v1"
 
 
 async def test_park_resume_transfer_no_show_requeue_and_cancel(daemon: DaemonProcess) -> None:
