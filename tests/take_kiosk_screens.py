@@ -19,13 +19,13 @@ from tests.screens.page_server import PageServer
 TO = Path(__file__).resolve().parents[1] / "docs" / "screens"
 READ_OTHERWISE = ("idle", "phone", "service", "confirm", "done", "help-can-call")
 """States of which a picture in each way of reading, and on each wide panel, is kept."""
-COLOURS = 24
+COLOURS = 48
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.take_kiosk_screens", description=__doc__)
     parser.add_argument("--to", type=Path, default=TO)
-    parser.add_argument("--width", type=int, default=324, help="of the upright pictures; wide ones are 16/9 of it")
+    parser.add_argument("--width", type=int, default=270, help="of the upright pictures; wide ones are 16/9 of it")
     chosen = parser.parse_args()
     chosen.to.mkdir(parents=True, exist_ok=True)
     server = PageServer()
@@ -71,7 +71,7 @@ def _take_all(
         with Image.open(file) as picture:
             size = (width, panel.height * width // panel.width)
             small = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-        small.quantize(COLOURS).save(file, optimize=True)
+        small.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(file, optimize=True)
 
 
 if __name__ == "__main__":
