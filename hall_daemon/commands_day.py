@@ -64,11 +64,12 @@ async def _catalogue(config: HallConfig, options: Namespace) -> int:
             await hall.resume_item(options.item, options.by)
         view = await hall.catalogue()
     if options.what in ("status", "suspend", "resume"):
-        _tell(view)
+        tell_catalogue(view)
     return 1 if any(entry.state == "held" for entry in view.entries) else 0
 
 
-def _tell(view: CatalogueView) -> None:
+def tell_catalogue(view: CatalogueView) -> None:
+    """Print it for a technician."""
     _print(f"{text('catalogue.in_force', version=view.version, items=view.items).zh}")
     for entry in view.entries:
         _tell_entry(entry)
