@@ -17,6 +17,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from types import TracebackType
 from typing import Any
@@ -317,6 +318,7 @@ async def _content(response: httpx.Response, what: str) -> bytes:
     return bytes(content)
 
 
+@cache
 def daemon_version() -> str:
     """Version of this program."""
     try:
