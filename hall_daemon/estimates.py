@@ -20,6 +20,7 @@ import math
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from statistics import NormalDist, median
 
 import numpy as np
@@ -251,6 +252,21 @@ def foresee(line: Sequence[InLine], desks: Sequence[Desk], paces: Paces, about: 
 
 def _parts(line: Sequence[InLine], desks: Sequence[Desk]) -> list[tuple[list[InLine], list[Desk]]]:
     """Queues that share no window wait for each other in nothing: each such part is played by itself."""
+    served = frozenset((desk.window, queue) for desk in desks for queue in desk.queues)
+    sent = frozenset((p.ticket.for_window, p.ticket.queue) for p in line if p.ticket.for_window is not None)
+    root = _roots(served | sent)
+    members: dict[str, list[InLine]] = defaultdict(list)
+    for person in line:
+        members[root.get("queue " + person.ticket.queue, person.ticket.queue)].append(person)
+    at: dict[str, list[Desk]] = defaultdict(list)
+    for desk in desks:
+        at[root["window " + desk.window]].append(desk)
+    return [(people, at[part]) for part, people in members.items() if at[part]]
+
+
+@lru_cache(maxsize=64)
+def _roots(pairs: frozenset[tuple[str, str]]) -> Mapping[str, str]:
+    """Each window and queue → a name of the part that it belongs to, by who serves what."""
     part_of: dict[str, str] = {}
 
     def root(name: str) -> str:
@@ -258,18 +274,9 @@ def _parts(line: Sequence[InLine], desks: Sequence[Desk]) -> list[tuple[list[InL
             name = above
         return name
 
-    for window, queue in {(desk.window, queue) for desk in desks for queue in desk.queues} | {
-        (p.ticket.for_window, p.ticket.queue) for p in line if p.ticket.for_window is not None
-    }:
+    for window, queue in pairs:
         part_of[root("queue " + queue)] = root("window " + window)
-    roots = {queue: root("queue " + queue) for queue in {person.ticket.queue for person in line}}
-    members: dict[str, list[InLine]] = defaultdict(list)
-    for person in line:
-        members[roots[person.ticket.queue]].append(person)
-    at: dict[str, list[Desk]] = defaultdict(list)
-    for desk in desks:
-        at[root("window " + desk.window)].append(desk)
-    return [(people, at[part]) for part, people in members.items() if at[part]]
+    return {name: root(name) for name in list(part_of)}
 
 
 def _order(line: Sequence[InLine], desks: Sequence[Desk], paces: Paces) -> list[InLine]:
