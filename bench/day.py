@@ -16,6 +16,7 @@ import heapq
 import itertools
 import json
 import random
+import resource
 import sys
 import tempfile
 import threading
@@ -58,6 +59,8 @@ EARLY_S = 1800.0
 GUIDE = "g902"
 COUNT_EVERY_S, CLOCK_EVERY_S = 900.0, 60.0
 PICTURE_S = 2.3 * 3600
+_PROCESSES = (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)
+"""The daemon in its lives; who plays, with the province."""
 LATEST_S = OPEN_S + 2.5 * 3600
 
 
@@ -441,6 +444,7 @@ def run(folder: Path, plan: DayPlan, hours: float, picture: Path | None = None) 
         "residents": len({who.no for who in day.by_number.values()}), "booked": day.booked,
         "requests": counts.requests, "refused": dict(counts.refused), "lost": counts.lost,
         "repeated": counts.repeated, "restarts_s": [round(s, 1) for s in day.down_s],
+        "cpu_s": [round(used.ru_utime + used.ru_stime) for used in map(resource.getrusage, _PROCESSES)],
         "played_s": round(played_s), "delivered_s": round(delivered_s),
         "closed": status, "close": answer if status != 200 else "",
         "oracle": violations[:50], "troubles": counts.troubles[:50],

@@ -99,7 +99,7 @@ CROWDED = DayPlan(name="crowded", residents=7000, pace=0.31, seed=12)
 CLOSING = DayPlan(
     name="windows closing",
     residents=6000,
-    pace=0.3,
+    pace=0.33,
     seed=13,
     closures=(
         Closure(windows="31-36", start_s=1.2 * 3600, end_s=2.6 * 3600),

@@ -328,7 +328,7 @@ def _page(
         expired=kinds["ticket.expired"], elders=sum(t.priority == "elder" for t in tickets),
         table="\n".join(waits_by_queue(tickets)), **{f"e_{key}": value for key, value in error.items()},
         used_mean=statistics.fmean(shares), used_low=shares[0], used_high=shares[-1],
-        **{f"b_{key}": value for key, value in booked.items()}, booked=summary["booked"],
+        **{f"b_{key}": value for key, value in booked.items()}, booked=summary["booked"], cpu=summary["cpu_s"],
         away=summary["booked"] - booked["honoured"] - booked["late"], repeated=summary["repeated"],
         hours=sum(hours for hours, _ in used.values()),
         refused=", ".join(f"{times} {code}" for code, times in sorted(summary["refused"].items())) or "none",
@@ -360,6 +360,7 @@ requests in flight: killed at about 11:24, told to stop at 14:36. Whoever got no
 | | |
 | --- | --- |
 | took | {minutes:.1f} min to play, {delivered_min:.1f} min until the province had acknowledged everything |
+| processor time | daemon {cpu[0]} s, residents, clerks and province {cpu[1]} s |
 | requests | {requests} |
 | in flight at a restart, asked again | {lost}; {repeated} of them had been given a number, and got the same one |
 | restarts until ready again | {restarts} |
