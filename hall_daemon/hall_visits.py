@@ -103,7 +103,7 @@ class VisitVerbs(UndoVerbs):
             keeps = to.keep_position or to.come_back
             if not keeps:
                 row.arrival_ms = row.arrived_ms = issuing.arrive(tx, self.open_time_ms())
-            stop_clock(row, self._passed(tx))  # by the open time that is kept with the event
+            stop_clock(row, self._passed(tx))
             transferred = TicketTransferred(
                 ticket_id=row.id, from_window=window, to_window=to.to_window, to_queue=to_queue,
                 keep_position=keeps, reason_code=to.reason, clerk_id=clerk,

@@ -184,13 +184,20 @@ def arrive(tx: Tx, open_time_ms: int) -> int:
     arrival_ms: int | None = tx.session.connection().execute(_ARRIVE, question).scalar()
     if arrival_ms is None:
         raise HallClosed()
+    tx.open_ms = arrival_ms
     return arrival_ms
 
 
 def passed(tx: Tx, open_time_ms: int) -> int:
-    """Open time so far, kept with the day, so that it does not go back when the daemon starts anew."""
-    kept: int | None = tx.session.connection().execute(_PASSED, {"bizdate": tx.bizdate, "now": open_time_ms}).scalar()
-    return open_time_ms if kept is None else kept
+    """Open time so far, kept with the day, so that it does not go back when the daemon starts anew.
+
+    One moment for the whole transaction: what a row keeps of it and what is kept beside the event must be the same.
+    """
+    if tx.open_ms is None:
+        asked = {"bizdate": tx.bizdate, "now": open_time_ms}
+        kept: int | None = tx.session.connection().execute(_PASSED, asked).scalar()
+        tx.open_ms = open_time_ms if kept is None else kept
+    return tx.open_ms
 
 
 @dataclass(frozen=True, kw_only=True)

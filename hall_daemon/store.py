@@ -88,6 +88,8 @@ class Tx:
     events: list[Event] = field(default_factory=list)
     catver: int = 0
     """Version of the catalogue that its events are told under."""
+    open_ms: int | None = None
+    """Open time of the day at which all of this happens, once somebody has asked."""
     after: list[Callable[[], None]] = field(default_factory=list)
     """Done on the writer's thread once this is committed, before the next verb begins."""
 

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from hall_daemon import store
 from sim import oracle
 from sim.bench import HALLS, Bench, DaemonProcess
 from sim.hall_plan import DEMO_PIN
@@ -114,6 +115,11 @@ class Hall:
             until(nothing_lost, 60)
         except AssertionError:
             assert found == []
+
+    def replays(self) -> bool:
+        """Whether the tables are those that the log tells; says where not."""
+        assert [str(difference) for difference in store.replay_differences(self.bench.database)] == []
+        return True
 
     def violations(self) -> list[str]:
         """What the oracle says now."""

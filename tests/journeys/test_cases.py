@@ -60,6 +60,7 @@ def test_a_notice_on_paper_leads_back_and_ends_in_an_acceptance(hall: Hall) -> N
     [acceptance] = papers_of(hall, done["notice_no"])
     assert any("受理通知书" in line for line in acceptance.lines)
     assert clerk.say("finish", seen=back, outcome="received").status_code == 200
+    assert hall.replays()
 
     third = serve_somebody(hall, clerk)
     got = clerk.say("cases/receive", seen=third, papers=[{"code": wanted[0]}]).json()

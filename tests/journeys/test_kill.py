@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
+from hall_daemon import store
 from sim import oracle
 from sim.bench import HALLS, Bench, DaemonProcess
 from sim.visits import Clerk, Kiosk, Resident, evidence, residents
@@ -177,6 +178,7 @@ def test_nothing_is_lost_whenever_the_daemon_is_killed(tmp_path: Path, capsys: p
             everything_sent=True,
         )  # fmt: skip
         assert violations == []
+        assert [str(difference) for difference in store.replay_differences(bench.database)] == []
         assert len(found.tickets) > KILLS / 10, "the hall hardly worked: the kills proved little"
         assert found.materials, "no page was filed: the kills proved nothing about scanning"
 

@@ -116,6 +116,7 @@ def test_a_scanned_page_is_filed_and_the_province_has_it_byte_for_byte(hall: Hal
     assert stored[0].path is not None
     assert stored[0].path.read_bytes() == shown
     assert stored[0].blob == "sha256:" + hashlib.sha256(shown).hexdigest()
+    assert hall.replays()
 
 
 @pytest.mark.parametrize("kiosk_printer", ["paper", "jam", "mute"])

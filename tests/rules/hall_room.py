@@ -150,6 +150,18 @@ class StandingClock(Clock):
         self.wall_ms += ms
 
 
+class RunningClock(StandingClock):
+    """Goes on by a little whenever somebody looks at it, as a real one does."""
+
+    def now_ms(self) -> int:
+        self.wall_ms += 1
+        return self.wall_ms
+
+    def monotonic_s(self) -> float:
+        self.running_s += 0.003
+        return self.running_s
+
+
 class HallRoom:
     """One life of the hall on the files of a folder."""
 

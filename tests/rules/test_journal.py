@@ -19,7 +19,7 @@ from hall_daemon.store import Tx
 from hall_daemon.tables import SCHEMA_VERSION, EvaluationRow, MaterialRow
 from hall_daemon.tables_clerks import PauseRow
 from hall_daemon.words import CopyKind, MessageTo, PauseReason
-from tests.rules.hall_room import LONELY, PENSION, PLACES, HallRoom, card, hall_room, write_hall
+from tests.rules.hall_room import LONELY, PENSION, PLACES, HallRoom, RunningClock, card, hall_room, write_hall
 from tests.rules.test_checking_in import book
 from tests.rules.test_hall_cases import ALL, DAY_MS, catalogue, taken
 from tests.rules.test_replay import a_day
@@ -103,7 +103,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_hall(tmp_path_factory.mktemp("told") / "hall", WITH_PHONE, catalogue())
 
     async def whole() -> Path:
-        async with hall_room(folder) as room:
+        async with hall_room(folder, RunningClock()) as room:
             await everything(room)
             return room.config.database
 

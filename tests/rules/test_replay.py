@@ -23,7 +23,7 @@ from hall_daemon.words import (
     RequeuedBy,
     StreamReason,
 )
-from tests.rules.hall_room import MORNING_MS, PENSION, START_UP, HallRoom, card, hall_room
+from tests.rules.hall_room import MORNING_MS, PENSION, START_UP, HallRoom, RunningClock, card, hall_room
 
 
 @pytest.fixture
@@ -74,6 +74,14 @@ async def test_the_log_tells_the_whole_day(room: HallRoom) -> None:
     await service_day.open_day(room.hall)
     await room.numbers(2)
     assert store.replay_differences(room.config.database) == []
+
+
+async def test_the_log_tells_a_day_whose_clock_does_not_stand(tmp_path: Path) -> None:
+    async with hall_room(tmp_path / "hall", RunningClock()) as room:
+        await room.sign_in(w1="c001", w2="c002")
+        await a_day(room)
+        await room.hall.finish("1", await room.call_and_serve("1"), Outcome.COMPLETED)
+        assert [str(found) for found in store.replay_differences(room.config.database)] == []
 
 
 async def test_after_a_new_stream_each_event_counts_once(room: HallRoom) -> None:
