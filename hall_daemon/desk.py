@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from sqlmodel import Session, col, select
 
 from hall_daemon import lookups
+from hall_daemon.access import Role
 from hall_daemon.clock import hour_minute, rfc3339
 from hall_daemon.events import Event, OperatorActed, TicketFinished
 from hall_daemon.hall import Hall
@@ -246,19 +247,25 @@ class Desk:
         return event
 
     async def read_at(self, window: str, message: str) -> int:
-        """The clerk of a window has read what was sent to it. Raises NotSignedIn, NotFound."""
+        """The clerk of a window has read what was sent there; a manager takes a call. Raises NotSignedIn, NotFound."""
         clerk = await self._hall.clerk_at(window)
-        if not any(m.id == message and m.to in (f"window/{window}", "window/*") for m in self._messages):
+        if not any(m.id == message and m.to in self._read_by(window, clerk) for m in self._messages):
             raise NotFound(what=message)
         return await self.acknowledge(message, clerk)
 
-    def messages_at(self, window: str) -> tuple[MessageView, ...]:
+    def _read_by(self, window: str, clerk: str) -> tuple[str, ...]:
+        """Whom a message is for that this clerk reads at this window; a manager there hears the calls of all."""
+        who = self._hall.staff.get(clerk)
+        manages = who is not None and who.role is Role.MANAGER
+        return (f"window/{window}", "window/*", *((MessageTo.MANAGER.value,) if manages else ()))
+
+    def messages_at(self, window: str, clerk: str = "") -> tuple[MessageView, ...]:
         """What a window has been told, and what became of its own calls; newest first."""
-        now_ms = self._hall.clock.now_ms()
+        now_ms, read = self._hall.clock.now_ms(), self._read_by(window, clerk)
         mine = [
             m
             for m in self._messages
-            if (m.to in (f"window/{window}", "window/*") or m.sender_window == window)
+            if (m.to in read or m.sender_window == window)
             and now_ms - (m.acknowledged_ms or m.made_ms) < (DONE_MS if m.acknowledged_ms else KEPT_MS)
         ]
         return tuple(self._view(m, window) for m in reversed(mine))[:MOST_SHOWN]

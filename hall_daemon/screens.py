@@ -77,7 +77,7 @@ class Screens:
             evaluation=self._evaluating.notice(code),
             scan=self._scanning.view(code),
             pause=await self._desk.pause_of(code),
-            messages=self._desk.messages_at(code),
+            messages=self._desk.messages_at(code, clerk or ""),
             devices=self._lamps(window),
             served_today=self._desk.served(snapshot.bizdate, clerk) if clerk else 0,
             outcome_required=self._hall.config.desk.outcome_required,

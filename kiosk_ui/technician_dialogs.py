@@ -18,7 +18,7 @@ from kiosk_ui.theme import ACCENT, Pen, piece
 KEYS = (
     ("↑↓", "choose"), ("1-6", "page"), ("Tab", "side"), ("F2", "test"), ("F3", "hold"), ("F4", "mark"),
     ("F5", "filter"), ("Enter", "raw"), ("F6", "drill"), ("F7", "repair"), ("F8", "archive"), ("F9", "enable"),
-    ("F12", "maintain"), ("Ctrl+Q", "quit"),
+    ("F12", "maintain"), ("7", "calls"), ("Ctrl+Q", "quit"),
 )  # fmt: skip
 
 

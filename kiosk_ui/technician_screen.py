@@ -21,14 +21,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import ContentSwitcher, OptionList, Static, Tree
 from textual.widgets.option_list import Option
 from textual.widgets.tree import TreeNode
 
 from hall_daemon.client import HallClient, HallUnreachable, Link, LinkNews, RequestRefused
-from hall_daemon.protocol import Text
 from hall_daemon.protocol_technician import BeginDrill, DeviceDetail, DrillOffer, HallState, Health, TraceLine, worst
+from kiosk_ui.technician_calls import WindowCalls
 from kiosk_ui.technician_dialogs import Ask, Help
 from kiosk_ui.technician_drill import DrillDialog
 from kiosk_ui.technician_view import Sheet, kind_name, say
@@ -81,7 +80,7 @@ class Told(Message):
     bad: bool = False
 
 
-class TechnicianScreen(Screen[Text]):
+class TechnicianScreen(WindowCalls):
     """Device tree on the left, six pages on the right."""
 
     AUTO_FOCUS = "#tree"
@@ -98,6 +97,7 @@ class TechnicianScreen(Screen[Text]):
         Binding("f8", "archive", id="technician.archive"),
         Binding("f9", "enable", id="technician.enable"),
         Binding("f12", "maintain", id="technician.maintain"),
+        Binding("7", "calls", id="technician.calls"),
         Binding("tab", "side", id="technician.side", priority=True),
         Binding("enter", "enter", id="technician.enter", priority=True),
     ]
@@ -153,6 +153,7 @@ class TechnicianScreen(Screen[Text]):
         self.set_interval(0.2, self._draw_trace_if_due)
         self.call_after_refresh(self._draw)
         self.run_worker(self._listen(), name="hall", group="hall")
+        self.listen_to_calls()
 
     def on_resize(self) -> None:
         """Draw for the new size."""
@@ -406,6 +407,10 @@ class TechnicianScreen(Screen[Text]):
         self._result, self._result_until_s = self._pen.text(f" {sentence}", style), time.monotonic() + RESULT_S
         self._result.no_wrap, self._result.overflow = True, "ellipsis"
         self._draw()
+
+    def tell(self, sentence: str) -> None:
+        """Say it on the line of results."""
+        self._say(sentence)
 
     # ---- keys
 

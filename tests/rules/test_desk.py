@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from hall_daemon.access import Role
 from hall_daemon.desk import Desk, NotPaused, WordsPersonal
 from hall_daemon.protocol_clerks import Tick
 from hall_daemon.tickets import MustFinishFirst, NotFound, NotSignedIn, ScreenOutOfDate, WindowPaused
@@ -89,6 +91,20 @@ async def test_call_for_the_manager_waits_until_somebody_takes_it(room: HallRoom
     await desk.acknowledge(call.message, "c001")
     assert desk.calls() == ()
     assert [m.acknowledged for m in desk.messages_at("1")] == ["样例二"]
+
+
+async def test_a_manager_who_sits_at_a_window_hears_and_takes_the_calls_of_all(room: HallRoom) -> None:
+    desk = Desk(room.hall)
+    room.hall.staff["c002"] = replace(room.hall.staff["c002"], role=Role.MANAGER)
+    for whom in (MessageTo.GUARD, MessageTo.MANAGER):
+        await desk.call_for("1", whom, "")
+    [call] = desk.messages_at("2", "c002")
+    assert (call.words, call.mine) == ("请值班长到窗口来", False)
+    assert desk.messages_at("2", "c001") == ()
+    with pytest.raises(NotFound):
+        await desk.read_at("1", call.message)
+    await desk.read_at("2", call.message)
+    assert [m.acknowledged for m in desk.messages_at("1")] == ["样例二", ""]
 
 
 async def test_words_to_all_windows_are_read_at_each(room: HallRoom) -> None:

@@ -16,6 +16,8 @@ from textual.pilot import Pilot
 
 from hall_daemon.client import HallClient
 from hall_daemon.protocol import Text
+from hall_daemon.protocol_clerks import CallFor
+from hall_daemon.words import MessageTo
 from kiosk_ui.technician import TechnicianApp
 from sim.bench import HALLS, Bench, DaemonProcess
 from sim.hall_plan import DEMO_PIN
@@ -122,6 +124,22 @@ async def test_kiosk_goes_into_maintenance_and_back(daemon: DaemonProcess) -> No
         await technician.sees("○ 1号取号机 维护中")
         await technician.press("f12")
         await until_async(lambda: not any("维护中" in line for line in technician.lines()), LIMIT_S)
+
+
+async def test_a_window_that_calls_is_heard_and_told_that_one_comes(daemon: DaemonProcess) -> None:
+    async with chair(daemon.bench.url, (80, 24)) as technician, HallClient(daemon.bench.url, limits=QUICK) as clerk:
+        await clerk.sign_in("1", "c001", DEMO_PIN)
+        await technician.sees("末端传感器无纸")
+        await technician.press("7")
+        await technician.sees("没有窗口在叫人")
+        await clerk.call_for("1", CallFor(to=MessageTo.TECHNICIAN))
+        await technician.sees("设备有问题，请技术员来   按 7 应答")
+        await technician.press("7")
+        await technician.sees("窗口在叫人", "1 号窗口 叫 技术员")
+        await technician.press("enter")
+        await technician.sees("窗口知道您马上过去")
+        view = await anext(aiter(clerk.window_views("1")))
+        assert [m.acknowledged for m in view.messages] == ["技术员"]
 
 
 async def test_a_fault_is_rehearsed_with_a_managers_word(daemon: DaemonProcess) -> None:
