@@ -421,7 +421,10 @@ def _map(app: FastAPI, hall: Hall) -> None:
             hall=known.hall,
             zones=tuple(ZonePlace(code=z.code, name=z.name) for z in known.zones.values()),
             queues=tuple(QueuePlace(code=q.code, name=q.name, zone=q.zone) for q in known.queues.values()),
-            windows=tuple(WindowPlace(code=w.code, zone=w.zone, queues=w.queues) for w in known.windows.values()),
+            windows=tuple(
+                WindowPlace(code=w.code, zone=w.zone, queues=w.queues, scanner=bool(w.scanner))
+                for w in known.windows.values()
+            ),
             clerks=tuple(ClerkName(clerk=c.number, name=c.name) for c in hall.staff.values() if access.may_take(c)),
             kiosks=tuple(KioskPlace(code=k.code, name=k.name) for k in known.kiosks.values()),
             items=tuple(ItemName(code=i.code, name=i.name, queue=i.queue) for i in known.items.values()),

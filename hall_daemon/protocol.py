@@ -211,6 +211,8 @@ class WindowPlace(Frozen):
     code: str
     zone: str
     queues: tuple[str, ...]
+    scanner: bool = False
+    """Whether there is one."""
 
 
 class KioskPlace(Frozen):
@@ -370,6 +372,8 @@ class StartScan(Frozen):
     duplex: bool = False
     resume: bool = False
     """Go on with the pages of the window's job, scanned as before; what else is said here does not count then."""
+    at: WindowCode | None = None
+    """The window of the same zone whose scanner is used, where one's own is out of order."""
 
 
 class FilePages(Frozen):

@@ -29,7 +29,7 @@ from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
 from hall_daemon.events import Blob, MaterialPage, MaterialReplaced, MaterialScanned, PageQuality
 from hall_daemon.hall import Hall
 from hall_daemon.imaging_page import PagePart, PageUnreadable, ReadPage, end_with_parent, page_dots, read_page, spool
-from hall_daemon.profile import Item
+from hall_daemon.profile import Item, Window
 from hall_daemon.protocol import FilePages, ScanJobView, ScanPageView, StartScan, Text
 from hall_daemon.store import Tx
 from hall_daemon.tables import BlobRow, MaterialRow, SessionRow, TicketRow
@@ -131,9 +131,7 @@ class Scanning:
             raise ScreenOutOfDate()
         if self._hall.day.power_failing:
             raise ScanRefused(text("scan.power_failing"), "scan_power_failing")
-        device = configured.scanner
-        if not device:
-            raise ScanRefused(text("scan.no_scanner"), "scan_no_scanner")
+        device = self._scanner(configured, order.at)
         running = self._jobs.get(window)
         group = self._group
         if group is None or (running is not None and running.state == "scanning"):
@@ -152,6 +150,17 @@ class Scanning:
         group.create_task(self._scan(job), name=f"scan {window}")
         self._hall.changed.ring()
         return job.job
+
+    def _scanner(self, window: Window, at: str | None) -> str:
+        """The window's own scanner, or that of a neighbour. Raises NotFound, ScanRefused."""
+        owner = self._hall.profile.windows.get(at or window.code)
+        if owner is None or owner.zone != window.zone:
+            raise NotFound(what=at)
+        if not owner.scanner:
+            raise ScanRefused(text("scan.no_scanner"), "scan_no_scanner")
+        if any(j.device == owner.scanner and j.state == "scanning" for w, j in self._jobs.items() if w != window.code):
+            raise ScanRefused(text("scan.busy"), "scan_busy")
+        return owner.scanner
 
     def stop(self, window: str, job_id: str) -> None:
         """End a running feed after the page that it is at; its pages stay. Raises NotFound."""

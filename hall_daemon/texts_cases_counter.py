@@ -76,6 +76,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{name} 有效，不知道打印出来没有，请看打印机；按 F8 补打",
         "{name} stands; look whether it is on paper, F8 prints it again",
     ),
+    "counter.scan.beside_platen": ("换旁边 {window} 号窗口，玻璃板", "Beside, window {window}, platen"),
+    "counter.scan.beside_feeder": ("换旁边 {window} 号窗口，进纸器", "Beside, window {window}, feeder"),
     "counter.ask.command": ("要做什么？", "What is to be done?"),
     "counter.page.shown": ("第 {n} 页，共 {all} 页   放大 {zoom} 倍", "Page {n} of {all}, {zoom} times"),
     "counter.page.keys": (

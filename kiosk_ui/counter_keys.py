@@ -309,10 +309,18 @@ class CounterScreen(CaseKeys):
         scan = scan_of(self._view)
         begun = len(scan.pages) if scan is not None and scan.problem and scan.state != "scanning" else 0
         sources = (*(("resume",) if begun else ()), "platen", "feeder", "fine", "duplex")
-        answers = [Answer(key=str(n), label=say(f"scan.{s}", n=begun), value=s) for n, s in enumerate(sources, 1)]
+        ways = [(say(f"scan.{s}", n=begun), s, "") for s in sources]
+        if self._map is not None and not self._scanner_works():
+            near = counter_steps.scanners_beside(self._map, self._window)[:2]
+            ways = [(say(f"scan.beside_{s}", window=w), s, w) for w in near for s in ("platen", "feeder")] + ways
+        answers = [Answer(key=str(n), label=label, value=str(n)) for n, (label, _, _) in enumerate(ways, 1)]
         title = say("ask.scan", number=number)
         question = Choice(title, answers, self._pen, f"{note}{say('dialog.enter_is_first')}")
-        self._ask(question, lambda source: self._send(self._steps.scan(number, source)))
+        self._ask(question, lambda n: self._send(self._steps.scan(number, ways[int(n) - 1][1], ways[int(n) - 1][2])))
+
+    def _scanner_works(self) -> bool:
+        lamps = self._view.devices if self._view else ()
+        return any(lamp.kind == "scanner" and lamp.well for lamp in lamps) or not lamps
 
     def _file(self, number: str, job: str, order: FileOrder) -> None:
         if not order.pages:

@@ -271,12 +271,15 @@ class Steps:
             raise NotPrinted(say(f"paper.{printed.result}", name=name))
         return Told(sentence=f"{name} {printed.place.zh}")
 
-    def scan(self, number: str, source: str) -> Step:
-        """Begin a scan job; `source` is platen, feeder, duplex or fine, or resume: go on with the one that is there."""
+    def scan(self, number: str, source: str, at: str = "") -> Step:
+        """Begin a scan job; `source` is platen, feeder, duplex or fine, or resume: go on with the one that is there.
+
+        `at` is the window whose scanner is used instead.
+        """
         bed: Literal["platen", "feeder"] = "feeder" if source in {"feeder", "duplex"} else "platen"
         request = StartScan(
             ticket=number, source=bed, dpi=300 if source == "fine" else 200, duplex=source == "duplex",
-            resume=source == "resume",
+            resume=source == "resume", at=at or None,
         )  # fmt: skip
         return Step(verb="scan", number=number, send=partial(self.client.start_scan, self.window, request))
 
@@ -325,6 +328,14 @@ def transfer_targets(hall: HallMap, window: str, queue: str) -> list[Candidate]:
 def colleagues(hall: HallMap, window: str, queue: str) -> list[Candidate]:
     """Other windows, those with the same queue first."""
     return [c for c in transfer_targets(hall, window, queue) if c.value.startswith("window:")]
+
+
+def scanners_beside(hall: HallMap, window: str) -> list[str]:
+    """Windows of the same zone that have a scanner, the nearest first."""
+    zone = next((place.zone for place in hall.windows if place.code == window), "")
+    order = [place.code for place in hall.windows]
+    others = [p.code for p in hall.windows if p.code != window and p.zone == zone and p.scanner]
+    return sorted(others, key=lambda code: abs(order.index(code) - order.index(window)))
 
 
 def items_of(hall: HallMap, window: str) -> list[Candidate]:

@@ -121,6 +121,7 @@ async def _counter_state(name: str, size: tuple[int, int], *, day: bool = False)
     shown = counter(state.view, size=size, signed_out=state.signed_out, plain=state.plain, day=day)
     with mock.patch.object(HallClient, "hall_time_s", return_value=goldens.NOW.timestamp()):
         async with shown as room:
+            goldens.answer(room, state)
             await room.press(*state.keys)
             await room.sees(state.sees)
             await until_async(lambda: not room.shows("正在"))

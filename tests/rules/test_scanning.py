@@ -19,14 +19,14 @@ from drivers.base import Condition
 from hall_daemon.devices import Devices
 from hall_daemon.imaging_page import end_with_parent
 from hall_daemon.protocol import FilePages, ScanJobView, StartScan
-from hall_daemon.scanning import Scanning, _problem
+from hall_daemon.scanning import Scanning, ScanRefused, _problem
 from hall_daemon.tickets import NotFound
 from sim import papers
 from sim.camera_uvc import CameraTwin
 from sim.carriers import HttpPort
 from sim.scanner_escl import EsclTwin, JobState
 from tests.background import at_work
-from tests.rules.hall_room import PLACES, HallRoom, hall_room, write_hall
+from tests.rules.hall_room import PENSION, PLACES, HallRoom, hall_room, write_hall
 from tests.waiting import until, until_async
 
 
@@ -48,12 +48,12 @@ class Counter:
 
     def __init__(self, room: HallRoom, devices: Devices, scanning: Scanning, twin: Any) -> None:
         self.room, self.devices, self.scanning, self.twin = room, devices, scanning, twin
-        self.number = ""
+        self.number, self.seat = "", "1"
 
     async def scan(self, source: str = "feeder", **more: Any) -> ScanJobView:
         """Scan, and wait until it has come to an end."""
         order: dict[str, Any] = {"ticket": self.number, "source": source, "color": False, **more}
-        await self.scanning.start("1", StartScan(**order))
+        await self.scanning.start(self.seat, StartScan(**order))
         return await self.over()
 
     async def over(self) -> ScanJobView:
@@ -65,7 +65,7 @@ class Counter:
 
     @property
     def job(self) -> ScanJobView:
-        view = self.scanning.view("1")
+        view = self.scanning.view(self.seat)
         assert view is not None
         return view
 
@@ -74,12 +74,12 @@ class Counter:
 
 
 @asynccontextmanager
-async def counter(folder: Path, twin: Any, driver: str, options: str = "") -> AsyncIterator[Counter]:
+async def counter(folder: Path, twin: Any, driver: str, options: str = "", owner: str = "1") -> AsyncIterator[Counter]:
     line = HttpPort(twin, twin.base)
     line.start()
     device = f'[device.SCN-01]\ndriver = "{driver}"\nport = "{line.port}"\n{options}\n'
-    window = '[window.1]\nscanner = "SCN-01"'
-    write_hall(folder, device + PLACES.replace("[window.1]", window))
+    window = f'[window.{owner}]\nscanner = "SCN-01"'
+    write_hall(folder, device + PLACES.replace(f"[window.{owner}]", window))
     async with hall_room(folder) as room:
         devices = Devices(room.config.devices, room.clock)
         devices.start()
@@ -272,6 +272,22 @@ async def test_replacing_what_was_never_filed_is_plain_filing(desk: Counter) -> 
     await desk.scan("platen")
     await desk.file(1, replace=True)
     assert await desk.room.log("material.replaced") == []
+
+
+async def test_a_window_uses_the_scanner_of_a_neighbour_in_its_zone(tmp_path: Path) -> None:
+    async with counter(tmp_path, EsclTwin("SCN-01", {}), "scanner_escl", owner="3") as desk:
+        desk.twin.put_on_platen(sheet(1))
+        with pytest.raises(NotFound):  # window 1 is in another zone
+            await desk.scan("platen", at="3")
+        await desk.room.sign_in(w2="c002")
+        await desk.room.issue(PENSION)
+        desk.number, desk.seat = await desk.room.call_and_serve("2"), "2"
+        for away, reason in ((None, "scan_no_scanner"), ("2", "scan_no_scanner")):
+            with pytest.raises(ScanRefused) as refused:
+                await desk.scan("platen", at=away)
+            assert refused.value.code == reason
+        job = await desk.scan("platen", at="3")
+        assert (job.state, numbers(job), job.ticket) == ("done", [1], desk.number)
 
 
 # -- a document camera at the window ---------------------------------------------------------------------------------

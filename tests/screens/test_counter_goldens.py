@@ -21,7 +21,7 @@ from hall_daemon.protocol import MaterialNeed, Text, WindowView
 from hall_daemon.protocol_cases import CaseLine, CaseView
 from hall_daemon.protocol_clerks import DeviceLamp, MessageView, NoteView, PauseView
 from hall_daemon.words import ParkReason, PauseReason, Priority, TicketState
-from tests.screens.counter_room import LIMIT_S, counter
+from tests.screens.counter_room import LIMIT_S, Room, counter
 from tests.screens.window_views import (
     MATERIALS,
     calling,
@@ -173,6 +173,13 @@ STATES = {
 }  # fmt: skip
 
 
+def answer(room: Room, state: State) -> None:
+    """The hall says what this state is about."""
+    said = {"cases": [c.model_dump(mode="json") for c in state.cases], "outcome": "consulted"}
+    room.hall.answers["cases"] = lambda _body: (200, said)
+    room.hall.answers["dots"] = lambda _body: (200, {"rows": DOTS})
+
+
 @pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")
 @pytest.mark.parametrize("name", STATES)
 async def test_the_screen_looks_as_it_was_approved(
@@ -181,9 +188,7 @@ async def test_the_screen_looks_as_it_was_approved(
     state = STATES[name]
     monkeypatch.setattr(HallClient, "hall_time_s", lambda _self: NOW.timestamp())
     async with counter(state.view, size=size, signed_out=state.signed_out, plain=state.plain) as room:
-        said = {"cases": [c.model_dump(mode="json") for c in state.cases], "outcome": "consulted"}
-        room.hall.answers["cases"] = lambda _body: (200, said)
-        room.hall.answers["dots"] = lambda _body: (200, {"rows": DOTS})
+        answer(room, state)
         if state.keys:
             await room.press(*state.keys)
         await room.sees(state.sees)

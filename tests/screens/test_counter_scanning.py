@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 
 from hall_daemon.protocol import Text
+from hall_daemon.protocol_clerks import DeviceLamp
 from hall_daemon.words import TicketState
 from tests.screens.counter_room import counter
 from tests.screens.window_views import current, page, scanned, serving
 
 
 def scan_order(source: str = "platen", **more: Any) -> tuple[str, dict[str, Any]]:
-    plain = {"ticket": "H018", "source": source, "dpi": 200, "color": True, "duplex": False, "resume": False}
+    plain = {"ticket": "H018", "source": source, "dpi": 200, "color": True, "duplex": False, "resume": False,
+             "at": None}  # fmt: skip
     return "scans", {**plain, **more}
 
 
@@ -37,6 +39,15 @@ async def test_scan_begins_from_the_chosen_source(key: str, order: tuple[str, An
     async with counter(serving()) as room:
         await room.press("f7", key)
         await room.asks(order)
+
+
+async def test_a_scanner_that_is_out_offers_the_one_beside() -> None:
+    lamps = (DeviceLamp(kind="scanner", well=False),)
+    async with counter(serving(devices=lamps)) as room:
+        await room.press("f7")
+        await room.sees("换旁边 13 号窗口，玻璃板", "换旁边 2 号窗口，进纸器", "进纸器，双面")
+        await room.press("2")
+        await room.asks(scan_order("feeder", at="2"))
 
 
 async def test_pages_are_filed_as_the_material_of_the_digit_without_blank_backs() -> None:

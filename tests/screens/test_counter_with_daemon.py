@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from hall_daemon.client import HallClient, RequestRefused
-from hall_daemon.protocol import IssueAtCounter
+from hall_daemon.protocol import IssueAtCounter, WindowView
 from hall_daemon.words import TicketState
 from kiosk_ui.counter import CounterApp
 from sim.bench import HALLS, Bench, DaemonProcess
@@ -155,6 +155,23 @@ async def test_screen_survives_a_killed_daemon_and_shows_the_same_ticket_again(d
         await clerk.sees("办理中")
         async with HallClient(url, limits=QUICK) as client:
             await until_async(lambda: serving(client, number), LIMIT_S)
+            await clerk.press("1")
+            await clerk.sees("已收")
+            await clerk.press("f20", *"kan", "enter")
+            await clerk.sees("备注")
+            await clerk.press("f21", "2")
+            await clerk.sees("还没人应")
+            before = picture(await anext(aiter(client.window_views("2"))))
+            await asyncio.to_thread(daemon.kill)
+            await asyncio.to_thread(daemon.start)
+            await clerk.sees("在线", "备注", "已收", "还没人应")
+            assert picture(await anext(aiter(client.window_views("2")))) == before
+
+
+def picture(view: WindowView) -> WindowView:
+    """What a clerk works with, exactly; the devices come back each in its own time."""
+    assert view.current is not None
+    return view.model_copy(update={"devices": (), "notices": (), "to_province": 0, "last_event": 0})
 
 
 async def serving(client: HallClient, number: str) -> bool:

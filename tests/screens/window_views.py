@@ -32,9 +32,9 @@ HALL = HallMap(
     ),
     windows=(
         WindowPlace(code="1", zone="A", queues=("A",)),
-        WindowPlace(code="2", zone="D", queues=("H", "A")),
+        WindowPlace(code="2", zone="D", queues=("H", "A"), scanner=True),
         WindowPlace(code="3", zone="D", queues=("H",)),
-        WindowPlace(code="13", zone="D", queues=("H",)),
+        WindowPlace(code="13", zone="D", queues=("H",), scanner=True),
     ),
     clerks=(ClerkName(clerk="c017", name="样例员工甲"), ClerkName(clerk="c018", name="样例员工乙")),
 )
