@@ -17,9 +17,11 @@ from hall_daemon.clock import CHINA
 from hall_daemon.config import load
 from hall_daemon.config_table import ConfigError
 from hall_daemon.day_keeping import DayKeeper
+from hall_daemon.devices import Devices
 from hall_daemon.opening import DayState, Hours, Span
-from hall_daemon.protocol import DeviceView, Text
+from hall_daemon.protocol import DeviceView, StartScan, Text
 from hall_daemon.protocol_technician import Health, SelfTest, SelfTestStep
+from hall_daemon.scanning import Scanning, ScanRefused
 from hall_daemon.service_day import Leftovers
 from hall_daemon.tickets import (
     CapReached,
@@ -435,9 +437,11 @@ async def test_while_the_power_fails_nobody_is_called_and_everybody_keeps_their_
     async with hall_room(tmp_path / "hall") as room:
         numbers = await room.numbers(3)
         await room.sign_in(w1="c001", w2="c002")
-        await room.call()
+        await room.call_and_serve()
         await service_day.power(room.hall, "ups", failing=True)
-        await room.hall.no_show("1", "A001")
+        with pytest.raises(ScanRefused, match="scanned now"):
+            await Scanning(room.hall, Devices({}, room.clock)).start("1", StartScan(ticket="A001"))
+        await room.hall.finish("1", "A001", Outcome.COMPLETED)
         with pytest.raises(PowerFailing):
             await room.call()
         assert "备用电源" in room.hall.day.notices(room.clock.now_ms())[0].zh
