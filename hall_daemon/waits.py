@@ -173,7 +173,7 @@ class Waits:
             is_open = window.code in snapshot.sessions and window.code not in snapshot.pauses
             if is_open or window.code in more:
                 current = snapshot.at_window(window.code)
-                place = self._hall.place(window.code, snapshot.sessions[window.code])
+                place = self._hall.place(window.code, snapshot.sessions.get(window.code))
                 desks.append(
                     Desk(
                         window=window.code, queues=window.queues, weights=place.weights, skills=place.skills,

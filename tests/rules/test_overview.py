@@ -124,6 +124,14 @@ async def test_the_last_window_of_a_queue_closes_and_the_page_proposes_who_could
         assert "3 号窗口" not in alarm.advice.zh, "nobody is proposed who does not know it"
 
 
+async def test_a_long_wait_is_told_with_what_two_more_windows_would_do(hall: Managed) -> None:
+    await hall.room.sign_in(w1="c001")
+    await hall.room.numbers(8, PENSION)
+    hall.room.clock.pass_ms(31 * MINUTE_MS)
+    (wait,) = await hall.alarms("wait")
+    assert wait.advice.zh.startswith("8 人在等，1 个窗口开放。再开 2 个，新来的约等 ")
+
+
 async def test_windows_closed_early_and_calls_out_of_turn_are_told(hall: Managed) -> None:
     room = hall.room
     await room.sign_in(w1="c001", w2="c002")
