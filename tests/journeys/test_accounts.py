@@ -27,7 +27,6 @@ def account(hall: Hall, *words: str, said: str = "") -> subprocess.CompletedProc
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.fault("F07")
 def test_verbs_of_a_window_need_the_session_of_its_screen_and_end_with_the_account(quiet: Hall) -> None:
     hall = quiet
     hall.issue()
