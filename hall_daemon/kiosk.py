@@ -348,9 +348,18 @@ class KioskFlow:
 
     def press(self, key: Key, revision: int | None = None) -> None:
         """A key of the touch screen (with the revision it was drawn in) or of the keypad."""
-        screen = self.core.stage.screen
-        if revision is None and self._is_repeat(key):
+        if revision is not None:
+            self._follow(key, revision)
             return
+        screen = self.core.stage.screen
+        if not self._is_repeat(key):
+            self._follow(key, None)
+        # From when the page has followed: what was pressed while it still did is of the same finger.
+        self._last_key = (key, self.core.clock.monotonic_s(), screen)
+
+    def _follow(self, key: Key, revision: int | None) -> None:
+        """Do what a key means on the page that stands."""
+        screen = self.core.stage.screen
         if self.core.busy or self.core.stage.is_stale(revision) or screen in _DEAF:
             return
         self.core.stage.touched()
@@ -381,9 +390,10 @@ class KioskFlow:
 
     def _is_repeat(self, key: Key) -> bool:
         """Whether a key of the keypad came twice from one impatient finger; when typing, twice is twice."""
-        now, screen = self.core.clock.monotonic_s(), self.core.stage.screen
-        last, self._last_key = self._last_key, (key, now, screen)
-        if last is None or last[0] is not key or now - last[1] >= self.core.times.same_key_s:
+        last, screen = self._last_key, self.core.stage.screen
+        if last is None or last[0] is not key:
+            return False
+        if self.core.clock.monotonic_s() - last[1] >= self.core.times.same_key_s:
             return False
         typing = screen in TYPING or (screen is S.PINYIN and not self.core.visit.picking)
         typed = key in _DIGITS or key is Key.CORRECT or (key is Key.STAR and screen in LETTERED)

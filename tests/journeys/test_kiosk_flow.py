@@ -6,6 +6,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from drivers.base import Key
 from hall_daemon.kiosk_desk import Desk
 from hall_daemon.kiosk_pages_choose import common
@@ -229,8 +231,18 @@ async def test_a_key_meant_for_an_earlier_life_of_the_daemon_does_nothing(tmp_pa
             assert room.view.screen is S.IDLE
 
 
-async def test_the_same_key_at_once_counts_once_when_choosing_and_twice_when_typing(tmp_path: Path) -> None:
+async def test_the_same_key_at_once_counts_once_when_choosing_and_twice_when_typing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with kiosk_room(tmp_path, KioskTimes()) as room:
+        clock_s, go = [1000.0], room.flow.core.go
+
+        def go_slowly(screen: KioskScreen) -> None:
+            clock_s[0] += 5
+            go(screen)
+
+        monkeypatch.setattr(room.clock, "monotonic_s", lambda: clock_s[0])
+        monkeypatch.setattr(room.flow.core, "go", go_slowly)
         await room.shows(S.IDLE)
         room.lay("zhang")
         await room.shows(S.PHONE)
