@@ -49,7 +49,7 @@ SEEN = """
 
 
 def board() -> None:
-    """Call → pixel on the board, → first sample of sound; then calls with five hundred listening."""
+    """Call → pixel, → frame on the display bus, → first sample of sound; then calls with five hundred listening."""
     with tempfile.TemporaryDirectory() as folder:
         hall = Path(folder) / "hall"
         shutil.copytree(HALLS / "small", hall)
@@ -66,7 +66,8 @@ def board() -> None:
 def _pixel_and_sound(bench: Bench) -> None:
     clerk = Clerk(bench, "1", "c001", 1)
     clerk.sign_in()
-    pixels, sounds = [], {False: [], True: []}
+    pixels, frames = [], []
+    sounds: dict[bool, list[float]] = {False: [], True: []}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1920, "height": 1080})
@@ -78,12 +79,14 @@ def _pixel_and_sound(bench: Bench) -> None:
             page.evaluate(SEEN)
             number, began = _call(bench, clerk, f"bench-board-{n}")
             pixels.append(_pixel_ms(page, number) - began * 1000)
+            frames.append((_frame_s(bench, number) - began) * 1000)
             sounds[n >= ROUNDS].append((_sound_s(bench, began) - began) * 1000)
             clerk.say("serve", seen=number)
             clerk.say("finish", seen=number)
         browser.close()
     clerk.close()
     _say("next → pixel on the board page", pixels)
+    _say("next → frame on the display bus", frames)
     _say("next → first sample of sound, out of clips", sounds[True])
     _say("next → first sample of sound, espeak-ng each time", sounds[False])
 
@@ -108,6 +111,17 @@ def _pixel_ms(page: Page, number: str) -> float:
     return float(
         page.wait_for_function("number => window.seen[number] || null", arg=number, timeout=60_000).json_value()
     )
+
+
+def _frame_s(bench: Bench, number: str) -> float:
+    """When the display over window 1 had the whole frame."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        for shown in reversed(bench["DSP-01"].shown):
+            if number in shown.text:
+                return float(shown.at)
+        time.sleep(0.01)
+    raise TimeoutError("the display does not show the call")
 
 
 def _sound_s(bench: Bench, since: float) -> float:

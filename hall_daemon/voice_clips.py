@@ -1,9 +1,9 @@
 """Which clips a spoken sentence is made of, and which clips a hall needs. Pure; knows no sound.
 
 A clip's file is `<name>.<language>.wav`; a hall replaces one by a recording of that name. A ticket number is read digit
-by digit: in Chinese its last three digits are one clip, said in one breath, because digits that were made alone are not
-understood when they are joined (docs/voice.md); single digits stand in where that clip is missing. A window, a zone and
-the words around them are one clip each. What is said follows ux.md §4.2 and domain.md §8.
+by digit: in Chinese its last three digits and 号 are one clip, said in one breath, because digits that were made alone
+are not understood when they are joined (docs/voice.md); single digits stand in where that clip is missing. A window, a
+zone and the words around them are one clip each. What is said follows ux.md §4.2 and domain.md §8.
 """
 
 from __future__ import annotations
@@ -61,6 +61,9 @@ class VoiceState:
     """Recordings that cannot be used, with the reason."""
 
 
+_BREATH = "digits-"
+_NUMBER_ENDS = Clip(name="number-ends", language=Language.ZH, words="号，")
+"""Behind digits that are said one by one; those in one breath have it."""
 _DIGITS = "零一二三四五六七八九"
 _ENGLISH_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _LETTER_WORDS = (
@@ -105,7 +108,7 @@ def digits_in_a_breath(digits: str, settings: VoiceSettings) -> Clip:
     """Three digits of a ticket number in Chinese, each by its name. Raises ValueError."""
     words = [letter_or_digit(digit, Language.ZH, settings).words for digit in digits]
     yao = "-yao" if settings.one == "yao" and "1" in digits else ""
-    return Clip(name=f"digits-{digits}{yao}", language=Language.ZH, words=f"{' '.join(words)}，")
+    return Clip(name=f"{_BREATH}{digits}{yao}", language=Language.ZH, words=f"{' '.join(words)} 号，")
 
 
 def number(display_no: str, language: Language, settings: VoiceSettings, *, grouped: bool = True) -> list[Clip]:
@@ -119,9 +122,9 @@ def number(display_no: str, language: Language, settings: VoiceSettings, *, grou
 
 
 def window(code: str, language: Language) -> Clip:
-    """ "…号，到六十六号窗口": what follows a number. Raises ValueError for a window whose name is no number."""
+    """到六十六号窗口: what follows a number. Raises ValueError for a window whose name is no number."""
     count = int(code)
-    words = f"号， 到 {count_zh(count)} 号 窗口。" if language is Language.ZH else f"window {count}."
+    words = f"到 {count_zh(count)} 号 窗口。" if language is Language.ZH else f"window {count}."
     return Clip(name=f"window-{code}", language=language, words=words)
 
 
@@ -144,7 +147,10 @@ def call(
 ) -> list[Clip]:
     """A call without its chime; `short` leaves out zone and courtesy. Raises ValueError for what has no clip."""
     clips = [] if short else [please(zone, profile, settings)]
-    clips += [*number(display_no, Language.ZH, settings, grouped=grouped), window(window_code, Language.ZH)]
+    clips += number(display_no, Language.ZH, settings, grouped=grouped)
+    if not clips[-1].name.startswith(_BREATH):
+        clips.append(_NUMBER_ENDS)
+    clips.append(window(window_code, Language.ZH))
     if settings.english:
         clips += [] if short else [Clip(name="number", language=Language.EN, words="Number")]
         clips += [*number(display_no, Language.EN, settings), window(window_code, Language.EN)]
@@ -233,6 +239,7 @@ def _needed(profile: HallProfile, settings: VoiceSettings) -> Iterator[Clip]:
         for code in SPOKEN_CODES:
             runs = enumerate(_runs(code, language), start=1)
             yield from (Clip(name=f"{code}-{n}", language=language, words=words) for n, (words, _) in runs if words)
+    yield _NUMBER_ENDS
     yield from (digits_in_a_breath(f"{group:03}", settings) for group in range(GROUPS))
     for zone in profile.zones:
         yield please(zone, profile, settings)

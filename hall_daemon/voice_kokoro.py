@@ -105,7 +105,8 @@ class KokoroEngine:
         # A letter of a ticket number is read the English way in Chinese too, by the voice of the sentence.
         sounds = english(words) if language is Language.EN or words.isascii() else mandarin(words)
         if len(sounds) > _ALONE:
-            return self._spoken(sounds, words, language)
+            spoken = self._spoken(sounds, words, language)
+            return voice_sound.without_onset(spoken) if language is Language.ZH else spoken
         # A lone syllable comes out cut short and without its tone; the middle one of three does not.
         three = self._spoken(f"{sounds}, {sounds}, {sounds}.", words, language, _SLOWER)
         middle = voice_sound.middle_of_three(three)

@@ -85,7 +85,7 @@ def test_a_call_begins_with_its_zone_and_reads_the_number_digit_by_digit(tmp_pat
         "zone-D.zh.wav", "letter-D.zh.wav", "digits-018.zh.wav", "window-2.zh.wav",
         "number.en.wav", "letter-D.en.wav", "digit-0.en.wav", "digit-1.en.wav", "digit-8.en.wav", "window-2.en.wav",
     ]  # fmt: skip
-    assert "".join(clip.words for clip in clips[:4]).replace(" ", "") == "社会民生区，请dee零一八，号，到二号窗口。"
+    assert "".join(clip.words for clip in clips[:4]).replace(" ", "") == "社会民生区，请dee零一八号，到二号窗口。"
     short = files(voice_clips.call("D018", "2", "D", profile, PLAIN, short=True))
     assert short[0] == "letter-D.zh.wav"
     assert "number.en.wav" not in short
@@ -206,6 +206,8 @@ def test_digits_that_the_hall_has_recorded_go_before_the_groups_of_the_machine(t
     (config.voice_folder / "digits-012.zh.wav").unlink()
     single = voice(config).call("A012", "1", "A")
     assert voice_sound.seconds(single) != voice_sound.seconds(whole), "without the group the digits stand in"
+    said = voice_clips.call("A012", "1", "A", config.profile, PLAIN, short=False, grouped=False)
+    assert "".join(clip.words for clip in said[:6]).replace(" ", "") == "注册登记区，请a零一二号，"
     built(config)
     assert voice_sound.seconds(voice(config).call("A012", "1", "A")) == voice_sound.seconds(whole)
     for digit in "0123456789":
@@ -277,6 +279,22 @@ def test_of_three_syllables_said_in_a_row_the_middle_one_is_found() -> None:
     assert middle.size == found.size
     assert voice_sound.middle_of_three(np.concatenate([syllable, murmur]).astype(np.float32)) is None
     assert voice_sound.middle_of_three(np.zeros(0, np.float32)) is None
+
+
+def test_the_short_sound_before_a_sentence_is_cut_and_a_syllable_is_not() -> None:
+    def tone(seconds: float, level: float) -> Samples:
+        return (level * np.sin(2 * math.pi * 250 * np.arange(int(RATE * seconds)) / RATE)).astype(np.float32)
+
+    silence, word = voice_sound.silence(0.3), tone(0.4, 0.5)
+    spurious = [silence, tone(0.08, 0.1), tone(0.03, 0.005)]
+    cut = voice_sound.without_onset(np.concatenate([*spurious, word, silence]))
+    assert abs(cut.size - (word.size + silence.size)) < 0.04 * RATE
+    hiss = np.concatenate([silence, tone(0.1, 0.05), word, silence])
+    assert voice_sound.without_onset(hiss).size == hiss.size, "a consonant leads into its vowel without a dip"
+    early = np.concatenate([silence, tone(0.25, 0.4), tone(0.03, 0.005), word])
+    assert voice_sound.without_onset(early).size == early.size, "so late it is a pause between two words"
+    assert voice_sound.without_onset(silence).size == silence.size
+    assert voice_sound.without_onset(np.zeros(0, np.float32)).size == 0
 
 
 @pytest.mark.parametrize(

@@ -230,7 +230,7 @@ function drawEmergency() {
   return h(
     "main.alarm",
     { role: "alert" },
-    h("h1", {}, "请立即有序离开大厅"),
+    h("h1", {}, "请立即有序", h("wbr"), "离开大厅"),
     h("p", {}, "走最近的安全出口，不要乘电梯"),
     view.exits ? h("p.exit", {}, view.exits) : null,
     h("p.small", {}, "Leave the hall now, calmly. Use the nearest exit, not the lift."),
