@@ -269,6 +269,8 @@ def _nobody_is_left(kiosk: Kiosk) -> None:
     people = ("杨*", "陈*样", "张*试", "李*例", "刘*例", "林*例", "何*例", "139 **** 0000", "139****0000")
     assert [part for part in people if part in kept or part in kiosk.page.content()] == []
     assert stored(kiosk.page) == []
+    with httpx.stream("GET", f"{kiosk.bench.url}/kiosks/k1/views", timeout=20, trust_env=False) as views:
+        assert views.headers["cache-control"] == "no-store", "nor in the cache of the browser"
 
 
 def _closed(kiosk: Kiosk) -> None:
