@@ -157,6 +157,7 @@ def _open_tickets(session: Session, bizdate: str, among: frozenset[str] | None =
 
 def _taken(session: Session, tickets: dict[str, TicketInfo], day: DayRow | None) -> Snapshot:
     bizdate = day.bizdate if day else ""
+    filed, poor = _filed(session, [t.ticket_id for t in tickets.values() if t.state.value in AT_WINDOW])
     return Snapshot(
         event=last_event(session),
         bizdate=bizdate,
@@ -170,15 +171,22 @@ def _taken(session: Session, tickets: dict[str, TicketInfo], day: DayRow | None)
         used_up=frozenset(session.execute(_USED_UP, {"bizdate": bizdate, "last": queueing.LAST_SERIAL}).scalars()),
         jumped=day is not None and session.execute(_JUMPED, {"opened": day.opened_ms}).first() is not None,
         cancelled_after=appointments.cancelled_after(session, day.bizdate) if day else frozenset(),
-        filed=_filed(session, [t.ticket_id for t in tickets.values() if t.state.value in AT_WINDOW]),
+        filed=filed,
+        poor=poor,
     )
 
 
-def _filed(session: Session, tickets: list[str]) -> dict[str, tuple[str, ...]]:
+def _filed(
+    session: Session, tickets: list[str]
+) -> tuple[dict[str, tuple[str, ...]], dict[str, frozenset[str]]]:  # fmt: skip
+    """By ticket: the codes that are filed, and those of them whose last pages are hard to read."""
     filed: dict[str, tuple[str, ...]] = {}
-    question = select(MaterialRow.ticket_id, MaterialRow.code).where(
+    poor: dict[str, frozenset[str]] = {}
+    question = select(MaterialRow.ticket_id, MaterialRow.code, MaterialRow.poor).where(
         col(MaterialRow.ticket_id).in_(tickets), col(MaterialRow.withdrawn_ms).is_(None)
     )
-    for ticket_id, code in session.exec(question.order_by(col(MaterialRow.filed_ms))):
+    for ticket_id, code, is_poor in session.exec(question.order_by(col(MaterialRow.filed_ms))):
         filed[ticket_id] = (*filed.get(ticket_id, ()), code)
-    return filed
+        before = poor.get(ticket_id, frozenset())
+        poor[ticket_id] = before | {code} if is_poor else before - {code}
+    return filed, poor

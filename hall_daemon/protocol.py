@@ -98,6 +98,8 @@ class CurrentTicket(Frozen):
     materials: tuple[MaterialNeed, ...] = ()
     filed: tuple[str, ...] = ()
     """Material codes filed so far."""
+    poor: tuple[str, ...] = ()
+    """Those of them whose last pages are hard to read."""
     ticked: tuple[str, ...] = ()
     """Material codes that the clerk has seen and found good."""
     facts: tuple[tuple[Text, Text], ...] = ()

@@ -344,7 +344,7 @@ def _scanned(built: Rebuilt, said: Said) -> None:
             id=data["material_id"], ticket_id=ticket.id, code=data["material_code"], name=data["material_name"],
             copy_kind=data["copy_kind"], pages=[page["blob"]["blob"] for page in data["pages"]], filed_ms=said.at_ms,
             clerk=data["clerk_id"], window=(said.kept or {}).get("window", ticket.window or ""),
-            local_case_no=(said.kept or {}).get("case"),
+            local_case_no=(said.kept or {}).get("case"), poor=(said.kept or {}).get("poor", False),
         )  # fmt: skip
 
 

@@ -38,6 +38,8 @@ from hall_daemon.tickets import HallError, NotFound, NotSignedIn, ScreenOutOfDat
 
 _log = logging.getLogger("hall.scanning")
 
+POOR_SKEW_MDEG = 1000
+"""A page that lies more askew than one degree is marked (domain.md §12)."""
 LARGEST_JOB_BYTES = 200 * 1024 * 1024
 """Disk that must be free beyond the reserve before paper is fed."""
 RESERVE = 0.10
@@ -215,7 +217,7 @@ class Scanning:
         row = MaterialRow(
             id=self._hall.clock.new_id(), ticket_id=ticket.id, code=order.material_code, name=name,
             copy_kind=order.copy_kind.value, pages=[p.blob for p in pages], filed_ms=tx.now_ms, clerk=session.clerk,
-            window=job.window, local_case_no=order.local_case_no or None,
+            window=job.window, local_case_no=order.local_case_no or None, poor=any(map(is_poor, pages)),
         )  # fmt: skip
         case = case_lookups.case_for(tx.session, ticket.id, order.local_case_no)
         replaced = case_lookups.last_filed(tx.session, ticket.id, row.code) if order.replace else None
@@ -231,7 +233,7 @@ class Scanning:
                     edges_ok=all(p.edges_ok for p in pages),
                 ),
             ),
-            kept={"case": row.local_case_no} if row.local_case_no else None,
+            kept={"case": row.local_case_no, "poor": row.poor},
         )  # fmt: skip
         if replaced is None:
             return event
@@ -306,6 +308,11 @@ class Scanning:
     def _refuse_without_space(self) -> None:
         if is_tight(self._spool):
             raise ScanRefused(text("scan.no_space"), "scan_no_space")
+
+
+def is_poor(page: ReadPage) -> bool:
+    """Whether a person should look at a page again before it counts as received."""
+    return page.blurred or page.blank or not page.edges_ok or abs(page.skew_mdeg) > POOR_SKEW_MDEG
 
 
 def is_tight(folder: Path) -> bool:

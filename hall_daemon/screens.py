@@ -94,6 +94,7 @@ class Screens:
                 MaterialNeed(code=m.code, name=m.name, required=m.need == "required") for m in ticket.item.materials
             ),
             filed=snapshot.filed.get(ticket.ticket_id, ()),
+            poor=tuple(sorted(snapshot.poor.get(ticket.ticket_id, ()))),
             ticked=tuple(m.code for m in ticket.item.materials if m.code in self._desk.ticks(ticket.ticket_id)),
             facts=_published(ticket.item), usual_minutes=ticket.item.minutes,
             waited_s=max(0, ((ticket.called_ms or self._clock.now_ms()) - ticket.issued_ms) // 1000),

@@ -32,6 +32,7 @@ ADDED_COLUMNS = (
     ("ticket", "catver", "INTEGER NOT NULL DEFAULT 0"),
     ("material", "local_case_no", "VARCHAR"),
     ("material", "withdrawn_ms", "INTEGER"),
+    ("material", "poor", "BOOLEAN NOT NULL DEFAULT 0"),
     ("day", "planned_close_ms", "INTEGER"),
     ("day", "draining_ms", "INTEGER"),
     ("day", "halted_ms", "INTEGER"),
@@ -278,6 +279,8 @@ class MaterialRow(SQLModel, table=True):
     """The case that it was filed for by name; None: for whatever the ticket is for."""
     withdrawn_ms: int | None = None
     """Since when it is not part of what was handed in; its pages stay where they are."""
+    poor: bool = Field(default=False, sa_column_kwargs={"server_default": text("0")})
+    """Whether a page of it is blurred, askew, cut or blank: a note for the clerk, who decides."""
 
 
 class EvaluationRow(SQLModel, table=True):

@@ -74,6 +74,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "counter.materials_none": ("这个事项没有登记材料", "No materials are listed for this item"),
     "counter.no_ticket": ("窗口没有号票", "No ticket at this window"),
     "counter.material_filed": ("已归档", "filed"),
+    "counter.material_poor": ("不清楚，F7 重扫", "poor: F7 scans again"),
     "counter.material_optional": ("可选", "optional"),
     "counter.material_needed": ("必交", "required"),
     "counter.materials_keys": ("数字打勾  F7 扫描  F8 告知单", "digits tick, F7 scan, F8 notice"),

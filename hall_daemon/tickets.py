@@ -400,6 +400,8 @@ class Snapshot:
     """Window → clerk."""
     filed: dict[str, tuple[str, ...]]
     """Ticket id → material codes."""
+    poor: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Ticket id → codes of those whose last pages are hard to read."""
     pauses: dict[str, Pause] = field(default_factory=dict)
     """Windows in 暂停服务."""
     used_up: frozenset[str] = frozenset()

@@ -313,11 +313,12 @@ class Picture:
         filed, ticked = need.code in current.filed, need.code in current.ticked
         live = self.stage is Stage.SERVING and number <= 9
         line = self.pen.key(str(number), "", live=True) if live else piece(f"{number:>2}  ", OFF)
-        line.append_text(self.pen.mark(Mark.OK if filed or ticked else Mark.OFF))
+        poor = need.code in current.poor
+        line.append_text(self.pen.mark(Mark.WARN if poor else Mark.OK if filed or ticked else Mark.OFF))
         line.append(f" {self.pen.fit(need.name, 30)} ", style=FOREGROUND)
         line.append(self.pen.fit(say("material_needed" if need.required else "material_optional"), 6), style=OFF)
-        state = "material_filed" if filed else "material_ticked" if ticked else ""
-        return line.append(say(state) if state else "", style=OK)
+        state = "material_poor" if poor else "material_filed" if filed else "material_ticked" if ticked else ""
+        return line.append(say(state) if state else "", style=WARN if poor else OK)
 
     def facts(self) -> Text:
         """What is published about the item, then what colleagues noted."""

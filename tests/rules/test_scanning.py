@@ -69,6 +69,11 @@ class Counter:
         assert view is not None
         return view
 
+    async def marked_poor(self) -> set[str]:
+        """Codes that the clerk's screen marks as hard to read."""
+        snapshot = await self.room.hall.snapshot()
+        return set(snapshot.poor.get((await self.room.find(self.number)).ticket_id, ()))
+
     async def file(self, *pages: int, code: str = "M05", **more: Any) -> int:
         return await self.scanning.file("1", self.job.job, FilePages(material_code=code, pages=pages, **more))
 
@@ -253,11 +258,15 @@ async def test_faults_of_a_page_are_marked_and_the_worst_numbers_are_filed(desk:
     quality = (await desk.room.last("material.scanned"))["quality"]
     assert quality["edges_ok"] is False
     assert quality["blur"] == max(page.blur for page in job.pages) == job.pages[1].blur
+    poor = await desk.marked_poor()
+    assert poor == {"M05"}
 
 
 async def test_bad_scan_that_was_filed_is_replaced(desk: Counter) -> None:
+    desk.twin.put_on_platen(BLANK)
     await desk.scan("platen")
     await desk.file(1)
+    assert await desk.marked_poor() == {"M05"}
     first = (await desk.room.last("material.scanned"))["material_id"]
     desk.twin.put_on_platen(sheet(3))
     await desk.scan("platen")
@@ -266,6 +275,7 @@ async def test_bad_scan_that_was_filed_is_replaced(desk: Counter) -> None:
     assert await desk.room.last("material.replaced") == {
         "material_id": second, "replaces": first, "reason_code": "bad_scan", "clerk_id": "c001",
     }  # fmt: skip
+    assert await desk.marked_poor() == set()
 
 
 async def test_replacing_what_was_never_filed_is_plain_filing(desk: Counter) -> None:

@@ -94,7 +94,9 @@ def called(**facts: Any) -> WindowView:
 
 def served(**facts: Any) -> WindowView:
     note = NoteView(clerk="样例员工乙", at="09:50", words="上次少盖单位公章")
-    shown = at_window(TicketState.SERVING, 402, ticked=("m1", "m2"), filed=("m4",), notes=(note,))
+    shown = at_window(
+        TicketState.SERVING, 402, ticked=("m1", "m2"), filed=("m4", "m5"), poor=("m5",), notes=(note,)
+    )  # fmt: skip
     return serving(**(ALL | {"current": shown, "waiting": LINE[1:], "waiting_total": 7} | facts))
 
 
