@@ -50,7 +50,8 @@ class MaterialVerbs(HallCore):
         name = filed.name if code == filed.code else next((m.name for m in item.materials if m.code == code), code)
         row = MaterialRow(
             id=self.clock.new_id(), ticket_id=ticket.id, code=code, name=name, copy_kind=filed.copy_kind,
-            pages=filed.pages, filed_ms=tx.now_ms, clerk=clerk, window=window, local_case_no=order.to_case, poor=filed.poor,
+            pages=filed.pages, filed_ms=tx.now_ms, clerk=clerk, window=window, local_case_no=order.to_case,
+            poor=filed.poor,
         )  # fmt: skip
         case = case_lookups.case_for(tx.session, ticket.id, order.to_case or "")
         tx.session.add(row)

@@ -102,8 +102,20 @@ async def _counter(bench: Bench, session: str) -> str:
 
 
 PICTURES = {
-    (120, 40): ("signed-out", "idle", "calling", "serving", "scanned", "paused", "finish", "notice", "help"),
-    (80, 24): ("idle", "calling", "serving", "park", "chosen", "messages"),
+    (120, 40): (
+        "signed-out",
+        "idle",
+        "calling",
+        "serving",
+        "scanned",
+        "paused",
+        "finish",
+        "notice",
+        "help",
+        "case-received",
+        "file",
+    ),
+    (80, 24): ("idle", "calling", "serving", "park", "chosen", "messages", "notice", "cases", "finish-which"),
 }
 """States of test_counter_goldens that are drawn, by size."""
 
