@@ -91,6 +91,7 @@ def test_every_step_of_a_clerk_reaches_display_board_and_log(hall: Hall) -> None
     assert hall.tickets()[numbers[1]]["queue"] == "H"
     assert [d["call_mode"] for d in hall.events("ticket.called")] == ["next", "recall", "next"]
     assert clerk.say("recall", seen=numbers[1]).json()["code"] == "screen_out_of_date"
+    assert hall.replays()
 
 
 def test_a_scanned_page_is_filed_and_the_province_has_it_byte_for_byte(hall: Hall) -> None:
