@@ -363,7 +363,8 @@ class _Written:
 
     def first(self, number: str) -> float:
         """Time of the piece with which this text was complete; H002 is not the end of VH002, where it stands alone."""
-        alone = re.search(rb"(?<![A-Z])" + number.encode(), self._stream)
+        # Only the letters of lanes: the byte before a number may be of a command, like the U of a size.
+        alone = re.search(rb"(?<![VXY])" + number.encode(), self._stream)
         at = alone.start() if alone else self._stream.find(number.encode())
         position = 0
         for piece in self._passed:
