@@ -129,7 +129,7 @@ def stored(page: Page) -> list[str]:
 FAULTS = Path(__file__).with_name("layout_faults.js").read_text(encoding="utf-8")
 
 
-def layout_faults(page: Page, least_px: float = 0.0) -> list[str]:
-    """Controls that are too small, lie over each other or outside; words that are cut off or covered."""
-    found: list[str] = page.evaluate(FAULTS, least_px)
+def layout_faults(page: Page, least_px: float = 0.0, least_text_px: float = 0.0) -> list[str]:
+    """Controls that are too small, lie over each other or outside; words that are cut off, covered or too small."""
+    found: list[str] = page.evaluate(FAULTS, [least_px, least_text_px])
     return found

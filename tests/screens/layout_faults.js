@@ -1,5 +1,5 @@
-// What a person would complain about: keys too small, outside or over each other; words cut off or covered.
-(leastPx) => {
+// What a person would complain about: keys too small, outside or over each other; words cut off, covered or tiny.
+([leastPx, leastTextPx]) => {
   const WORDS = "h1, p, b, span, small, dd, dt, li, time, strong, .number, .check, .loads, .keypad";
   const overlap = (a, b, by) =>
     a.left < b.right - by && b.left < a.right - by && a.top < b.bottom - by && b.top < a.bottom - by;
@@ -31,6 +31,14 @@
       const out = Math.max(box.left - said.left, said.right - box.right, high);
       if (said.width && out > 1) found.push(`${out.toFixed(0)} px out of its key: ${element.textContent.slice(0, 16)}`);
     }
+  }
+
+  const words = document.createTreeWalker(document.querySelector("main") ?? document.body, NodeFilter.SHOW_TEXT);
+  while (words.nextNode()) {
+    const element = words.currentNode.parentElement;
+    if (!words.currentNode.data.trim() || !element.getClientRects().length || element.closest("[aria-hidden]")) continue;
+    const size = parseFloat(getComputedStyle(element).fontSize);
+    if (size < leastTextPx - 0.1) found.push(`${size.toFixed(1)} px small: ${words.currentNode.data.slice(0, 16)}`);
   }
 
   for (const element of document.querySelectorAll(WORDS)) {
