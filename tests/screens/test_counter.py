@@ -191,6 +191,12 @@ async def test_enter_twice_finishes_as_completed() -> None:
         await room.sees("H018 已办结")
 
 
+async def test_where_the_hall_asks_for_no_result_one_enter_finishes() -> None:
+    async with counter(serving(outcome_required=False)) as room:
+        await room.press("enter")
+        await room.asks(("finish", {"seen": "H018", "outcome": "completed"}))
+
+
 async def test_escape_in_a_question_sends_nothing() -> None:
     async with counter(serving()) as room:
         await room.press("enter", "escape", "plus", "escape", "slash", "escape", "f6", "escape", "f7", "escape")
