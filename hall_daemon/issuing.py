@@ -306,6 +306,7 @@ def _issued(
         event=event,
         repeated=repeated,
         late=late,
+        priority=Priority(row.priority),
     )
 
 

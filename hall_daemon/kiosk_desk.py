@@ -70,7 +70,7 @@ class Desk:
                 behalf=visit.behalf,
                 phone=visit.phone,
                 printed_required=bool(self.kiosk.printer),
-                priority=Priority.GREEN if visit.back else self.priority(visit),
+                priority=Priority.GREEN if visit.back else Priority.NORMAL,
                 more_items=tuple(item.code for item in visit.cart[1:]),
                 notice_no=visit.back,
             ),
@@ -82,15 +82,8 @@ class Desk:
             windows=issued.windows,
             waiting_ahead=issued.waiting_ahead,
             taken=_minute(self.clock.now_ms()),
-            priority=Priority.APPOINTMENT if visit.booked else Priority.GREEN if visit.back else self.priority(visit),
+            priority=issued.priority,
         )
-
-    def priority(self, visit: Visit) -> Priority:
-        """Of who stands there, as far as a document proves it; whoever is represented need not stand at all."""
-        if visit.card is None or visit.behalf:
-            return Priority.NORMAL
-        from_age = self.hall.config.public.residents.priority_from
-        return lanes.priority_of(Priority.NORMAL, born(visit), self.clock.today(), from_age)
 
     def wants_large(self, visit: Visit) -> bool:
         """Whether large text comes on by itself."""

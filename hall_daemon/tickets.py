@@ -340,6 +340,8 @@ class Issued:
     """Expected wait; None where nobody can say."""
     late: bool = False
     """An appointment came after its grace: the number is an ordinary one."""
+    priority: Priority = Priority.NORMAL
+    """As the hall has decided it, by what was asked for, age and appointment."""
 
 
 @dataclass(frozen=True, kw_only=True)
