@@ -15,6 +15,7 @@ import argparse
 import heapq
 import itertools
 import json
+import os
 import random
 import resource
 import sys
@@ -370,7 +371,8 @@ class Day:
             if desk.number != current["number"]:
                 with self._lock:
                     self.waiting[self.who(current["number"]).item.queue] -= 1
-            self._called(now_s, desk, current["number"], max(2, int(current["call_no"])))
+            # Called once more before no-show: of the calls that were made some may not count.
+            self._called(now_s, desk, current["number"], 2)
         else:
             desk.state, desk.number = "serving", current["number"]
             who = self.who(desk.number)
@@ -445,6 +447,7 @@ def run(folder: Path, plan: DayPlan, hours: float, picture: Path | None = None) 
         "requests": counts.requests, "refused": dict(counts.refused), "lost": counts.lost,
         "repeated": counts.repeated, "restarts_s": [round(s, 1) for s in day.down_s],
         "cpu_s": [round(used.ru_utime + used.ru_stime) for used in map(resource.getrusage, _PROCESSES)],
+        "cores": os.cpu_count(), "load": round(os.getloadavg()[2], 1),
         "played_s": round(played_s), "delivered_s": round(delivered_s),
         "closed": status, "close": answer if status != 200 else "",
         "oracle": violations[:50], "troubles": counts.troubles[:50],

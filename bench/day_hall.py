@@ -16,6 +16,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from bench.day_plan import SLOT_S, Resident, window_queues
 from sim import oracle
 from sim.bench import HALLS, Bench
@@ -117,3 +119,5 @@ def take_picture(url: str, to: Path) -> None:
         page.wait_for_selector("text=个窗口")
         page.wait_for_timeout(500)
         page.screenshot(path=str(to))
+    with Image.open(to) as picture:
+        picture.convert("RGB").quantize(128).save(to, optimize=True)

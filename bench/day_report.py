@@ -204,7 +204,8 @@ def utilisation(tickets: list[Ticket], events: list[dict[str, Any]]) -> dict[str
         elif kind in ("ticket.finished", "ticket.no_show", "ticket.transferred"):
             window = event.get("window_code") or event.get("from_window", "")
             if window in open_call:
-                busy[window] += event["at"] - open_call.pop(window)
+                # Who was still being called when the day was closed kept the window until the last one had left.
+                busy[window] += max(0.0, min(event["at"], end) - open_call.pop(window))
     return {w: (hours / 3600, busy[w] / hours) for w, hours in there.items() if hours > 0}
 
 
@@ -232,9 +233,11 @@ def plot_waiting(tickets: list[Ticket], file: Path) -> None:
             counts.append(now)
         stacks.append(counts)
     axis.stackplot([m / 3600 for m in moments], *stacks, labels=list(ORDER), colors=mpl.color_sequences["tab20"])
-    for closure in DAY.closures:
+    for n, closure in enumerate(DAY.closures):
         axis.axvspan(closure.start_s / 3600, closure.end_s / 3600, ymin=0.97, color=GREY)
-        axis.text(closure.start_s / 3600, 1.01, f"{closure.windows} closed", fontsize=7, transform=_above(axis))
+        axis.text(
+            closure.start_s / 3600, 1.01 + n % 2 * 0.05, f"{closure.windows} closed", fontsize=7, transform=_above(axis)
+        )
     for at_s, how in RESTARTS.items():
         axis.axvline(at_s / 3600, color=ORANGE, linewidth=1, linestyle="--")
         axis.text(at_s / 3600 + 0.03, 0.9, f"daemon: {how}", fontsize=7, color=ORANGE, transform=_above(axis))
@@ -328,7 +331,8 @@ def _page(
         expired=kinds["ticket.expired"], elders=sum(t.priority == "elder" for t in tickets),
         table="\n".join(waits_by_queue(tickets)), **{f"e_{key}": value for key, value in error.items()},
         used_mean=statistics.fmean(shares), used_low=shares[0], used_high=shares[-1],
-        **{f"b_{key}": value for key, value in booked.items()}, booked=summary["booked"], cpu=summary["cpu_s"],
+        **{f"b_{key}": value for key, value in booked.items()}, booked=summary["booked"],
+        cpu=summary["cpu_s"], cores=summary["cores"], load=summary["load"],
         away=summary["booked"] - booked["honoured"] - booked["late"], repeated=summary["repeated"],
         hours=sum(hours for hours, _ in used.values()),
         refused=", ".join(f"{times} {code}" for code, times in sorted(summary["refused"].items())) or "none",
@@ -359,7 +363,8 @@ requests in flight: killed at about 11:24, told to stop at 14:36. Whoever got no
 
 | | |
 | --- | --- |
-| took | {minutes:.1f} min to play, {delivered_min:.1f} min until the province had acknowledged everything |
+| took | {minutes:.1f} min to play, {delivered_min:.1f} min until the province had acknowledged everything; on \
+{cores} cores with a load of {load:.1f} |
 | processor time | daemon {cpu[0]} s, residents, clerks and province {cpu[1]} s |
 | requests | {requests} |
 | in flight at a restart, asked again | {lost}; {repeated} of them had been given a number, and got the same one |

@@ -166,7 +166,7 @@ def windows_closed_early(
         if not queue.open_windows:
             found.append(_nobody_calls(queue, last))
         elif mine and now_ms - queue.oldest_since_ms >= limits.target_min * MINUTE_S * 1000:
-            windows = "、".join(dict.fromkeys(c.window for c in mine))
+            windows = "、".join(sorted({c.window for c in mine}, key=lambda code: (len(code), code)))
             found.append(
                 Alarm(
                     code="closed_early", level=Level.WARN, about=queue.code,
