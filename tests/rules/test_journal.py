@@ -46,6 +46,8 @@ async def everything(room: HallRoom) -> None:
     await a_day(room)
     await papers(room)
     await service_day.drain(hall, "m001")
+    await service_day.reopen(hall, "m001")
+    await service_day.emergency(hall, "m001", "演练", valid=True)
 
 
 async def people(room: HallRoom) -> None:
