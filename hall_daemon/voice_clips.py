@@ -62,6 +62,7 @@ class VoiceState:
 
 
 _BREATH = "digits-"
+_NUMBER = Clip(name="number", language=Language.EN, words="Number")
 _NUMBER_ENDS = Clip(name="number-ends", language=Language.ZH, words="号，")
 """Behind digits that are said one by one; those in one breath have it."""
 _DIGITS = "零一二三四五六七八九"
@@ -152,9 +153,20 @@ def call(
         clips.append(_NUMBER_ENDS)
     clips.append(window(window_code, Language.ZH))
     if settings.english:
-        clips += [] if short else [Clip(name="number", language=Language.EN, words="Number")]
-        clips += [*number(display_no, Language.EN, settings), window(window_code, Language.EN)]
+        clips += number(display_no, Language.EN, settings) if short else _in_english(display_no, settings, grouped)
+        clips.append(window(window_code, Language.EN))
     return clips
+
+
+def _in_english(display_no: str, settings: VoiceSettings, grouped: bool) -> list[Clip]:
+    """ "Number H, zero …": the word and the letter in one breath, because a lone H is heard as 8."""
+    if grouped and display_no[:1] in _LETTERS:
+        return [_number_and_letter(display_no[0]), *number(display_no[1:], Language.EN, settings)]
+    return [_NUMBER, *number(display_no, Language.EN, settings)]
+
+
+def _number_and_letter(letter: str) -> Clip:
+    return Clip(name=f"number-{letter}", language=Language.EN, words=f"Number {_LETTERS[letter]},")
 
 
 def sentence(
@@ -244,4 +256,5 @@ def _needed(profile: HallProfile, settings: VoiceSettings) -> Iterator[Clip]:
     for zone in profile.zones:
         yield please(zone, profile, settings)
     if settings.english:
-        yield Clip(name="number", language=Language.EN, words="Number")
+        yield _NUMBER
+        yield from map(_number_and_letter, sorted(letters))

@@ -194,4 +194,4 @@ def english(words: str) -> str:
         raise EngineError(f"{words}: espeak-ng knows no sounds for it")
     for spelled, sound in _ENGLISH_SOUNDS:
         sounds = sounds.replace(spelled, sound)
-    return sounds + ("." if words.endswith(".") else "")
+    return sounds + (words[-1] if words.endswith((".", ",")) else "")
