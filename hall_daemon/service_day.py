@@ -34,6 +34,7 @@ from hall_daemon.events import (
 from hall_daemon.hall import Hall
 from hall_daemon.store import Tx
 from hall_daemon.tables import CarriedRow, DayRow, EvaluationRow, EventRow, MaterialRow, MetaRow, SessionRow, TicketRow
+from hall_daemon.tables_clerks import PauseRow, SecretRow
 from hall_daemon.texts import text
 from hall_daemon.tickets import ConfirmClose, DayIsOpen, DayIsOver, HallClosed, MustFinishFirst
 from hall_daemon.words import OPEN_STATES, Outcome, PrintReason, PrintResult, SlipState, TicketState
@@ -311,8 +312,10 @@ def _close(hall: Hall, tx: Tx, *, force: bool, carry: bool = False) -> int:
             if carry:
                 _carry(tx, row)
             _end(tx, row)
-    for session in tx.session.exec(select(SessionRow)):
-        tx.session.delete(session)
+    # A pause that outlived its day would keep the window closed the next morning.
+    for row_type in (SecretRow, PauseRow, SessionRow):
+        for left in tx.session.exec(select(row_type)):
+            tx.session.delete(left)
     tx.session.flush()
     day.closed_ms = tx.now_ms
     _follow(hall, tx, day)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hall_daemon import service_day, store
 from hall_daemon.access import Role
 from hall_daemon.desk import Desk, NotPaused, WordsPersonal
 from hall_daemon.protocol_clerks import Tick
@@ -42,6 +43,18 @@ async def test_paused_window_calls_nobody_until_it_goes_on(room: HallRoom) -> No
     assert [a for a, _ in await acted(room)][-2:] == ["pause", "go_on"]
     with pytest.raises(NotPaused):
         await desk.go_on("1")
+
+
+async def test_a_pause_ends_with_its_day(room: HallRoom) -> None:
+    await Desk(room.hall).pause("1", PauseReason.AWAY, 0)
+    await service_day.close(room.hall)
+    room.clock.pass_ms(24 * 3600 * 1000)
+    await service_day.open_day(room.hall)
+    await room.sign_in(w1="c001")
+    await room.issue()
+
+    assert await room.call() == "A001"
+    assert [str(found) for found in store.replay_differences(room.config.database)] == []
 
 
 async def test_window_with_a_resident_or_without_a_clerk_is_not_paused(room: HallRoom) -> None:
