@@ -137,7 +137,7 @@ def _what() -> dict[str, KioskView]:
         "pinyin-long": view(S.PINYIN, visit=Visit(card=ZHANG, searched="79797979")),
         "pinyin-none": view(S.PINYIN, visit=Visit(card=ZHANG, searched="7777")),
         "guide": view(S.GUIDE, visit=Visit(looked=item, guide_only=True)),
-        "confirm": view(S.CONFIRM, visit=checked, waits=WAITS, open_windows={"H": 2}),
+        "confirm": view(S.CONFIRM, visit=checked, waits=SIX_AHEAD, open_windows={"H": 2}),
         "confirm-cart": view(S.CONFIRM, visit=replace(checked, cart=(item, second), behalf="990000195202290029")),
         "confirm-no-paper": view(S.CONFIRM, visit=checked, printer_notices=no_paper),
         "confirm-help-desk": view(S.CONFIRM, visit=Visit(consult=True, cart=(profile.items["queue:N"],))),
@@ -196,7 +196,7 @@ def _in_english() -> dict[str, KioskView]:
         "list-en": view(S.LIST, visit=Visit(zone="A", language="en")),
         "pinyin-en": view(S.PINYIN, visit=Visit(card=ZHANG, language="en")),
         "guide-en": view(S.GUIDE, visit=Visit(looked=item, guide_only=True, language="en")),
-        "confirm-en": view(S.CONFIRM, visit=checked, waits=WAITS),
+        "confirm-en": view(S.CONFIRM, visit=checked, waits=SIX_AHEAD),
         "done-en": view(S.DONE, 10, visit=Visit(language="en", with_card=True)),
         "nopaper-en": view(S.NOPAPER, visit=Visit(language="en"), paper_neighbour=NEIGHBOUR),
     }
@@ -206,4 +206,5 @@ WAITS = {
     "A": Wait(low_min=15, high_min=25, about_min=20), "H": Wait(low_min=0, high_min=0, about_min=0),
     "N": Wait(low_min=5, high_min=10, about_min=5),
 }  # fmt: skip
+SIX_AHEAD = WAITS | {"H": Wait(low_min=15, high_min=25, about_min=20)}
 NEIGHBOUR = Text(zh="2号取号机", en="Kiosk 2")
