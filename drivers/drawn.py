@@ -6,6 +6,8 @@ how a line is broken and where it stands is the painter's business. Nothing pers
 
 from __future__ import annotations
 
+import functools
+import importlib
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -137,3 +139,15 @@ DrawnPart = (
     DrawnText | DrawnNumber | DrawnBand | DrawnTag | DrawnFigures | DrawnQr | DrawnChecks | DrawnBeside | DrawnPoint
     | DrawnField | DrawnRule
 )  # fmt: skip
+
+
+@functools.lru_cache(maxsize=16)
+def qr_matrix(data: str) -> tuple[tuple[bool, ...], ...]:
+    """The level-M code without a margin, dark is True. Raises ValueError for what is no printable ASCII."""
+    if not data or not data.isascii() or not data.isprintable():
+        raise ValueError("QR code: the content must be printable ASCII and not empty")
+    qrcode = importlib.import_module("qrcode")
+    code = qrcode.QRCode(error_correction=qrcode.constants.ERROR_CORRECT_M, box_size=1, border=0)
+    code.add_data(data, optimize=0)
+    code.make(fit=True)
+    return tuple(tuple(bool(dark) for dark in row) for row in code.get_matrix())

@@ -8,7 +8,6 @@ usual chain, and one that none has is 〓. Grey edges are decided at 135 of 255,
 from __future__ import annotations
 
 import functools
-import importlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -29,6 +28,7 @@ from drivers.drawn import (
     DrawnRule,
     DrawnTag,
     DrawnText,
+    qr_matrix,
 )
 from drivers.escpos_text import MISSING, USUAL_FONTS, Raster, open_font, printable
 
@@ -398,15 +398,3 @@ def unbroken(text: str) -> Iterator[str]:
         piece += char
     if piece:
         yield piece
-
-
-@functools.lru_cache(maxsize=16)
-def qr_matrix(data: str) -> tuple[tuple[bool, ...], ...]:
-    """The level-M code without a margin, dark is True. Raises ValueError for what is no printable ASCII."""
-    if not data or not data.isascii() or not data.isprintable():
-        raise ValueError("QR code: the content must be printable ASCII and not empty")
-    qrcode = importlib.import_module("qrcode")
-    code = qrcode.QRCode(error_correction=qrcode.constants.ERROR_CORRECT_M, box_size=1, border=0)
-    code.add_data(data, optimize=0)
-    code.make(fit=True)
-    return tuple(tuple(bool(dark) for dark in row) for row in code.get_matrix())

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from drivers.base import Slip, SlipBarcode, SlipPart, SlipQr, SlipRule, SlipText
-from drivers.drawn import Align
-from drivers.escpos_picture import open_type, paint, qr_matrix, strips
+from drivers.drawn import Align, qr_matrix
+from drivers.escpos_picture import open_type, paint, strips
 from drivers.escpos_profiles import LEFT_SLIPS, EscposOptions
 from drivers.escpos_text import (
     CELL_HEIGHT,

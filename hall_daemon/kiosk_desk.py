@@ -14,6 +14,7 @@ from typing import Any
 from sqlmodel import Session
 
 from drivers.base import Condition, Refused, Slip
+from drivers.drawn import qr_matrix
 from hall_daemon import checking_in, estimates, kiosk_common, lanes, lookups, privacy, slip_facts, slips
 from hall_daemon.clock import Clock, hour_minute, rfc3339
 from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
@@ -198,6 +199,13 @@ class Desk:
         code = await slip_address(self.hall, ticket.ticket_id)
         facts = self._facts(ticket, code, reprint=reprint, large=large)
         return await self._print(partial(slips.compose, facts))
+
+    async def code_on_screen(self, ticket: TakenTicket) -> tuple[str, ...]:
+        """Rows of the QR code that would stand on the slip (fault A01); none where the hall has no page for phones."""
+        if not self.hall.config.public.phone.url:
+            return ()
+        address = await slip_address(self.hall, ticket.ticket_id)
+        return tuple("".join(".#"[dark] for dark in row) for row in qr_matrix(address)) if address else ()
 
     async def print_guide(self, item: Item, *, large: bool) -> PrintResult:
         """办事指南 on paper."""

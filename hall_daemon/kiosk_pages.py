@@ -48,8 +48,9 @@ _WITHOUT_BAR = frozenset({KioskScreen.MAINTENANCE, KioskScreen.PRINTING, KioskSc
 WORDS = {
     name: Text(zh=TEXTS[f"kiosk.word.{name}"][0], en=TEXTS[f"kiosk.word.{name}"][1])
     for name in (
-        "step1", "step2", "step3", "step4", "step5", "waiting_now", "bring", "your_number", "go_to", "window", "ahead",
-        "people", "wait", "seconds", "next", "correct", "on", "off", "materials", "number", "lost", "lost_line",
+        "step1", "step2", "step3", "step4", "step5", "waiting_now", "bring", "your_number", "scan_it", "go_to",
+        "window", "ahead", "people", "wait", "seconds", "next", "correct", "on", "off", "materials", "number", "lost",
+        "lost_line",
     )
 }  # fmt: skip
 """What stands in the frame of every page; it goes with the view, so that the page has no words of its own."""

@@ -23,6 +23,7 @@ def taken(scene: Scene) -> KioskTicket | None:
         waiting_ahead=scene.ticket.waiting_ahead,
         zone_code=scene.ticket.item.zone,
         expected=scene.ticket.expected,
+        code=scene.ticket.code,
     )
 
 

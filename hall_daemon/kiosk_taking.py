@@ -91,6 +91,8 @@ class Taking:
         if reason is not None:
             self._core.print_reason = reason
         self._core.busy = False  # what is written down below needs nobody to wait for it
+        if result is PrintResult.FAILED:
+            self._core.ticket = replace(ticket, code=await self._core.desk.code_on_screen(ticket))
         self._core.go(_AFTER_PRINT[result])
         await self._core.desk.record(ticket, result, reason, reprint=reprint)
 

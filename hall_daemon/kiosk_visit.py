@@ -144,6 +144,8 @@ class TakenTicket:
     priority: Priority = Priority.NORMAL
     appointment: str = ""
     """Begin of the slot, `10:30`."""
+    code: tuple[str, ...] = ()
+    """Rows of the QR code that leads a phone to it, # is dark; only where the slip did not come out."""
 
 
 _REASONS = {

@@ -104,6 +104,8 @@ class KioskTicket(Frozen):
     zone_code: str = ""
     expected: Text = Text(zh="")
     """Range of the expected wait; empty where nobody can say."""
+    code: tuple[str, ...] = ()
+    """Rows of a QR code to follow it on a phone, # is dark; empty: it is on the slip, or the hall has no such page."""
 
 
 class KioskModes(Frozen):

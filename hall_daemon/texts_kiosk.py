@@ -359,6 +359,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "kiosk.word.waiting_now": ("现在各区等候人数", "People waiting now"),
     "kiosk.word.bring": ("办这件事要带", "You will need"),
     "kiosk.word.your_number": ("您的号码", "Your number"),
+    "kiosk.word.scan_it": ("扫码带走", "Scan to keep"),
     "kiosk.word.go_to": ("请到", "Go to"),
     "kiosk.word.window": ("{windows} 号窗口", "Window {windows}"),
     "kiosk.word.ahead": ("前面还有", "Ahead of you"),

@@ -130,8 +130,10 @@ QUICK = KioskTimes(same_key_s=0.0, tick_s=0.1)
 KEY_ENVIRONMENT = {"HALL_MATCH_KEY": "m1:" + base64.b64encode(bytes(range(16))).decode()}
 
 
-def write_hall(folder: Path, items_a: int = 12, items_h: int = 3, *, suspend_first: bool = False) -> Path:
-    """A hall's files; how many items each queue takes."""
+def write_hall(
+    folder: Path, items_a: int = 12, items_h: int = 3, *, suspend_first: bool = False, more: str = ""
+) -> Path:
+    """A hall's files; how many items each queue takes; `more` tables."""
     folder.mkdir(parents=True, exist_ok=True)
     catalog = json.loads((HALLS / "small" / "catalog.json").read_text(encoding="utf-8"))
     codes = [item["code"] for item in catalog["items"]]
@@ -141,7 +143,7 @@ def write_hall(folder: Path, items_a: int = 12, items_h: int = 3, *, suspend_fir
     listed = [", ".join(f'"{code}"' for code in part) for part in (codes[:items_a], codes[items_a:][:items_h])]
     text = PLACES.format(pin_hash=DEMO_PIN_HASH, queue_a=listed[0], queue_h=listed[1])
     text += "".join(DEVICE.format(name=n, driver=d, baud=b, more=m) for n, d, b, m in DEVICES)
-    (folder / "devices.toml").write_text(text, encoding="utf-8")
+    (folder / "devices.toml").write_text(text + more, encoding="utf-8")
     return folder
 
 

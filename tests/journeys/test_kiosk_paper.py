@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zxingcpp
 
 from drivers.base import Key
+from hall_daemon.following import Following
 from hall_daemon.protocol_kiosk import KioskScreen
 from sim.bench import Bench
 from tests.journeys.kiosk_room import KioskRoom, kiosk_room, running, write_hall
@@ -30,6 +35,28 @@ async def test_lack_of_paper_is_said_first_and_the_number_is_given_all_the_same(
         await until_async(lambda: room.events("hall.ticket.printed.v1"))
         (printed,) = await room.events("hall.ticket.printed.v1")
         assert (printed["result"], printed["reason_code"]) == ("failed", "paper_out")
+
+
+async def test_without_paper_a_phone_takes_the_number_from_the_screen(tmp_path: Path) -> None:
+    folder = write_hall(tmp_path / "hall", more='\n[phone]\nurl = "https://hall.example/t"\n')
+    with Bench(folder, tmp_path / "run", province=None) as bench:
+        async with running(bench) as room:
+            bench["PRN-01"].run_out_of_paper()
+            await until_async(lambda: any("纸用完" in notice.zh for notice in room.view.notices))
+            await room.identify()
+            await room.choose()
+            room.touch("ok")
+            view = await room.shows(S.NOPAPER)
+            assert view.ticket is not None
+            [found] = zxingcpp.read_barcodes(picture(view.ticket.code))
+            code = found.text.removeprefix("https://hall.example/t/")
+            assert (await Following(room.hall, room.clock).view(code, "10.0.0.1")).number == view.ticket.number
+
+
+def picture(rows: tuple[str, ...]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """A QR code as a phone sees it: eight points a module, the quiet zone around it."""
+    modules = np.array([[c == "#" for c in row] for row in rows])
+    return np.where(np.kron(np.pad(modules, 4), np.ones((8, 8))) > 0, 0, 255).astype(np.uint8)
 
 
 async def test_after_a_refill_the_slip_is_printed_again_and_marked(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from drivers.base import CardKind, Condition, IdCard
+from drivers.drawn import qr_matrix
 from hall_daemon import kiosk_pages
 from hall_daemon.config import load
 from hall_daemon.kiosk_scene import Booking, Notice, Scene, Wait
@@ -169,6 +170,9 @@ def _numbers() -> dict[str, KioskView]:
         "done": view(S.DONE, 10, ticket=told),
         "nopaper": view(S.NOPAPER, paper_neighbour=NEIGHBOUR, print_reason=PrintReason.PAPER_OUT),
         "nopaper-jam": view(S.NOPAPER, paper_neighbour=NEIGHBOUR, print_reason=PrintReason.JAM),
+        "nopaper-code": view(
+            S.NOPAPER, ticket=replace(basis.ticket, code=CODE), paper_neighbour=NEIGHBOUR, printer_serves=True
+        ),
         "unsure": view(S.UNSURE),
         "unprinted": view(S.UNPRINTED, 60),
         "duplicate": view(S.DUPLICATE),
@@ -206,5 +210,6 @@ WAITS = {
     "A": Wait(low_min=15, high_min=25, about_min=20), "H": Wait(low_min=0, high_min=0, about_min=0),
     "N": Wait(low_min=5, high_min=10, about_min=5),
 }  # fmt: skip
+CODE = tuple("".join(".#"[dark] for dark in row) for row in qr_matrix("https://hall.example/t/k3Jx0aQ9mZt7LwPq"))
 SIX_AHEAD = WAITS | {"H": Wait(low_min=15, high_min=25, about_min=20)}
 NEIGHBOUR = Text(zh="2号取号机", en="Kiosk 2")

@@ -1,6 +1,6 @@
 // Each page as elements, from the view alone. Every control carries its key, drawn like the key of the metal keypad.
 import { Speech, h, zoneChip } from "../shared/dom.js";
-import { icon } from "../shared/icons.js";
+import { icon, picture } from "../shared/icons.js";
 import { LOST } from "./words.js";
 
 /** Words of the frame, as the last view brought them. */
@@ -209,13 +209,22 @@ function numberCard(view, speech) {
   const ticket = view.ticket;
   if (!ticket) return null;
   return h(
-    "section.number",
+    `section.number${ticket.code.length ? ".coded" : ""}`,
     {},
+    ticket.code.length ? h("figure", {}, qr(ticket.code), h("figcaption", {}, speech.both(WORDS.scan_it, "span"))) : null,
     h("small", {}, speech.large(WORDS.your_number)),
     h("b.num", {}, ticket.number),
     h("span", {}, speech.large(ticket.item)),
     speech.small(ticket.item) ? h("small", {}, speech.small(ticket.item)) : null,
   );
+}
+
+/** A QR code from its rows, with the quiet zone that readers want. */
+function qr(rows) {
+  const quiet = 4;
+  const side = rows.length + 2 * quiet;
+  const dark = rows.flatMap((row, y) => [...row].flatMap((c, x) => (c === "#" ? [`M${x + quiet} ${y + quiet}h1v1h-1z`] : [])));
+  return picture(`0 0 ${side} ${side}`, dark.join(""));
 }
 
 function whereTo(view, speech) {

@@ -28,6 +28,17 @@ const PATHS = {
   book: ["M5 4h11a3 3 0 0 1 3 3v14H8a3 3 0 0 1-3-3zM5 18a3 3 0 0 1 3-3h11M9 8h6"],
 };
 
+/** One path as a picture, of which something else tells what it is. */
+export function picture(viewBox, d) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", viewBox);
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", d);
+  svg.append(path);
+  return svg;
+}
+
 /** An icon as an SVG element; decoration only, the words beside it carry the meaning. */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
