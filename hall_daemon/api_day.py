@@ -13,7 +13,6 @@ from hall_daemon.clock import rfc3339
 from hall_daemon.hall import Hall
 from hall_daemon.protocol import Done, Text
 from hall_daemon.protocol_day import (
-    TECHNICIAN,
     ByStaff,
     CatalogueEntry,
     CatalogueFinding,
@@ -77,12 +76,11 @@ def _steps(app: FastAPI, hall: Hall) -> None:
         return Done(event=await service_day.drain(hall, order.by))
 
     @app.post("/day/close")
-    async def close_day(order: CloseDay | None = None) -> Done:
+    async def close_day(order: CloseDay) -> Done:
         seen = None
-        if order is not None and order.waiting is not None:
+        if order.waiting is not None:
             seen = Leftovers(waiting=order.waiting, called=order.called, parked=order.parked)
-        by = TECHNICIAN if order is None else order.by
-        return Done(event=await service_day.close_confirmed(hall, by, seen))
+        return Done(event=await service_day.close_confirmed(hall, order.by, seen))
 
     @app.post("/day/power")
     async def power(order: PowerNews) -> Done:

@@ -319,10 +319,6 @@ class HallClient(WindowVerbs):
         """Begin the service day."""
         return await self._verb("/day/open", None)
 
-    async def close_day(self) -> Done:
-        """End the service day; what is still open expires."""
-        return await self._verb("/day/close", None)
-
     # ---- people
 
     async def accounts(self) -> tuple[AccountView, ...]:

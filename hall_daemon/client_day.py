@@ -57,7 +57,7 @@ class DayClient(HallClient):
         """Give no more numbers."""
         return await self._order(Done, "/day/drain", ByStaff(by=by))
 
-    async def close_day_with(self, order: CloseDay) -> Done:
+    async def close_day(self, order: CloseDay) -> Done:
         """Close the day with the counts that a person has seen."""
         return await self._order(Done, "/day/close", order)
 

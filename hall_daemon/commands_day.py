@@ -138,7 +138,7 @@ async def _moved(hall: DayClient, options: Namespace) -> None:
         await hall.drain_day(options.by)
     elif options.what == "close":
         close = CloseDay(by=options.by, waiting=options.waiting, called=options.called, parked=options.parked)
-        await hall.close_day_with(close)
+        await hall.close_day(close)
     elif options.what == "emergency":
         await hall.close_in_emergency(EmergencyClose(by=options.by, reason=options.reason, tickets=options.tickets))
     elif options.what in ("power-failing", "power-back"):

@@ -275,7 +275,7 @@ def _nobody_is_left(kiosk: Kiosk) -> None:
 
 def _closed(kiosk: Kiosk) -> None:
     close = f"{kiosk.bench.url}/day/close"
-    seen = httpx.post(close, timeout=20, trust_env=False)
+    seen = httpx.post(close, json={}, timeout=20, trust_env=False)
     assert seen.status_code == 409, "people are waiting: closing needs somebody who has seen how many"
     waiting = {"by": "technician", "waiting": 5}
     httpx.post(close, json=waiting, timeout=20, trust_env=False).raise_for_status()
