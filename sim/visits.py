@@ -353,6 +353,10 @@ def evidence(bench: Bench, people: list[Resident]) -> Evidence:
     return found
 
 
+_SIZE = b"\x1d!"
+"""GS !, whose parameter may look like a letter."""
+
+
 class _Written:
     """When bytes came to a device."""
 
@@ -363,15 +367,21 @@ class _Written:
 
     def first(self, number: str) -> float:
         """Time of the piece with which this text was complete; H002 is not the end of VH002, where it stands alone."""
-        # Only the letters of lanes: the byte before a number may be of a command, like the U of a size.
-        alone = re.search(rb"(?<![VXY])" + number.encode(), self._stream)
-        at = alone.start() if alone else self._stream.find(number.encode())
+        found = (m.start() for m in re.finditer(re.escape(number.encode()), self._stream))
+        at = next((place for place in found if self._stands_alone(place)), -1)
         position = 0
         for piece in self._passed:
             position += len(piece.data)
             if at >= 0 and position >= at + len(number):
                 return float(piece.at)
         return time.time()
+
+    def _stands_alone(self, at: int) -> bool:
+        """Whether a number begins there: the V of VH002 may be the size of what follows (GS ! V), then it is H002."""
+        if self._stream[at - 2 : at] == _SIZE:
+            return False
+        lane = self._stream[at - 1 : at] in (b"V", b"X", b"Y")
+        return not lane or self._stream[at - 3 : at - 1] == _SIZE
 
 
 @dataclass(kw_only=True)

@@ -188,6 +188,7 @@ async def test_help_keeps_the_visit_and_english_lasts_until_its_end(tmp_path: Pa
     async with kiosk_room(tmp_path, call_staff=call_staff) as room:
         await room.hall.sign_in("1", "c01")
         await room.identify()
+        await until_async(lambda: room.flow.core.can_call_staff, what="the kiosk knows of the clerk")
         room.touch("help", "1", "1")
         await until_async(lambda: called == ["k1"])
         assert "已叫" in room.view.title.zh

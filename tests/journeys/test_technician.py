@@ -180,14 +180,18 @@ def test_trace_tells_bytes_and_meaning_and_of_keys_their_number_only(hall: Hall)
 
 def test_incidents_of_today_are_known_again_after_a_kill(hall: Hall) -> None:
     hall["PRN-01"].run_out_of_paper()
-    until(lambda: bool(hall.events("device.changed")), 20, "the event")
+
+    def told() -> list[str]:
+        return [e["state"] for e in hall.events("device.changed") if e["device_id"] == "PRN-01"]
+
+    until(told, 40, "the event")
     hall.daemon.kill()
     hall["PRN-01"].refill()
     hall.daemon.start()
-    until(lambda: device(state(hall), "PRN-01")["health"] == "ok", 20, "printer well again")
+    until(lambda: device(state(hall), "PRN-01")["health"] == "ok", 40, "printer well again")
     incidents = detail(hall, "PRN-01")["incidents"]
     assert [(i["what"], i["from_log"], i["ended"] is not None) for i in incidents] == [("paper_out", True, True)]
-    until(lambda: [e["state"] for e in hall.events("device.changed")] == ["degraded", "ok"], 20, "news that it is well")
+    until(lambda: told() == ["degraded", "ok"], 40, "news that it is well")
 
 
 def test_disabled_device_is_off_on_purpose_and_comes_back(hall: Hall) -> None:

@@ -123,8 +123,8 @@ async def test_a_day_that_stays_different_is_told_and_not_released(twin: Provinc
         assert not await hall.reconciled()
         assert "对账不一致" in hall.status.last_error.zh
         twin.heal()
-        await until_async(hall.reconciled, 20.0)
-        assert hall.troubles() == set()
+        await until_async(hall.reconciled, 40.0)
+        await until_async(lambda: hall.troubles() == set(), 40.0, "no trouble any more")
 
 
 async def test_a_day_whose_chain_differs_is_told_and_not_repaired(twin: ProvinceTwin, tmp_path: Path) -> None:
