@@ -13,16 +13,19 @@ What = str | Callable[[], str]
 
 LIMIT_S = 20.0
 """Of time in which a processor was free."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S, GROWS = 0.005, 0.05, 1.2
+"""Between two looks: soon at first, then seldom, for whoever looks at a daemon takes its processor away."""
 _PAUSE = threading.Event()
 
 
 def until(condition: Callable[[], T], limit_s: float = LIMIT_S, what: What = "") -> T:
     """Ask until the answer is true, and give the answer."""
-    watch = Stopwatch()
+    watch, pause_s = Stopwatch(), FIRST_PAUSE_S
     while not (answer := condition()):
         if watch.is_over(limit_s):
             raise AssertionError(f"not within {limit_s} s: {_said(what) or condition}")
-        _PAUSE.wait(0.005)
+        _PAUSE.wait(pause_s)
+        pause_s = min(LONGEST_PAUSE_S, pause_s * GROWS)
     return answer
 
 
@@ -30,7 +33,7 @@ async def until_async(
     condition: Callable[[], T] | Callable[[], Awaitable[T]], limit_s: float = LIMIT_S, what: What = ""
 ) -> T:
     """The same for code on the event loop; the condition may be a coroutine function."""
-    watch = Stopwatch()
+    watch, pause_s = Stopwatch(), FIRST_PAUSE_S
     while True:
         answer = condition()
         if isinstance(answer, Awaitable):
@@ -39,7 +42,8 @@ async def until_async(
             return answer
         if watch.is_over(limit_s):
             raise AssertionError(f"not within {limit_s} s: {_said(what) or condition}")
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(pause_s)
+        pause_s = min(LONGEST_PAUSE_S, pause_s * GROWS)
 
 
 def _said(what: What) -> str:
