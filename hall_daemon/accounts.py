@@ -168,9 +168,11 @@ class Accounts:
 
     def _hear(self, event: Event) -> None:
         data = event.data
-        if isinstance(data, OperatorActed) and data.action == "sign_out":
-            window = data.target.removeprefix("window/")
-            self._secrets.pop(window, None)
+        if not isinstance(data, OperatorActed) or data.action not in ("sign_out", "sign_in"):
+            return
+        window = data.target.removeprefix("window/")
+        if data.action == "sign_out" or self._secrets.get(window, ("", ""))[0] != data.actor_id:
+            self._secrets.pop(window, None)  # somebody else is there now, or nobody
             self._seen_s.pop(window, None)
 
     # --- windows ------------------------------------------------------------------------------------------------------
@@ -197,14 +199,13 @@ class Accounts:
 
         A window where nobody is signed in is left to the verb itself, which says so.
         """
-        clerk = (await self._hall.snapshot()).sessions.get(window)
-        if clerk is None:
-            return
         known, digest = self._secrets.get(window, ("", ""))
-        if known != clerk or not access.is_secret(secret, digest):
+        if not known or not access.is_secret(secret, digest):
+            if (await self._hall.snapshot()).sessions.get(window) is None:
+                return
             raise SessionOver()
         self._seen_s[window] = self._hall.clock.monotonic_s()
-        who = self._hall.staff.get(clerk)
+        who = self._hall.staff.get(known)
         if who is None or not access.may_do(who.role, verb):
             raise NotYourRole()
 

@@ -171,7 +171,7 @@ class Callers:
         return _Shown(
             signed_in=window in snapshot.sessions,
             number=current.number if current else "",
-            waiting=len(snapshot.waiting_for(window, queues)),
+            waiting=snapshot.count_for(window, queues),
         )
 
     async def _show(self, window: str, device: str, wanted: _Shown) -> None:

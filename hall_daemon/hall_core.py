@@ -35,6 +35,7 @@ from hall_daemon.tickets import (
 )  # fmt: skip
 from hall_daemon.words import Outcome, TicketState
 
+BETWEEN_SNAPSHOTS_S = 0.03
 MANY_CHANGES = 500
 """So many changed tickets are read faster by reading all."""
 
@@ -85,6 +86,7 @@ class HallCore:
         self._since_snapshot: set[str] = set()
         """What has changed since: ids of tickets, and "" for anything else."""
         self._taking = asyncio.Lock()
+        self._taken_s = 0.0
         self._open_base_ms = 0
         self._open_base_s = 0.0
         store.catalog_version = self.profile.catalog_version
@@ -137,6 +139,11 @@ class HallCore:
         async with self._taking:
             profile = self.profile
             if self._snapshot is None or self._since_snapshot or self._snapshot_of is not profile:
+                # In a rush of verbs the pictures of them are taken together: a picture costs as much as a verb.
+                rest_s = self._taken_s + BETWEEN_SNAPSHOTS_S - self.clock.monotonic_s()
+                if 0 < rest_s <= BETWEEN_SNAPSHOTS_S:
+                    await asyncio.sleep(rest_s)
+                self._taken_s = self.clock.monotonic_s()
                 changed, self._since_snapshot = frozenset(self._since_snapshot), set()
                 earlier = self._snapshot if self._snapshot_of is profile else None
                 try:

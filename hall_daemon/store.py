@@ -218,6 +218,8 @@ class Store:
         self._epoch_fd = -1
         self._epoch_path = epoch_path(database)
         self._head = _Head("", 0, CHAIN_START)
+        self._day = ""
+        """The latest service day, while the writer knows it."""
 
     # --- life ---------------------------------------------------------------------------------------------------
 
@@ -337,12 +339,14 @@ class Store:
         head = _Head(self._head.streamid, self._head.sequence, self._head.chain)
         with journal.WriterSession(self._connection) as session, session.begin():
             tx = Tx(
-                session=session, now_ms=self.clock.now_ms(), bizdate=self.bizdate(session), catver=self.catalog_version,
+                session=session, now_ms=self.clock.now_ms(), bizdate=self._day_of(session), catver=self.catalog_version,
                 _store=self, _head=head,
             )  # fmt: skip
             result = verb(tx)
             journal.write_down(session)
         self._head = head
+        if any(event.type.startswith("hall.day.") for event in tx.events):
+            self._day = ""
         self._note_epoch()
         for follow in tx.after:
             follow()
@@ -358,6 +362,12 @@ class Store:
 
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to hear
             self._loop.call_soon_threadsafe(tell)
+
+    def _day_of(self, session: Session) -> str:
+        """The same for the writer, which need not ask again while it has moved no day itself."""
+        if not self._day:
+            self._day = session.connection().execute(_LATEST_DAY).scalar() or ""
+        return self._day or self.clock.today().isoformat()
 
     def bizdate(self, session: Session) -> str:
         """The open service day, or the last one; the calendar's before the first."""

@@ -17,7 +17,7 @@ from drivers.base import IdCard
 from hall_daemon.estimates import Estimate
 from hall_daemon.profile import Item, Zone
 from hall_daemon.protocol import Text
-from hall_daemon.queueing import Leg, Moment, Place, Waiting, in_order, may_call
+from hall_daemon.queueing import Leg, Moment, Place, Waiting, in_order
 from hall_daemon.texts import say, text
 from hall_daemon.words import Channel, Hold, Lane, Outcome, ParkReason, PauseReason, Priority, SlipState, TicketState
 
@@ -423,16 +423,19 @@ class Snapshot:
 
     def line(self) -> list[Waiting]:
         """The same as the choice sees them."""
-        return [self._as_waiting(t) for t in self._waiting]
+        return self._line
 
-    def waiting_for(self, window: str, queues: tuple[str, ...]) -> list[TicketInfo]:
-        """Those whom a window with these queues may call, in order of virtual arrival."""
-        return [t for t in self._waiting if may_call(self._as_waiting(t), window, queues)]
+    def count_for(self, window: str, queues: tuple[str, ...]) -> int:
+        """How many a window with these queues may call."""
+        return sum(
+            count
+            for (place, legs), count in self._alike.items()
+            if (place == window if place else any(queue in queues for queue in legs))
+        )
 
     def line_at(self, place: Place, moment: Moment) -> list[TicketInfo]:
         """Those whom a window may call now, first the one that `next` would call."""
-        by_id = {t.ticket_id: t for t in self._waiting}
-        return [by_id[c.ticket.ticket_id] for c in in_order(map(self._as_waiting, self._waiting), place, moment)]
+        return [self._by_id[c.ticket.ticket_id] for c in in_order(self._line, place, moment)]
 
     def waiting_in_zone(self, zone: str) -> int:
         """How many wait in a zone."""
@@ -447,6 +450,22 @@ class Snapshot:
     def _waiting(self) -> list[TicketInfo]:
         found = [t for t in self.tickets if t.state is TicketState.WAITING]
         return sorted(found, key=lambda t: (t.arrival_ms, t.ticket_id))
+
+    @cached_property
+    def _line(self) -> list[Waiting]:
+        return [self._as_waiting(t) for t in self._waiting]
+
+    @cached_property
+    def _by_id(self) -> dict[str, TicketInfo]:
+        return {t.ticket_id: t for t in self._waiting}
+
+    @cached_property
+    def _alike(self) -> Counter[tuple[str, tuple[str, ...]]]:
+        """Who waits for one window, "" for any, and for which queues → how many; ninety windows ask at each change."""
+        return Counter(
+            ("" if t.for_window is None or t.deserted else t.for_window, tuple(leg.queue for leg in t.legs))
+            for t in self._line
+        )
 
     @cached_property
     def _by_zone(self) -> Counter[str]:

@@ -118,10 +118,12 @@ class Waits:
 
     async def expect(self, queue: str, more: Sequence[str] = (), comer: Comer = AT_THE_END) -> Estimate | None:
         """The wait of somebody who comes to this queue now; None if nobody can say. `more`: if these windows opened."""
-        snapshot, now_s = await self._hall.snapshot(), self._hall.clock.monotonic_s()
-        kept = self._outlook
-        if not more and comer == AT_THE_END and kept is not None and self._still_good(kept, snapshot, now_s):
-            return kept[2].queues.get(queue)
+        now_s, usual = self._hall.clock.monotonic_s(), not more and comer == AT_THE_END
+        if usual and self._outlook is not None and now_s - self._outlook[0] < FRESH_S:
+            return self._outlook[2].queues.get(queue)  # in a rush nobody asks the database for what was just told
+        snapshot = await self._hall.snapshot()
+        if usual:
+            return self.outlook_of(snapshot).queues.get(queue)
         line, desks = [*self._line(snapshot), newcomer(queue, comer.arrival_ms)], self._desks(snapshot, more)
         found = foresee(line, desks, self.paces(now_s), queue).queues.get(queue)
         return calibrated(_from(found, comer.not_before_s), self.record) if found is not None else None
