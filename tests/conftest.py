@@ -1,5 +1,6 @@
 """What every test may count on: nothing it started lives on after it."""
 
+import gc
 import threading
 from collections.abc import Iterator
 
@@ -28,3 +29,9 @@ def _no_thread_is_left_behind() -> Iterator[None]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The kill -9 test takes longest by far and keeps one process busy: it begins first."""
     items.sort(key=lambda item: "test_kill.py" not in item.nodeid)
+
+
+def pytest_collection_finish() -> None:
+    """Nine thousand tests stay until the end: the collector need not walk through them at each turn."""
+    gc.collect()
+    gc.freeze()

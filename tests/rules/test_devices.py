@@ -208,9 +208,9 @@ async def test_a_mute_device_holds_up_no_other_port(bench: Bench) -> None:
     await until_async(lambda: bench.heard["KEY-01"] == [Key.DIGIT_7], 2.0)
 
     assert not job.done()
-    printer.recover()
     with pytest.raises(OutcomeUnknown):
         await job
+    printer.recover()
 
 
 async def test_of_displays_on_one_line_the_mute_one_goes_alone(
