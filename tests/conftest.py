@@ -35,3 +35,8 @@ def pytest_collection_finish() -> None:
     """Nine thousand tests stay until the end: the collector need not walk through them at each turn."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """What is frozen would be taken for leaked by libraries that count at the end."""
+    gc.unfreeze()
