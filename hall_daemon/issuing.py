@@ -222,8 +222,7 @@ def priority_at(order: IssueOrder, day: date, now_ms: int, from_age: int) -> tup
 
     Raises TooEarly.
     """
-    card, slot = order.card, order.slot
-    birth = card.birth or lanes.birth_of(card.id_no) if card is not None else lanes.birth_of(order.typed_id)
+    birth, slot = _birth(order), order.slot
     if slot is None:
         return lanes.priority_of(order.priority, birth, day, from_age), None
     standing = lanes.check_in(now_ms, slot.start_ms, slot.end_ms)
@@ -232,6 +231,14 @@ def priority_at(order: IssueOrder, day: date, now_ms: int, from_age: int) -> tup
     if standing is lanes.CheckIn.LATE:
         return lanes.priority_of(Priority.NORMAL, birth, day, from_age), None
     return Priority.APPOINTMENT, slot
+
+
+def _birth(order: IssueOrder) -> date | None:
+    """Of the person whose number it is to be: whoever fetches it for them, old or young, changes nothing."""
+    if order.behalf:
+        return lanes.birth_of(order.behalf)
+    card = order.card
+    return card.birth or lanes.birth_of(card.id_no) if card is not None else lanes.birth_of(order.typed_id)
 
 
 def _refuse_second_check_in(tx: Tx, slot: Slot) -> None:

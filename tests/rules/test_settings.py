@@ -67,6 +67,13 @@ async def test_age_gives_priority_from_the_years_that_the_hall_has_set(
         assert told == ["elder" if "V" in number else "normal" for number in numbers], "and the slip says so"
 
 
+async def test_a_number_fetched_for_somebody_has_the_priority_of_that_person(tmp_path: Path) -> None:
+    async with hall_room(write_hall(tmp_path, PLACES)) as room:
+        for_an_elder = await room.issue(START_UP, card=card(number=BORN_1965), behalf=BORN_1956)
+        by_an_elder = await room.issue(START_UP, card=card(number=BORN_1956), behalf=BORN_1965)
+        assert [each.number for each in (for_an_elder, by_an_elder)] == ["VA001", "A001"]
+
+
 async def test_pinned_items_stand_first_on_every_machine(tmp_path: Path) -> None:
     pinned = f'pinned_items = ["{RETIRED}", "{PENSION}"]'
     async with hall_room(write_hall(tmp_path, f"{PLACES}\n[residents]\n{pinned}\n")) as room:
