@@ -89,7 +89,9 @@ class Sheet:
     # --- heads --------------------------------------------------------------------------------------------------------
 
     def hall(self, name: Text) -> None:
-        """Whose paper it is."""
+        """Whose paper it is; an English name that would take two lines of narrow paper is left out."""
+        if self.narrow and width(name.en) > self.columns:
+            name = Text(zh=name.zh)
         self._both(name, bold=True, align=Align.CENTRE)
         self._draw(name, self.size.hall, bold=True, align=Align.CENTRE, after=2)
 

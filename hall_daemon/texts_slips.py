@@ -16,6 +16,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "slip.follow": ("扫码看进度", "Scan"),
     "slip.missed": ("过号请到原窗口说一声，不用重新取号。", "Missed? Tell the same window, no new ticket."),
     "slip.valid": ("当日有效　咨询监督 12345", "Today only. Help line"),
+    "slip.missed.short": ("过号请找原窗口，不用重取号", "Missed? Tell the window"),
+    "slip.valid.short": ("当日有效 咨询12345", "Today only"),
     "slip.jumped": ("号码不连续属正常。", "Numbers may skip; nothing is wrong."),
     "slip.taken": ("{at}　{kiosk}", "{at}"),
     "slip.ask": ("咨询监督 12345", "Help line 12345"),

@@ -112,10 +112,10 @@ def test_large_type_is_larger_and_its_number_too() -> None:
     assert 24 <= small < large  # 3 mm is the least
 
 
-@pytest.mark.parametrize(("columns", "most_mm"), [(32, 132), (48, 110)])
-def test_a_ticket_is_no_longer_than_it_must_be(columns: int, most_mm: int) -> None:
+@pytest.mark.parametrize(("columns", "large", "most_mm"), [(32, False, 112), (48, False, 110), (48, True, 156)])
+def test_a_ticket_is_no_longer_than_it_must_be(columns: int, large: bool, most_mm: int) -> None:
     """From the first ink to the last; the way from the head to the cutter is the printer's own."""
-    box = ImageChops.invert(seen(compose(TICKET, columns), columns)).getbbox()
+    box = ImageChops.invert(seen(compose(replace(TICKET, large=large), columns), columns)).getbbox()
     assert box is not None
     assert box[3] - box[1] <= most_mm * DOTS_PER_MM
 
