@@ -115,7 +115,7 @@ def _emergency(app: FastAPI, hall: Hall, emergency: Emergency) -> None:
     @app.post("/day/emergency")
     async def emergency_close(order: EmergencyClose) -> Done:
         event = await service_day.emergency(hall, order.by, order.reason, valid=order.tickets == "valid_2h")
-        await asyncio.to_thread(emergency.keep, on=True)
+        await asyncio.to_thread(emergency.keep, on=True, closed_day=hall.day.bizdate)
         emergency.changed()
         return Done(event=event)
 

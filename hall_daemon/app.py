@@ -86,7 +86,9 @@ class Daemon:
         self.announcing = Announcing(self.hall, self.devices, self.voice, lambda: self.emergency.on)
         self.callers = Callers(self.hall, self.devices, self.desk, self.evaluating)
         self.calling_out = CallingOut(self.hall, self.devices)
-        self.emergency = Emergency(config.database.with_name("emergency"), self.hall.changed.ring)
+        self.emergency = Emergency(
+            config.database.with_name("emergency"), self.hall.changed.ring, lambda: self.hall.day.bizdate
+        )
         self.board = Board(self.hall, self.signage, self.emergency, self.clock)
         self.scanning = Scanning(self.hall, self.devices)
         self.outbox = (

@@ -1,7 +1,8 @@
 """What the hall board shows: calls, who waits in which zone and how long, who missed a call, and what the hall says.
 
 Decides nothing but what is old, and by the opening hours whether it is lunch. In an emergency the board is red and the
-voice is silent; the hall sets and ends it, and it outlives a restart.
+voice is silent; the hall sets and ends it, and it outlives a restart. The one that closes the hall ends with the next
+opening.
 """
 
 from __future__ import annotations
@@ -33,15 +34,23 @@ _NOTICES = ("board.notice.missed", "board.notice.look", "board.notice.help")
 class Emergency:
     """Whether people must leave the hall; a file beside the database, so that a restart does not forget it."""
 
-    def __init__(self, file: Path, changed: Callable[[], None]) -> None:
-        self._file, self.changed = file, changed
-        self.on = file.exists()
+    def __init__(self, file: Path, changed: Callable[[], None], bizdate: Callable[[], str] = lambda: "") -> None:
+        """`bizdate` is the service day that was opened last."""
+        self._file, self.changed, self._bizdate = file, changed, bizdate
+        self._on = file.exists()
+        self._closed_day = file.read_text("ascii") if self._on else ""
+        """Service day that an emergency has closed: whoever opens the next one has let people in again."""
 
-    def keep(self, *, on: bool) -> None:
+    @property
+    def on(self) -> bool:
+        """Whether boards say so now."""
+        return self._on and not (self._closed_day and self._bizdate() > self._closed_day)
+
+    def keep(self, *, on: bool, closed_day: str = "") -> None:
         """The hall says that people must leave, or may come back. Touches the disk; tells nobody. Raises OSError."""
-        self.on = on  # even if the disk is full, the boards must say it
+        self._on, self._closed_day = on, closed_day  # even if the disk is full, the boards must say it
         if on:
-            self._file.touch()
+            self._file.write_text(closed_day, "ascii")
         else:
             self._file.unlink(missing_ok=True)
 

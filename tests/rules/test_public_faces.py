@@ -196,6 +196,26 @@ async def test_in_an_emergency_every_board_says_leave_until_staff_take_it_back(t
         await listening
 
 
+@pytest.mark.fault("G08")
+async def test_boards_that_an_emergency_close_turned_red_are_normal_when_the_hall_opens_again(tmp_path: Path) -> None:
+    staff = {"Authorization": "Bearer t-token"}
+    order = {"by": "t1", "reason": "smoke", "tickets": "priority_next_day"}
+    async with served(tmp_path) as public:
+        assert (await public.http.post("/day/emergency", json=order, headers=staff)).status_code == 200
+        public.clock.pass_ms(HOUR_MS)
+        assert (await public.daemon.board.view()).state == "emergency"
+    public.clock.pass_ms(24 * HOUR_MS)
+    async with served(tmp_path, clock=public.clock) as public:  # opens the next day
+        assert (await public.daemon.board.view()).state == "open"
+        assert not public.daemon.emergency.on, "the voice calls again"
+        by_hand = {"on": True}
+        assert (await public.http.post("/emergency", json=by_hand, headers=staff)).status_code == 204
+        await service_day.close(public.daemon.hall)
+        public.clock.pass_ms(24 * HOUR_MS)
+        await service_day.open_day(public.daemon.hall)
+        assert (await public.daemon.board.view()).state == "emergency", "who set it by hand takes it back by hand"
+
+
 async def test_anybody_hears_the_calls_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(voice_clips, "GROUPS", 20)
     async with served(tmp_path) as public:
