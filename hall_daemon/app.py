@@ -39,6 +39,7 @@ from hall_daemon.following import Following
 from hall_daemon.hall import Bell, Hall
 from hall_daemon.inbox import Inbox
 from hall_daemon.kiosk import KioskFlow
+from hall_daemon.kiosk_common import Past
 from hall_daemon.metrics import Metrics
 from hall_daemon.outbox import Outbox
 from hall_daemon.overview import Overview
@@ -102,8 +103,11 @@ class Daemon:
             hall=self.hall, devices=self.devices, signage=self.signage, announcing=self.announcing,
             evaluating=self.evaluating, scanning=self.scanning, outbox=self.outbox, desk=self.desk,
         )  # fmt: skip
+        past = Past(self.hall)
         self.kiosks = {
-            code: KioskFlow(kiosk, self.hall, self.devices, self.clock, call_staff=self._call_staff, upkeep=self.upkeep)
+            code: KioskFlow(
+                kiosk, self.hall, self.devices, self.clock, call_staff=self._call_staff, upkeep=self.upkeep, past=past
+            )
             for code, kiosk in config.profile.kiosks.items()
         }
         self.overview = Overview(self.hall, self.devices, self.outbox, self.clock)

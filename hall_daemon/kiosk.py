@@ -19,7 +19,9 @@ from hall_daemon.clock import Clock
 from hall_daemon.devices import Devices, DeviceUnavailable, Input, OutcomeUnknown
 from hall_daemon.hall import Bell, Hall
 from hall_daemon.kiosk_choosing import Choosing
+from hall_daemon.kiosk_common import Past
 from hall_daemon.kiosk_core import Core
+from hall_daemon.kiosk_desk import Desk
 from hall_daemon.kiosk_identifying import LETTERED, TYPING, Identifying
 from hall_daemon.kiosk_lines import lines
 from hall_daemon.kiosk_stage import FIRST, NO_VISITS
@@ -53,9 +55,12 @@ class KioskFlow:
         times: KioskTimes = USUAL_TIMES,
         call_staff: Callable[[Kiosk], Awaitable[None]] | None = None,
         upkeep: Upkeep | None = None,
+        past: Past | None = None,
     ) -> None:
         self.kiosk = kiosk
-        self.core = core = Core(kiosk, hall, devices, clock, times, call_staff, upkeep or Upkeep(), self._on_silence)
+        upkeep = upkeep or Upkeep()
+        desk = Desk(kiosk, hall, devices, clock, times, upkeep, past)
+        self.core = core = Core(kiosk, hall, desk, clock, times, call_staff, upkeep, self._on_silence)
         self._log = logging.getLogger(f"kiosk.{kiosk.code}")
         self._choosing = Choosing(core)
         self._identifying = Identifying(core, self._choosing)
@@ -248,7 +253,7 @@ class KioskFlow:
                 if not self.kiosk.screen and self.kiosk.keypad:
                     group.create_task(self._show_lines())
                 self.core.unprinted = await self.core.desk.unprinted()
-                self.core.common = await self.core.desk.common()
+                self.core.past = await self.core.desk.past()
                 self._running = True
                 self.core.end()
                 while True:
@@ -267,6 +272,7 @@ class KioskFlow:
             self.core.loads = await self.core.hall.zone_loads()
             self.core.open_windows = await self.core.desk.open_windows()
             self.core.waits = await self.core.desk.waits()
+            self.core.past = await self.core.desk.past()
             visit = self.core.visit
             if visit.item is not None:
                 visit.ahead = await self.core.hall.waiting_ahead(visit.item.code)

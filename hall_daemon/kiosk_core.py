@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from drivers.base import Condition
 from hall_daemon.clock import Clock
-from hall_daemon.devices import Devices
 from hall_daemon.hall import Hall
+from hall_daemon.kiosk_common import Found
 from hall_daemon.kiosk_desk import Desk
-from hall_daemon.kiosk_scene import NO_TEXT, Booking, Notice, Scene, Wait
+from hall_daemon.kiosk_scene import Booking, Notice, Scene, Wait
 from hall_daemon.kiosk_search import Hit, SearchIndex
 from hall_daemon.kiosk_stage import FIRST, Stage
 from hall_daemon.kiosk_visit import KioskTimes, TakenTicket, Visit
@@ -32,7 +32,7 @@ class Core:
         self,
         kiosk: Kiosk,
         hall: Hall,
-        devices: Devices,
+        desk: Desk,
         clock: Clock,
         times: KioskTimes,
         call_staff: Callable[[Kiosk], Awaitable[None]] | None,
@@ -45,7 +45,7 @@ class Core:
         self.clock = clock
         self.upkeep = upkeep
         self.call_staff = call_staff
-        self.desk = Desk(kiosk, hall, devices, clock, times, upkeep)
+        self.desk = desk
         self.visit = Visit()
         self.ticket: TakenTicket | None = None
         self.by_number = False
@@ -59,7 +59,7 @@ class Core:
         self.loads: tuple[ZoneLoad, ...] = ()
         self.open_windows: Mapping[str, int] = {}
         self.waits: Mapping[str, Wait] = {}
-        self.common: tuple[str, ...] = ()
+        self.past = Found()
         self.found: tuple[Hit, ...] = ()
         self.bookings: tuple[Booking, ...] = ()
         self.came_back: Notice | None = None
@@ -97,12 +97,13 @@ class Core:
             visit=self.visit,
             ticket=self.ticket,
             loads=self.loads,
-            common=self.common,
+            common=self.past.common,
             found=self.found,
             waits=self.waits,
             open_windows=self.open_windows,
             next_opening=desk.next_opening(),
-            hours=NO_TEXT,
+            hours=desk.hours_today(),
+            quieter=self._quieter(),
             bookings=self.bookings,
             came_back=self.came_back,
             refusal=self.refusal,
@@ -120,6 +121,10 @@ class Core:
             reprint=self.reprint,
             print_waits_for=self.print_waits_for,
         )
+
+    def _quieter(self) -> Text | None:
+        item = self.visit.item
+        return self.desk.quieter(item.queue, self.waits.get(item.queue), self.past) if item is not None else None
 
     @property
     def can_call_staff(self) -> bool:
@@ -193,5 +198,5 @@ class Core:
         """Made once for each catalogue."""
         profile = self.hall.profile
         if self._index is None or self._index[0] is not profile:
-            self._index = (profile, SearchIndex(profile, self.kiosk.code, self.common))
+            self._index = (profile, SearchIndex(profile, self.kiosk.code, self.past.common))
         return self._index[1]

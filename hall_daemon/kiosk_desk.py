@@ -15,13 +15,14 @@ from sqlmodel import Session
 
 from drivers.base import Condition, Refused, Slip
 from drivers.drawn import qr_matrix
-from hall_daemon import checking_in, estimates, kiosk_common, lanes, lookups, privacy, slip_facts, slips
-from hall_daemon.clock import Clock, hour_minute, rfc3339
+from hall_daemon import checking_in, estimates, lanes, lookups, privacy, slip_facts, slips
+from hall_daemon.clock import Clock, china_date, day_ms, hour_minute, rfc3339
 from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
 from hall_daemon.following import slip_address
 from hall_daemon.hall import Hall
+from hall_daemon.kiosk_common import Found, Past, quieter
 from hall_daemon.kiosk_pages_choose import place_of
-from hall_daemon.kiosk_scene import Booking, Notice, Wait
+from hall_daemon.kiosk_scene import NO_TEXT, Booking, Notice, Wait, about
 from hall_daemon.kiosk_visit import KioskTimes, TakenTicket, Visit, born, print_reason
 from hall_daemon.lanes import EARLY_MS, CheckIn
 from hall_daemon.profile import Item, Kiosk
@@ -34,6 +35,8 @@ from hall_daemon.words import CancelReason, Channel, PrintReason, PrintResult, P
 
 USUAL_COLUMNS = 48
 SHOW_LIMIT_S = 2.0
+HOUR_MS = 3_600_000
+ROUND_MIN = 5
 _MAY_PASS = frozenset({Condition.COVER_OPEN, Condition.HEAD_HOT})
 """What keeps a printer from printing and is often over in a moment."""
 
@@ -42,14 +45,16 @@ class Desk:
     """One kiosk's way to the hall, its printer and its readers."""
 
     def __init__(
-        self, kiosk: Kiosk, hall: Hall, devices: Devices, clock: Clock, times: KioskTimes, upkeep: Upkeep | None = None
-    ) -> None:
+        self, kiosk: Kiosk, hall: Hall, devices: Devices, clock: Clock, times: KioskTimes, upkeep: Upkeep | None = None,
+        past: Past | None = None,
+    ) -> None:  # fmt: skip
         self.kiosk = kiosk
         self.hall = hall
         self.devices = devices
         self.clock = clock
         self.times = times
         self._upkeep = upkeep or Upkeep()
+        self._past = past or Past(hall)
         self._log = logging.getLogger(f"kiosk.{kiosk.code}")
 
     # --- numbers ------------------------------------------------------------------------------------------------------
@@ -173,11 +178,35 @@ class Desk:
             counted.update(windows[window].queues if window in windows else ())
         return dict(counted)
 
-    async def common(self) -> tuple[str, ...]:
-        """Item codes, most asked for first; the same all day."""
-        today = self.clock.today().isoformat()
-        asked = await self.hall.store.read(lambda session: kiosk_common.asked_for(session, today))
-        return kiosk_common.in_order(self.hall.profile, asked, self.hall.config.public.residents.pinned_items)
+    async def past(self) -> Found:
+        """What is asked for most, and when people wait least; the same all day."""
+        return await self._past.look()
+
+    def quieter(self, queue: str, wait: Wait | None, past: Found) -> Text | None:
+        """At which hour somebody would wait much less than now, if now is long."""
+        now_ms, hours = self.clock.now_ms(), self.hall.day.hours
+        plan = hours.plan_at(now_ms, self.hall.profile.calendar)
+        begin_ms = day_ms(china_date(now_ms).isoformat())
+
+        def open_at(hour: int) -> bool:
+            return not hours.known or (plan is not None and plan.open_at(begin_ms + hour * HOUR_MS + HOUR_MS // 2))
+
+        now_hour = (now_ms - begin_ms) // HOUR_MS
+        calm = quieter(past.waited.get(queue, {}), now_hour, wait.about_min if wait else 0, open_at)
+        if calm is None:
+            return None
+        about_min = -(-calm.wait_min // ROUND_MIN) * ROUND_MIN
+        usual = about(Wait(low_min=0, high_min=int(about_min), about_min=int(about_min)))
+        code = "kiosk.confirm.quieter.today" if calm.today else "kiosk.confirm.quieter"
+        return say(code, start=f"{calm.hour}:00", end=f"{calm.hour + 1}:00", wait=usual)
+
+    def hours_today(self) -> Text:
+        """When numbers are given today; nothing where the hall has no hours, or is closed all day."""
+        plan = self.hall.day.hours.plan(self.clock.today(), self.hall.profile.calendar)
+        if plan is None:
+            return NO_TEXT
+        spans = ", ".join(f"{hour_minute(start)}–{hour_minute(end)}" for start, end in plan.spans)
+        return text("kiosk.idle.hours", spans=spans)
 
     def next_opening(self) -> Text | None:
         """When the hall opens again, where that is known."""

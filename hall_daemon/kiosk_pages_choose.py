@@ -334,7 +334,7 @@ def confirm(scene: Scene) -> Page:
     return Page(
         step=4,
         title=text("kiosk.confirm.title"),
-        notices=scene.printer_notices,
+        notices=(*((scene.quieter,) if scene.quieter is not None else ()), *scene.printer_notices),
         choices=(*((choice("1", "kiosk.confirm.guide"),) if item.codes else ()), *more, *behalf),
         facts=tuple(facts),
         materials=_to_bring(visit.cart),

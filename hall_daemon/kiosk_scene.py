@@ -69,6 +69,8 @@ class Scene:
     """Queue → expected wait of somebody who comes now; queues of which nobody can say are missing."""
     open_windows: Mapping[str, int] = field(default_factory=dict)
     """Queue → windows with somebody signed in."""
+    quieter: Text | None = None
+    """When somebody would wait much less than now."""
     next_opening: Text | None = None
     hours: Text = NO_TEXT
     bookings: tuple[Booking, ...] = ()

@@ -33,6 +33,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "kiosk.idle.return.detail": ("凭告知单优先办", "With your notice"),
     "kiosk.idle.number": ("过号重排", "Missed number"),
     "kiosk.idle.number.detail": ("凭号码查等候、重新排队", "Rejoin the queue, or see where you stand"),
+    "kiosk.idle.hours": ("办公时间 {spans}", "Open {spans}"),
     "kiosk.idle.foot": ("{purpose}　{hours}", "{purpose}. {hours}"),
     # reading
     "kiosk.reading.title": ("正在读卡，请不要移开", "Reading, please leave the card in place"),
@@ -169,6 +170,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "kiosk.confirm.wait": ("大约要等", "Estimated wait"),
     "kiosk.confirm.open": ("开放窗口", "Windows open"),
     "kiosk.confirm.open_count": ("{n} 个", "{n}"),
+    "kiosk.confirm.quieter.today": (
+        "人少的时段：今天 {start}–{end}，平时{wait}",
+        "Quieter later today, {start}–{end}: usually {wait}",
+    ),
+    "kiosk.confirm.quieter": ("人少的时段：平时 {start}–{end}，{wait}", "Usually quieter {start}–{end}: {wait}"),
     "kiosk.confirm.guide": ("看全部材料", "See full list"),
     "kiosk.confirm.more": ("再加一件事", "Add another service"),
     "kiosk.confirm.behalf": ("替别人办", "For somebody else"),

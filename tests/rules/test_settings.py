@@ -77,4 +77,4 @@ async def test_a_number_fetched_for_somebody_has_the_priority_of_that_person(tmp
 async def test_pinned_items_stand_first_on_every_machine(tmp_path: Path) -> None:
     pinned = f'pinned_items = ["{RETIRED}", "{PENSION}"]'
     async with hall_room(write_hall(tmp_path, f"{PLACES}\n[residents]\n{pinned}\n")) as room:
-        assert (await desk(room).common())[:2] == (RETIRED, PENSION)
+        assert (await desk(room).past()).common[:2] == (RETIRED, PENSION)

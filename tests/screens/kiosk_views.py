@@ -83,7 +83,7 @@ def _first_pages() -> dict[str, KioskView]:
     no_paper = (text("kiosk.notice.paper_out"), say("kiosk.notice.paper_at", kiosk=NEIGHBOUR))
     keypad = (say("kiosk.notice.keypad_at", kiosk=NEIGHBOUR),)
     return {
-        "idle": view(S.IDLE),
+        "idle": view(S.IDLE, hours=HOURS),
         "idle-no-paper": view(S.IDLE, printer_notices=no_paper),
         "idle-keypad": view(S.IDLE, keypad_notices=keypad),
         "reader": view(S.READER, reader_neighbour=NEIGHBOUR),
@@ -139,6 +139,7 @@ def _what() -> dict[str, KioskView]:
         "pinyin-none": view(S.PINYIN, visit=Visit(card=ZHANG, searched="7777")),
         "guide": view(S.GUIDE, visit=Visit(looked=item, guide_only=True)),
         "confirm": view(S.CONFIRM, visit=checked, waits=SIX_AHEAD, open_windows={"H": 2}),
+        "confirm-quieter": view(S.CONFIRM, visit=checked, waits=FORTY_MIN, open_windows={"H": 1}, quieter=QUIETER),
         "confirm-cart": view(S.CONFIRM, visit=replace(checked, cart=(item, second), behalf="990000195202290029")),
         "confirm-no-paper": view(S.CONFIRM, visit=checked, printer_notices=no_paper),
         "confirm-help-desk": view(S.CONFIRM, visit=Visit(consult=True, cart=(profile.items["queue:N"],))),
@@ -212,4 +213,7 @@ WAITS = {
 }  # fmt: skip
 CODE = tuple("".join(".#"[dark] for dark in row) for row in qr_matrix("https://hall.example/t/k3Jx0aQ9mZt7LwPq"))
 SIX_AHEAD = WAITS | {"H": Wait(low_min=15, high_min=25, about_min=20)}
+FORTY_MIN = WAITS | {"H": Wait(low_min=35, high_min=55, about_min=45)}
+QUIETER = say("kiosk.confirm.quieter.today", start="15:00", end="16:00", wait=text("kiosk.wait.about", n=10))
+HOURS = text("kiosk.idle.hours", spans="08:30–12:00, 13:30–17:00")
 NEIGHBOUR = Text(zh="2号取号机", en="Kiosk 2")
