@@ -201,9 +201,9 @@ class Daemon:
                 f"({os.strerror(exc.errno or 0)}); stop the program that has it, or choose another port"
             ) from exc
 
-    async def _call_staff(self, kiosk: Kiosk) -> None:
-        """Somebody at a ticket machine asks for help: every window reads it, and the first takes it."""
-        await self.desk.send(kiosk.code, None, text("kiosk.help.wanted", kiosk=kiosk.name.zh).zh)
+    async def _call_staff(self, kiosk: Kiosk, code: str) -> None:
+        """A ticket machine needs somebody: every window reads it, and the first takes it."""
+        await self.desk.send(kiosk.code, None, text(code, kiosk=kiosk.name.zh).zh)
 
     def _server(self) -> uvicorn.Server:
         services = api.Services(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 
 from drivers.base import Key, Refused
@@ -20,7 +20,7 @@ from hall_daemon.devices import Devices, DeviceUnavailable, Input, OutcomeUnknow
 from hall_daemon.hall import Bell, Hall
 from hall_daemon.kiosk_choosing import Choosing
 from hall_daemon.kiosk_common import Past
-from hall_daemon.kiosk_core import Core
+from hall_daemon.kiosk_core import CallStaff, Core
 from hall_daemon.kiosk_desk import Desk
 from hall_daemon.kiosk_identifying import LETTERED, TYPING, Identifying
 from hall_daemon.kiosk_lines import lines
@@ -53,7 +53,7 @@ class KioskFlow:
         devices: Devices,
         clock: Clock,
         times: KioskTimes = USUAL_TIMES,
-        call_staff: Callable[[Kiosk], Awaitable[None]] | None = None,
+        call_staff: CallStaff | None = None,
         upkeep: Upkeep | None = None,
         past: Past | None = None,
     ) -> None:
@@ -328,6 +328,8 @@ class KioskFlow:
 
     def _on_silence(self) -> None:
         screen = self.core.stage.screen
+        if screen is S.CARDLEFT:
+            self._tell_of_card()
         if screen in (S.CARDLEFT, S.UNPRINTED) or self.core.stage.underneath in FIRST:
             self.core.home()
         elif screen in (S.TIMEOUT, S.DONE, S.READING):
@@ -429,10 +431,17 @@ class KioskFlow:
     def _call(self) -> None:
         call = self.core.call_staff
         if call is not None and self.core.can_call_staff and not self.core.staff_called:
-            self.core.do(lambda: call(self.kiosk))
+            self.core.do(lambda: call(self.kiosk, "kiosk.help.wanted"))
             self._log.info("staff called")
             self.core.staff_called = True
             self.core.go(S.HELP)
+
+    def _tell_of_card(self) -> None:
+        """Its owner has gone: staff fetch the card. Whoever comes next can begin without one."""
+        call = self.core.call_staff
+        if call is not None and self.core.can_call_staff:
+            self.core.do(lambda: call(self.kiosk, "kiosk.cardleft.staff"))
+            self._log.info("a card was left, staff told")
 
     def _switch(self, mode: KioskMode) -> None:
         visit = self.core.visit

@@ -24,6 +24,9 @@ from hall_daemon.protocol_kiosk import KioskScreen
 from hall_daemon.upkeep import Upkeep
 from hall_daemon.words import PrintReason
 
+CallStaff = Callable[[Kiosk, str], Awaitable[None]]
+"""Tells whoever works at a window a sentence about this kiosk, by its code."""
+
 
 class Core:
     """State of one kiosk, and the steps that every part of the way takes."""
@@ -35,7 +38,7 @@ class Core:
         desk: Desk,
         clock: Clock,
         times: KioskTimes,
-        call_staff: Callable[[Kiosk], Awaitable[None]] | None,
+        call_staff: CallStaff | None,
         upkeep: Upkeep,
         on_silence: Callable[[], None],
     ) -> None:

@@ -233,6 +233,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "This kiosk has just restarted; your number is still valid",
     ),
     "kiosk.cardleft.title": ("身份证还在读卡区，请收好", "Your ID card is still on the reader"),
+    "kiosk.cardleft.staff": (
+        "{kiosk}的读卡区有一张没取走的身份证，请代为保管。",
+        "An ID card was left on the reader of {kiosk}: please keep it safe.",
+    ),
     "kiosk.duplicate.title": ("您已经取过这个号", "You already have a ticket"),
     "kiosk.duplicate.waiting": ("{number} 还有效，前面 {ahead} 人", "{number} is valid, {ahead} ahead"),
     "kiosk.duplicate.called": ("{number} 已经叫到，请去窗口", "{number} has been called: go to the window"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from hall_daemon.config import load
 from hall_daemon.devices import Devices
 from hall_daemon.hall import Hall
 from hall_daemon.kiosk import KioskFlow
+from hall_daemon.kiosk_core import CallStaff
 from hall_daemon.kiosk_visit import KioskTimes
-from hall_daemon.profile import Kiosk
 from hall_daemon.protocol_kiosk import KioskScreen, KioskView
 from hall_daemon.store import Store
 from hall_daemon.tables import EventRow, TicketRow
@@ -150,7 +150,7 @@ def write_hall(
 class KioskRoom:
     """One running hall; `flow` is kiosk k1."""
 
-    def __init__(self, bench: Bench, times: KioskTimes, call_staff: Callable[[Kiosk], Awaitable[None]] | None) -> None:
+    def __init__(self, bench: Bench, times: KioskTimes, call_staff: CallStaff | None) -> None:
         self.bench = bench
         self.clock = Clock()
         self.config = load(bench.config, KEY_ENVIRONMENT)
@@ -280,7 +280,7 @@ class KioskRoom:
 async def kiosk_room(
     folder: Path,
     times: KioskTimes = QUICK,
-    call_staff: Callable[[Kiosk], Awaitable[None]] | None = None,
+    call_staff: CallStaff | None = None,
     **items: int,
 ) -> AsyncIterator[KioskRoom]:
     """A hall that runs until the block ends."""
@@ -292,7 +292,7 @@ async def kiosk_room(
 
 @asynccontextmanager
 async def running(
-    bench: Bench, times: KioskTimes = QUICK, call_staff: Callable[[Kiosk], Awaitable[None]] | None = None
+    bench: Bench, times: KioskTimes = QUICK, call_staff: CallStaff | None = None
 ) -> AsyncIterator[KioskRoom]:
     """The daemon's rooms on a bench; twice in a row is a restart."""
     room = KioskRoom(bench, times, call_staff)

@@ -13,7 +13,7 @@ from hall_daemon.privacy import id_hmac
 from hall_daemon.profile import Kiosk
 from hall_daemon.protocol_kiosk import KioskScreen
 from hall_daemon.tables import AppointmentRow
-from tests.journeys.kiosk_room import kiosk_room
+from tests.journeys.kiosk_room import QUICK, kiosk_room
 from tests.waiting import until_async
 
 S = KioskScreen
@@ -53,6 +53,24 @@ async def test_a_card_that_stays_is_asked_for_until_it_is_taken(tmp_path: Path) 
         assert "身份证还在读卡区" in view.title.zh
         room.lift()
         await room.shows(S.IDLE)
+
+
+async def test_staff_are_told_of_a_card_that_nobody_takes(tmp_path: Path) -> None:
+    called: list[tuple[str, str]] = []
+
+    async def call_staff(kiosk: Kiosk, code: str) -> None:
+        called.append((kiosk.code, code))
+
+    async with kiosk_room(tmp_path, replace(QUICK, card_left_s=0.2), call_staff) as room:
+        await room.hall.sign_in("1", "c01")
+        await room.identify()
+        await until_async(lambda: room.flow.core.can_call_staff, what="the kiosk knows of the clerk")
+        room.touch("cancel")
+        await until_async(lambda: called == [("k1", "kiosk.cardleft.staff")])
+        await room.shows(S.IDLE)
+        room.touch("1")
+        assert room.view.screen is S.NOCARD, "who comes next is not kept waiting"
+        assert len(called) == 1
 
 
 async def test_a_second_card_beside_the_first_is_refused_with_a_sentence(tmp_path: Path) -> None:
@@ -180,17 +198,17 @@ async def test_a_number_is_given_up_only_when_asked_once_more(tmp_path: Path) ->
 
 
 async def test_help_keeps_the_visit_and_english_lasts_until_its_end(tmp_path: Path) -> None:
-    called: list[str] = []
+    called: list[tuple[str, str]] = []
 
-    async def call_staff(kiosk: Kiosk) -> None:
-        called.append(kiosk.code)
+    async def call_staff(kiosk: Kiosk, code: str) -> None:
+        called.append((kiosk.code, code))
 
     async with kiosk_room(tmp_path, call_staff=call_staff) as room:
         await room.hall.sign_in("1", "c01")
         await room.identify()
         await until_async(lambda: room.flow.core.can_call_staff, what="the kiosk knows of the clerk")
         room.touch("help", "1", "1")
-        await until_async(lambda: called == ["k1"])
+        await until_async(lambda: called == [("k1", "kiosk.help.wanted")])
         assert "已叫" in room.view.title.zh
         room.touch("ok")
         assert room.view.screen is S.ZONES

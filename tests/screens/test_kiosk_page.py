@@ -172,6 +172,31 @@ def test_markup_in_a_sentence_stays_words(browser: Browser, server: PageServer) 
         assert page.locator("main img").count() == 0
 
 
+def test_a_key_clicks_and_a_card_that_was_left_beeps_every_three_seconds(browser: Browser, server: PageServer) -> None:
+    heard = "() => window.heard.map((tone) => Math.round(tone.frequency.value))"
+    with open_page(browser, PORTRAIT) as page:
+        page.add_init_script(
+            "window.heard = []; const start = OscillatorNode.prototype.start;"
+            "OscillatorNode.prototype.start = function () { window.heard.push(this); return start.call(this); };"
+        )
+        page.clock.install()
+        page.goto(f"{server.url}/kiosk/k1")
+        show(page, server, S.IDLE)
+
+        def touched() -> bool:  # the first touch only wakes the loudspeaker
+            page.locator("[data-key='1']").dispatch_event("pointerdown", {"isPrimary": True, "bubbles": True})
+            return bool(page.evaluate(heard))
+
+        until(touched, what="a click")
+        clicks = page.evaluate(heard)
+        show(page, server, S.CARDLEFT)
+        page.clock.run_for(3000 * 3)
+        assert page.evaluate(heard)[len(clicks) :] == [880] * 4
+        show(page, server, S.IDLE)
+        page.clock.run_for(3000 * 2)
+        assert len(page.evaluate(heard)) == len(clicks) + 4, "whoever takes the card away ends it"
+
+
 def test_the_token_of_the_page_goes_along_with_its_questions(browser: Browser, server: PageServer) -> None:
     with open_page(browser, PORTRAIT) as page:
         page.goto(f"{server.url}/kiosk/k1?token=geheim")

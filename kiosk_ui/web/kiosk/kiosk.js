@@ -1,6 +1,7 @@
 // The kiosk's page: draws what the daemon says and tells it which key was touched. Keeps nothing.
 import { credentials, follow } from "../shared/stream.js";
 import { drawLost, drawView } from "./draw.js";
+import { Sounds } from "./sounds.js";
 import { Speaker } from "./speaker.js";
 
 const LOST_AFTER_MS = 3000;
@@ -15,6 +16,7 @@ const path = `/kiosks/${encodeURIComponent(kiosk)}`;
 let view = null;
 let lostTimer = 0;
 const speaker = new Speaker();
+const sounds = new Sounds();
 let posting = Promise.resolve();
 
 function show(next) {
@@ -29,6 +31,7 @@ function show(next) {
   fit();
   if (voice) speaker.say(view, samePage);
   else speaker.stop();
+  sounds.beeping(view.screen === "cardleft");
   if (!samePage) live.textContent = view.language === "en" ? view.title.en || view.title.zh : view.title.zh;
 }
 
@@ -60,6 +63,7 @@ function lineBroke() {
   lostTimer = setTimeout(() => {
     view = null;
     speaker.stop();
+    sounds.beeping(false);
     document.documentElement.className = "";
     live.textContent = "";
     app.replaceChildren(...drawLost());
@@ -69,6 +73,7 @@ function lineBroke() {
 /** Keys go out one after the other, each with the revision of the page on which it was pressed. */
 function press(key) {
   if (view === null) return;
+  sounds.click();
   const body = JSON.stringify({ key, revision: view.revision });
   posting = posting.then(() => post(body)).catch((error) => console.info(`key not taken: ${error.message}`));
 }
