@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse
 
 from hall_daemon.following import Following, TooMany
-from hall_daemon.protocol_board import FollowView
+from hall_daemon.protocol_board import FollowView, RateVisit
 from hall_daemon.tickets import NotFound
 
 _HEADERS = {
@@ -41,4 +41,13 @@ def add_routes(app: FastAPI, following: Following, web: Path) -> None:
     @app.get("/t/{code}/view")
     async def view(code: str, request: Request, response: Response) -> FollowView:
         response.headers.update(_HEADERS)
-        return await following.view(code, request.client.host if request.client else "")
+        return await following.view(code, _address(request))
+
+    @app.post("/t/{code}/rating")
+    async def rate(code: str, order: RateVisit, request: Request, response: Response) -> FollowView:
+        response.headers.update(_HEADERS)
+        return await following.rate(code, _address(request), order.level)
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""

@@ -23,7 +23,7 @@ from hall_daemon.clock import CHINA, Clock, rfc3339
 from hall_daemon.config import HallConfig
 from hall_daemon.devices import Devices
 from hall_daemon.doctor import Check, Facts, Verdict
-from hall_daemon.incidents import CONNECTING, health, name_of, troubles_of, worst_of
+from hall_daemon.incidents import CONNECTING, health, is_lost, name_of, troubles_in, worst_of
 from hall_daemon.protocol import DeviceView, Text
 from hall_daemon.protocol_technician import DeviceState, Health, SelfTest
 from hall_daemon.support import basic_parts
@@ -60,7 +60,7 @@ def devices(config: HallConfig, options: Namespace) -> int:
         _print(json.dumps([view.model_dump(mode="json") for view in views], ensure_ascii=False, indent=1))
     else:
         _table(views, PLAIN_MARKS if options.ascii else MARKS)
-    return 1 if any(health(view) is Health.BAD for view in views) else 0
+    return 1 if any(map(is_lost, views)) else 0
 
 
 async def _views(config: HallConfig) -> tuple[DeviceView, ...]:
@@ -349,7 +349,7 @@ def _clips(config: HallConfig) -> VoiceState:
 
 
 def _state(view: DeviceView) -> Text:
-    first = worst_of(troubles_of(view.link, view.conditions))
+    first = worst_of(troubles_in(view))
     return name_of(first) if first else name_of(CONNECTING) if view.link == CONNECTING else text("trouble.none")
 
 

@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable
 from hall_daemon import lookups, service_day
 from hall_daemon.cataloguing import Cataloguing
 from hall_daemon.hall import Hall
-from hall_daemon.incidents import CONNECTING, health, name_of, troubles_of, worst_of
+from hall_daemon.incidents import CONNECTING, health, is_lost, name_of, troubles_in, worst_of
 from hall_daemon.opening import Plan
 from hall_daemon.protocol import DeviceView, Text
 from hall_daemon.protocol_technician import Health, SelfTest
@@ -150,7 +150,7 @@ class DayKeeper:
     async def _try_devices(self, limit_s: float) -> tuple[Text, ...]:
         """The self-tests that need nobody; what did not pass."""
         test = self._test
-        able = [v.device for v in self._devices() if v.kind in HANDS_FREE and health(v) in (Health.OK, Health.WARN)]
+        able = [v.device for v in self._devices() if v.kind in HANDS_FREE and v.link == "online" and not is_lost(v)]
         if test is None or not able:
             return ()
         try:
@@ -181,5 +181,5 @@ def _first_time(tx: Tx, bizdate: str) -> bool:
 
 
 def _unwell(view: DeviceView) -> Text:
-    first = worst_of(troubles_of(view.link, view.conditions))
+    first = worst_of(troubles_in(view))
     return say("day.check.device", device=view.device, state=name_of(first) if first else text("trouble.none"))

@@ -45,6 +45,12 @@ class _State:
     since_ms: int = 0
     identity: Identity = field(default_factory=Identity)
     last_error: str = ""
+    double: bool = False
+
+
+def _seen(view: DeviceView) -> tuple[object, ...]:
+    """What others are told of when it changes."""
+    return view.link, view.conditions, view.double, view.drill
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +173,7 @@ class Devices:
             device=device, driver=config.driver, port=config.port, kind=config.kind,
             link=state.link.value, conditions=tuple(sorted(state.conditions)), since=rfc3339(state.since_ms),
             identity=identity, firmware=state.identity.firmware, proven=config.driver_type.proven.value,
-            last_error=state.last_error, drill=device in self._drills,
+            last_error=state.last_error, double=state.double, drill=device in self._drills,
             **asdict(self._workers[config.port].counts(device)),
         )  # fmt: skip
 
@@ -259,6 +265,6 @@ class Devices:
 
     def _tell(self, device: str, before: DeviceView) -> None:
         after = self.view(device)
-        if (after.link, after.conditions, after.drill) != (before.link, before.conditions, before.drill):
+        if _seen(after) != _seen(before):
             for tell in self._changes:
                 tell(after)

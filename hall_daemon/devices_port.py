@@ -379,7 +379,8 @@ class PortWorker:
         who = f"{identity.vendor} {identity.model} {identity.serial}".strip()
         other = self._claims.take(f"device {slot.config.driver} {who}", slot.config.name)
         if other:
-            self._gone(slot, f"{slot.config.name}: says it is {who}, which is {other} already: one of the two is wrong")
+            said = f"{slot.config.name}: says it is {who}, which is {other} already: one of the two is wrong"
+            self._gone(slot, said, double=True)
         return bool(other)
 
     def _came(self, slot: _Slot, identity: Identity, conditions: frozenset[Condition]) -> None:
@@ -394,7 +395,7 @@ class PortWorker:
         slot.conditions = conditions
         self._tell(slot, link=LinkState.ONLINE, conditions=conditions, identity=identity, last_error="")
 
-    def _gone(self, slot: _Slot, sentence: str, wait_s: float = 0.0) -> None:
+    def _gone(self, slot: _Slot, sentence: str, wait_s: float = 0.0, *, double: bool = False) -> None:
         if slot.gone_since is None:
             slot.gone_since = time.monotonic()
             slot.log.warning("offline: %s", sentence)
@@ -403,7 +404,7 @@ class PortWorker:
         slot.wait_s = min(LONGEST_WAIT_S, slot.wait_s * 2)
         slot.conditions = frozenset()
         self._claims.give_back(slot.config.name)
-        self._tell(slot, link=LinkState.OFFLINE, conditions=frozenset(), last_error=sentence)
+        self._tell(slot, link=LinkState.OFFLINE, conditions=frozenset(), last_error=sentence, double=double)
 
     def _lost_port(self, sentence: str, wait_s: float = 0.0) -> None:
         self._give_back()

@@ -27,13 +27,15 @@ from hall_daemon.events import DeviceChanged
 from hall_daemon.hall import Bell, Hall
 from hall_daemon.incidents import (
     CONNECTING,
+    DISABLED,
     OFFLINE,
     Incidents,
     Trouble,
     health,
     health_of,
+    is_lost,
     name_of,
-    troubles_of,
+    troubles_in,
     worst_of,
 )
 from hall_daemon.kiosk import KioskFlow
@@ -208,7 +210,7 @@ class Diagnostics:
             work.lost += 1
         work.link = view.link
         if view.link != CONNECTING:
-            troubles = troubles_of(view.link, view.conditions)
+            troubles = troubles_in(view)
             if not view.drill:
                 self.incidents.note(view.device, troubles, self.clock.now_ms())
             self._see_repair(view.device, view, troubles)
@@ -322,31 +324,32 @@ class Diagnostics:
         self._known(device)
         view = self._devices.view(device)
         state = self._state(view)
-        first = worst_of(troubles_of(view.link, view.conditions)) or (CONNECTING if view.link == CONNECTING else "")
+        first = worst_of(troubles_in(view)) or (CONNECTING if view.link == CONNECTING else "")
         mending = self._mending.get(device)
         known = self.incidents.of(device, self._midnight_ms())
+        unprinted = await self._unprinted(view)
         return DeviceDetail(
             device=state,
             place=places.place_of(device, self._groups),
-            effect=self.effect(device, state.health),
+            effect=self.effect(device, lost=view.link == DISABLED or is_lost(view), low=bool(first)),
             cause=repair.cause(first, view.port),
             advice=repair.advice(first, view.port),
-            signals=_signals(view),
-            counters=await self._counters(view, known),
+            signals=_signals(view) + _unknown_slips(unprinted),
+            counters=self._counters(view, known, unprinted),
             incidents=self._incidents(known, self.clock.now_ms()),
             test=self._tests.get(device),
             repair=repair.repair_view(mending) if mending else None,
         )  # fmt: skip
 
-    def effect(self, device: str, health: Health) -> Text:
-        """What it means for residents and clerks when a device is like that."""
+    def effect(self, device: str, *, lost: bool, low: bool = False) -> Text:
+        """What it means for residents and clerks when a device serves no more, or warns."""
         return places.effect(
-            device, self._devices.configs[device].kind, health, self._hall.profile, self._groups,
-            self._devices.can_serve, lambda kiosk: not self._upkeep.maintained(kiosk),
+            device, self._devices.configs[device].kind, self._hall.profile, self._groups,
+            self._devices.can_serve, lambda kiosk: not self._upkeep.maintained(kiosk), lost=lost, low=low,
         )  # fmt: skip
 
     def _state(self, view: DeviceView) -> DeviceState:
-        first = worst_of(troubles_of(view.link, view.conditions))
+        first = worst_of(troubles_in(view))
         name = name_of(CONNECTING) if view.link == CONNECTING else name_of(first) if first else text("trouble.none")
         if view.drill:
             name = say("trouble.drill", what=name)
@@ -361,7 +364,7 @@ class Diagnostics:
     def _level(self, states: tuple[DeviceState, ...], *, tight: bool) -> Literal["L0", "L1", "L2", "L3"]:
         if tight:
             return "L3"
-        if any(state.health is Health.BAD for state in states):
+        if any(is_lost(state.view) for state in states):
             return "L2"
         return "L1" if self._province_away() else "L0"
 
@@ -384,34 +387,38 @@ class Diagnostics:
             for t in list(troubles)[:MOST_SHOWN]
         )  # fmt: skip
 
-    async def _counters(self, view: DeviceView, troubles: list[Trouble]) -> Counters:
+    def _counters(self, view: DeviceView, troubles: list[Trouble], unprinted: list[_Unprinted]) -> Counters:
         work, now_ms, midnight = self._work[view.device], self.clock.now_ms(), self._midnight_ms()
         lasted = sum(
             max(0, (now_ms if t.ended_ms is None else t.ended_ms) - max(t.began_ms, midnight)) for t in troubles
         )
-        unprinted = await self._unprinted(view)
         return Counters(
             since=rfc3339(self._started_ms), jobs=view.jobs, failures=view.failures, inputs=work.inputs, lost=work.lost,
             troubles=len(troubles), trouble_s=lasted // 1000, hours=tuple(work.hours[h] for h in sorted(work.hours)),
             answers_ms=tuple(work.answers_ms), unprinted=len(unprinted),
-            unprinted_waiting=tuple(no for no, state in unprinted if state == TicketState.WAITING.value),
+            unprinted_waiting=tuple(slip.number for slip in unprinted if slip.waits),
         )  # fmt: skip
 
-    async def _unprinted(self, view: DeviceView) -> list[tuple[str, str]]:
-        """Number and state of each ticket of today, taken at a kiosk with this printer, that has no good slip."""
+    async def _unprinted(self, view: DeviceView) -> list[_Unprinted]:
+        """Each ticket of today, taken at a kiosk with this printer, that has no good slip."""
         kiosks = [k.code for k in self._hall.profile.kiosks.values() if k.printer == view.device]
         if not kiosks:
             return []
 
-        def question(session: Session) -> list[tuple[str, str]]:
+        def question(session: Session) -> list[_Unprinted]:
             rows = session.exec(
-                select(TicketRow.number, TicketRow.state).where(
+                select(TicketRow.number, TicketRow.state, TicketRow.slip).where(
                     TicketRow.bizdate == self._hall.store.bizdate(session), col(TicketRow.kiosk).in_(kiosks),
                     TicketRow.channel == Channel.KIOSK.value,
                     col(TicketRow.slip).in_([SlipState.FAILED.value, SlipState.UNKNOWN.value]),
                 ).order_by(col(TicketRow.issued_ms))
             )  # fmt: skip
-            return [(number, state) for number, state in rows]
+            return [
+                _Unprinted(
+                    number=number, waits=state == TicketState.WAITING.value, unknown=slip == SlipState.UNKNOWN.value
+                )
+                for number, state, slip in rows
+            ]  # fmt: skip
 
         return await self._hall.store.read(question)
 
@@ -425,6 +432,22 @@ class Diagnostics:
     def _midnight_ms(self) -> int:
         now = datetime.fromtimestamp(self.clock.now_ms() / 1000, CHINA)
         return round(now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * 1000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Unprinted:
+    """A ticket without a good slip; `unknown`: nobody knows whether it came out."""
+
+    number: str
+    waits: bool
+    unknown: bool
+
+
+def _unknown_slips(unprinted: list[_Unprinted]) -> tuple[Signal, ...]:
+    numbers = " ".join(slip.number for slip in unprinted if slip.unknown and slip.waits)
+    if not numbers:
+        return ()
+    return (Signal(name=text("signal.slips_unknown"), health=Health.WARN, value=Text(zh=numbers, en=numbers)),)
 
 
 def _is_another(mending: Mending, first: str, troubles: frozenset[str]) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from hall_daemon import repair
-from hall_daemon.incidents import CONNECTING, troubles_of, worst_of
+from hall_daemon.incidents import CONNECTING, troubles_in, worst_of
 from hall_daemon.protocol import Text
 from hall_daemon.protocol_technician import DeviceState, HallState, Health
 from hall_daemon.texts import TEXTS, say, text
@@ -120,7 +120,7 @@ def _devices(devices: Sequence[DeviceState]) -> list[Check]:
 
 def _device(section: Text, state: DeviceState, counted: str) -> Check:
     view = state.view
-    first = worst_of(troubles_of(view.link, view.conditions)) or CONNECTING
+    first = worst_of(troubles_in(view)) or CONNECTING
     health = Health.WARN if state.health in (Health.OFF, Health.BUSY) else state.health
     return Check(
         section=section, name=kind_name(view.kind), health=health, remedy=repair.advice(first, view.port),

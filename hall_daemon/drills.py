@@ -20,7 +20,7 @@ from hall_daemon.diagnostics import Diagnostics
 from hall_daemon.events import OperatorActed
 from hall_daemon.hall import Bell, Hall
 from hall_daemon.incidents import OFFLINE, name_of
-from hall_daemon.protocol_technician import BeginDrill, DrillChoice, DrillOffer, Health
+from hall_daemon.protocol_technician import BeginDrill, DrillChoice, DrillOffer
 from hall_daemon.tickets import HallError, NotFound
 
 _log = logging.getLogger("drills")
@@ -81,7 +81,7 @@ class Drills:
         return DrillOffer(
             device=device,
             choices=tuple(
-                DrillChoice(what=what, name=name_of(what), effect=self._diagnostics.effect(device, Health.BAD))
+                DrillChoice(what=what, name=name_of(what), effect=self._diagnostics.effect(device, lost=True))
                 for what in WHAT.get(view.kind, (OFFLINE,))
             ),
             needs_manager=self._hall.day_open,

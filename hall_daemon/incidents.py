@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 
 from drivers.base import Condition
 from hall_daemon.protocol import DeviceView, Text
-from hall_daemon.protocol_technician import Health
+from hall_daemon.protocol_technician import Health, worst
 from hall_daemon.texts import TEXTS, text
 
 MOST_KEPT = 2000
-OFFLINE, DISABLED, CONNECTING = "offline", "disabled", "connecting"
+OFFLINE, DISABLED, CONNECTING, DOUBLE = "offline", "disabled", "connecting", "double"
 AS_IT_WAITS = frozenset({Condition.FEEDER_EMPTY.value})
 """A scanner without paper in its feeder is as it should be."""
 
@@ -36,20 +36,39 @@ class Trouble:
         return max(0, (now_ms if self.ended_ms is None else self.ended_ms) - self.began_ms)
 
 
-def troubles_of(link: str, conditions: Iterable[str]) -> frozenset[str]:
+AMBER = frozenset({OFFLINE, Condition.COVER_OPEN.value, Condition.HEAD_HOT.value, Condition.KEYS_STUCK.value})
+"""Serve nobody, and are amber all the same: somebody else takes their place at once, or they end by themselves.
+
+Source: faults.md, column O of A04, A07, A10, A11, A16 and A18; red in A01, A03 and A26.
+"""
+
+
+def troubles_of(link: str, conditions: Iterable[str], *, double: bool = False) -> frozenset[str]:
     """What is wrong with a device in this state; being opened is not known to be wrong yet."""
     if link in (OFFLINE, DISABLED):
-        return frozenset({link})
+        return frozenset({DOUBLE if double and link == OFFLINE else link})
     return frozenset(conditions) - AS_IT_WAITS
 
 
+def troubles_in(view: DeviceView) -> frozenset[str]:
+    """What a view shows to be wrong."""
+    return troubles_of(view.link, view.conditions, double=view.double)
+
+
+def _keeps_from_serving(what: str) -> bool:
+    return what not in set(Condition) or Condition(what).blocks
+
+
+def is_lost(view: DeviceView) -> bool:
+    """Whether a device that should serve cannot, whatever the colour of its trouble."""
+    return view.link != DISABLED and any(map(_keeps_from_serving, troubles_in(view)))
+
+
 def health_of(what: str) -> Health:
-    """How bad one trouble is."""
+    """Colour of one trouble: red is to be seen to now, amber today."""
     if what == DISABLED:
         return Health.OFF
-    if what in set(Condition) and not Condition(what).blocks:
-        return Health.WARN
-    return Health.BAD
+    return Health.BAD if _keeps_from_serving(what) and what not in AMBER else Health.WARN
 
 
 def name_of(what: str) -> Text:
@@ -57,16 +76,23 @@ def name_of(what: str) -> Text:
     return text(f"trouble.{what}") if f"trouble.{what}" in TEXTS else Text(zh=what, en=what)
 
 
-_URGENCY = (Health.BAD, Health.WARN, Health.OFF)
-_FIRST = (OFFLINE, DISABLED, Condition.COVER_OPEN, Condition.PAPER_OUT, Condition.PAPER_JAM, Condition.CUTTER_ERROR)
+_FIRST = (
+    OFFLINE,
+    DOUBLE,
+    DISABLED,
+    Condition.COVER_OPEN,
+    Condition.PAPER_OUT,
+    Condition.PAPER_JAM,
+    Condition.CUTTER_ERROR,
+)
 
 
 def worst_of(troubles: Iterable[str]) -> str:
     """The trouble to see to first; "" if there is none."""
 
-    def order(what: str) -> tuple[int, int, str]:
+    def order(what: str) -> tuple[bool, int, str]:
         place = _FIRST.index(what) if what in _FIRST else len(_FIRST)
-        return _URGENCY.index(health_of(what)), place, what
+        return not _keeps_from_serving(what), place, what
 
     return min(troubles, key=order, default="")
 
@@ -75,8 +101,7 @@ def health(view: DeviceView) -> Health:
     """How a device is."""
     if view.link == CONNECTING:
         return Health.BUSY
-    first = worst_of(troubles_of(view.link, view.conditions))
-    return health_of(first) if first else Health.OK
+    return worst(tuple(map(health_of, troubles_in(view))))
 
 
 class Incidents:

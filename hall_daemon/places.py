@@ -7,7 +7,7 @@ from typing import Literal
 
 from hall_daemon.profile import HallProfile, Kiosk
 from hall_daemon.protocol import Text
-from hall_daemon.protocol_technician import DeviceGroup, Health
+from hall_daemon.protocol_technician import DeviceGroup
 from hall_daemon.texts import TEXTS, say, text
 
 Kind = Literal["kiosk", "window", "zone"]
@@ -45,23 +45,26 @@ def place_of(device: str, known: tuple[DeviceGroup, ...]) -> Text:
 def effect(
     device: str,
     kind: str,
-    health: Health,
     profile: HallProfile,
     known: tuple[DeviceGroup, ...],
     serves: Callable[[str], bool],
     in_service: Callable[[str], bool],
+    *,
+    lost: bool,
+    low: bool = False,
 ) -> Text:
     """What the state of a device means for residents and clerks now.
 
-    `serves` tells whether a device can do its job, `in_service` whether a kiosk is out for maintenance or not.
+    `lost`: it cannot do its job; `low`: it can, and warns. `serves` tells whether another device can do its job,
+    `in_service` whether a kiosk is out for maintenance or not.
     """
     where = [group for group in known if device in group.devices and group.kind != "unused"]
     if not where:
         return text("effect.unused")
-    if health in (Health.OK, Health.BUSY) or (health is Health.WARN and kind != "printer"):
+    if not lost and not (low and kind == "printer"):
         return text("effect.none")
     place = place_of(device, known)
-    if kind == "printer" and health is Health.WARN:
+    if not lost:
         return say("effect.printer.low", place=place)
     kiosk = next((profile.kiosks[g.code] for g in where if g.kind == "kiosk"), None)
     if kiosk is not None and kind in ("printer", "card_reader"):

@@ -287,6 +287,8 @@ class DeviceView(Frozen):
     """How often its driver hung and was cut off."""
     answer_ms: float | None = None
     """Median time of its last twenty answers; None before the first."""
+    double: bool = False
+    """Offline because it says that it is a device which is online under another name."""
     drill: bool = False
     """What is wrong with it is only rehearsed."""
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from hall_daemon.protocol import Text
 from hall_daemon.words import Frozen
@@ -107,3 +110,11 @@ class FollowView(Frozen):
     windows: tuple[str, ...] = ()
     window: str = ""
     """Where it is called to."""
+    rating: Literal["", "open", "given"] = ""
+    """Once it is over: whether the visit can be rated (评价), or was; never how."""
+
+
+class RateVisit(Frozen):
+    """What a resident thought of the visit, from the phone: 5 非常满意 to 1 非常不满意."""
+
+    level: Annotated[int, Field(strict=True, ge=1, le=5)]

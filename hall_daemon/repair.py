@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from drivers.base import Condition
-from hall_daemon.incidents import DISABLED, OFFLINE, name_of
+from hall_daemon.incidents import DISABLED, DOUBLE, OFFLINE, name_of
 from hall_daemon.protocol import Text
 from hall_daemon.protocol_technician import Repair, RepairStep
 from hall_daemon.texts import TEXTS, text
@@ -62,6 +62,7 @@ _GUIDES: dict[str, Guide] = {
     Condition.SILENCED: Guide(minutes=1, tools="none", steps=(("volume", Proof.GONE), _TEST)),
     Condition.LENS_DARK: Guide(minutes=1, tools="none", steps=(("lens", Proof.GONE), _TEST)),
     OFFLINE: _LINK,
+    DOUBLE: Guide(minutes=10, tools="key", steps=(("same", Proof.HAND), ("online", Proof.ONLINE), _TEST)),
     DISABLED: Guide(minutes=1, tools="none", steps=(("enable", Proof.GONE), _TEST)),
 }
 _OTHERWISE = Guide(minutes=3, tools="none", steps=(_GONE, _TEST))

@@ -28,6 +28,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "里面有证件号或手机号，请去掉再记。",
         "There is an ID or telephone number in it. Leave it out.",
     ),
+    "hall.not_to_rate": ("这次办理现在不能评价，或已经评价过。", "This visit cannot be rated now, or was rated."),
     "hall.no_evaluator": ("这个窗口没有评价器。", "This window has no rating device."),
     "notice.left_open": (
         "{window} 号窗口 {number} 未结，已超过 {minutes} 分钟，请到该窗口上岗后办结。",

@@ -3,6 +3,7 @@
 TEXTS: dict[str, tuple[str, str]] = {
     # a trouble in a word or two
     "trouble.offline": ("断线", "no link"),
+    "trouble.double": ("设备重复", "one device, two names"),
     "trouble.disabled": ("停用", "off"),
     "trouble.connecting": ("正在连接", "connecting"),
     "trouble.no_reply": ("不应答", "no reply"),
@@ -37,6 +38,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "cause.none": ("没有问题", "nothing is wrong"),
     "cause.other": ("设备报告了一种状况", "the device reports a condition"),
     "cause.connecting": ("正在打开端口，还没有结果", "the port is being opened; no result yet"),
+    "cause.double": (
+        "它报的编号和另一台在线设备一样：同一台被配置了两次，或编号被复制",
+        "it gives the number of another device that is online: configured twice, or its number was copied",
+    ),
     "cause.disabled": ("运维人员停用了这台设备", "a technician took this device out of use"),
     "cause.offline_serial": (
         "设备不应答，或串口不见了：电源、线缆、地址或波特率",
@@ -103,6 +108,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "advice.none": ("不用处理", "nothing to do"),
     "advice.other": ("看设备说明书", "see the device's manual"),
     "advice.connecting": ("等几秒", "wait a few seconds"),
+    "advice.double": (
+        "拔下或改正两台中错的一台，先用的那台照常工作",
+        "unplug or correct the wrong one of the two; the first one goes on serving",
+    ),
     "advice.disabled": ("修好后按 F9 启用", "when it is mended, enable it with F9"),
     "advice.offline_serial": (
         "先看电源灯，再插紧两端插头；同一条线上都断就查线，只断一台就查地址和波特率",
@@ -217,6 +226,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "signal.proven": ("{driver}，只用仿真验证过", "{driver}, shown with its twin only"),
     "signal.proven_capture": ("{driver}，用真机记录验证过", "{driver}, shown with a recording of a real device"),
     "signal.proven_field": ("{driver}，在大厅用过", "{driver}, in use in a hall"),
+    "signal.slips_unknown": ("打印结果不明", "printed? unknown"),
     "signal.last_error": ("最近的错误", "last error"),
     "signal.condition": ("状况", "condition"),
     # the diagnosis on the command line
@@ -424,6 +434,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "repair.tools.none": ("不用工具", "no tools"),
     "repair.tools.scissors": ("机柜钥匙，剪刀", "cabinet key, scissors"),
     "repair.tools.cloth": ("软布", "a soft cloth"),
+    "step.same": (
+        "看最近的错误里是哪一台，核对两台的接线、端口和编号",
+        "the last error names the other one: compare cables, ports and numbers of both",
+    ),
     "step.open_cover": ("打开机柜和上盖，取出空纸芯", "open the cabinet and the cover, take the empty core out"),
     "step.new_roll": ("放入新纸，印面朝上，纸头朝外，合上盖", "insert the roll, print side up, end outwards; close"),
     "step.close_cover": ("合上盖，听到咔一声", "close the cover until it clicks"),

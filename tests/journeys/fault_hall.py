@@ -230,6 +230,11 @@ class Operator:
         found = next(d for d in self.state()["devices"] if d["view"]["device"] == device)
         return found["health"], found["state"]["zh"]
 
+    def signals(self, device: str) -> list[tuple[str, str, str]]:
+        """Lines of the technician's page of one device: colour, name and value."""
+        told = self.detail(device)["signals"]
+        return [(s["health"], s["name"]["zh"], s["value"]["zh"]) for s in told]
+
     def sees(self, device: str, health: str, state: str, limit_s: float = 20.0) -> None:
         """Wait for that."""
         until(lambda: self.device(device) == (health, state), limit_s, f"{device} is {health}, {state}")

@@ -39,7 +39,7 @@ def test_without_its_display_a_window_calls_by_voice_and_board_and_catches_up_wi
     line = faulty.bench.lines["DSP-01"]
     line.unplug()
     operator.hears("1", "窗口屏离线，请口头叫号。")
-    operator.sees("DSP-01", "bad", "断线")
+    operator.sees("DSP-01", "warn", "断线")
     operator.is_told("DSP-01", ("failed", "offline"))
     missed, called, elsewhere = faulty.issue(), faulty.issue(), faulty.issue()
     clerk.say("next", seen=None)
@@ -95,7 +95,7 @@ def test_without_a_sound_card_the_display_flashes_and_the_clerk_calls_aloud(
     number = hall.issue("H")
     assert clerk.say("next", seen=None).json()["number"] == number
     operator.hears("3", "语音没有播出，请口头叫号。")
-    operator.sees("ANN-02", "bad", "断线", 40)
+    operator.sees("ANN-02", "warn", "断线", 40)
     operator.is_told("ANN-02", ("failed", "offline"))
     until(lambda: number in hall["DSP-03"].text, what="the call over the window")
     assert hall["DSP-03"].shown[-1].attention, "it flashes"
@@ -118,7 +118,7 @@ def test_a_dead_pad_and_a_resident_who_does_not_rate_are_both_no_rating(start_fa
     until(lambda: evaluation(hall, "1") == "未评价", what="nobody answered")
 
     hall.bench.lines["EVA-01"].unplug()
-    operator.sees("EVA-01", "bad", "断线")
+    operator.sees("EVA-01", "warn", "断线")
     served(hall, clerk)
     until(lambda: len(hall.events("evaluation.submitted")) == 2, 40, "recorded")
     assert evaluation(hall, "1") == "未评价"
@@ -150,7 +150,7 @@ def test_of_two_devices_that_say_they_are_the_same_the_second_is_refused(faulty:
         lambda: [s["value"]["zh"] for s in operator.detail("IDR-02")["signals"] if "IDR-01" in s["value"]["zh"]]
     )
     assert said[0].endswith("which is IDR-01 already: one of the two is wrong")
-    assert operator.device("IDR-02") == ("bad", "断线")
+    assert operator.device("IDR-02") == ("bad", "设备重复")
     assert operator.device("IDR-01") == ("ok", "正常")
     operator.is_told("IDR-02", ("failed", "offline"))
     assert "1号取号机可以刷证" in words(resident.view)

@@ -22,7 +22,7 @@ def test_a_key_that_sticks_counts_no_more_and_sends_people_to_the_other_kiosk(fa
     resident.shows("phone")
     resident.keypad.stick("9")
     resident.reads("键盘异常，请换用2号取号机")
-    operator.sees("KEY-01", "bad", "按键卡住")
+    operator.sees("KEY-01", "warn", "按键卡住")
     operator.is_told("KEY-01", ("degraded", "keys_stuck"))
     typed = resident.view["field"]["typed"]
     assert typed <= 11

@@ -104,9 +104,10 @@ def test_a_printer_that_falls_silent_is_a_question_and_never_a_second_slip(fault
     assert [(c["key"], c["label"]["zh"]) for c in view["choices"]] == [("1", "出来了"), ("2", "没有，请补打")]
     operator.is_told_of_slips(number, ("unknown", "timeout"))
     assert operator.unprinted("PRN-01") == [number]
+    assert ("warn", "打印结果不明", number) in operator.signals("PRN-01")
     faulty.clerk("1", "c001").say("next", seen=None)
     operator.hears("1", "打印结果不明，号码有效，没拿到票可到取号机补打。")
-    operator.sees("PRN-01", "bad", "断线")
+    operator.sees("PRN-01", "warn", "断线")
 
     printer.recover()
     operator.sees("PRN-01", "ok", "正常", 40)
@@ -170,7 +171,7 @@ def test_a_slip_under_way_when_the_daemon_dies_is_offered_then_left_to_the_staff
 def test_a_hot_head_is_waited_for_and_the_resident_told_why(faulty: Hall) -> None:
     operator, resident, printer = Operator(faulty), Resident(faulty), faulty["PRN-01"]
     printer.overheat()
-    operator.sees("PRN-01", "bad", "打印头过热")
+    operator.sees("PRN-01", "warn", "打印头过热")
     resident.identify()
     resident.choose()
     resident.keypad.press("ok")
@@ -185,7 +186,7 @@ def test_a_hot_head_is_waited_for_and_the_resident_told_why(faulty: Hall) -> Non
 def test_a_cover_that_stays_open_is_waited_for_and_then_a_failure(faulty: Hall) -> None:
     operator, resident, printer = Operator(faulty), Resident(faulty), faulty["PRN-01"]
     printer.open_cover()
-    operator.sees("PRN-01", "bad", "上盖打开")
+    operator.sees("PRN-01", "warn", "上盖打开")
     resident.identify()
     resident.choose()
     resident.keypad.press("ok")
@@ -204,7 +205,7 @@ def test_a_printer_that_comes_back_under_another_name_is_asked_before_it_prints(
     operator, resident, line = Operator(faulty), Resident(faulty), faulty.bench.lines["PRN-01"]
     name = str(Path(line.port).readlink())
     line.unplug()
-    operator.sees("PRN-01", "bad", "断线")
+    operator.sees("PRN-01", "warn", "断线")
     number = resident.take()["ticket"]["number"]
     resident.reads("号已取好，但打印机没有连上")
     operator.is_told_of_slips(number, ("failed", "offline"))

@@ -28,7 +28,7 @@ def test_without_a_reader_the_first_page_offers_other_ways_within_three_seconds(
     assert (view["title"]["zh"], view["line"]["zh"]) == ("读卡器暂时不能用", "您还可以这样取号")
     assert "2号取号机可以刷证" in words(view)
     assert [c["label"]["zh"] for c in view["choices"]] == ["手工输入身份证号", "护照或其他证件", "请工作人员帮忙"]
-    operator.sees("IDR-01", "bad", "断线")
+    operator.sees("IDR-01", "warn", "断线")
     operator.is_told("IDR-01", ("failed", "offline"))
 
     resident.press("1", "id")
@@ -69,7 +69,7 @@ def test_a_card_on_which_the_reader_hangs_is_asked_for_again_while_the_keys_work
     reader.go_mute()
     resident.shows("reader")
     resident.press("1", "id")
-    operator.sees("IDR-01", "bad", "断线")
+    operator.sees("IDR-01", "warn", "断线")
     reader.recover()
     operator.sees("IDR-01", "ok", "正常", 40)
     view = operator.detail("IDR-01")["device"]["view"]

@@ -1,14 +1,18 @@
 """Follow a ticket on the phone: the code on its slip opens a page with place and call, and nothing about a person."""
 
+import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlmodel import select
 
-from hall_daemon import following
-from hall_daemon.following import CODE_BYTES, Following, TooMany, slip_address
+from drivers.base import Grade
+from hall_daemon import evaluating, following, store
+from hall_daemon.following import CODE_BYTES, Following, NotToRate, TooMany, slip_address
+from hall_daemon.tables import EvaluationRow, EventRow
 from hall_daemon.tables_board import FollowRow
 from hall_daemon.tickets import NotFound
 from hall_daemon.words import Outcome
@@ -109,6 +113,79 @@ async def test_a_ticket_is_not_asked_about_without_end(tmp_path: Path) -> None:
             await phones.view(code, f"10.0.1.{n}")
         with pytest.raises(TooMany):
             await phones.view(code, SECOND)
+
+
+async def rated(room: HallRoom) -> list[dict[str, Any]]:
+    """What the province is told of ratings."""
+    rows = await room.store.read(lambda session: [r.body for r in session.exec(select(EventRow)).all()])
+    events = [json.loads(body) for body in rows]
+    return [event["data"] for event in events if event["type"] == "hall.evaluation.submitted.v1"]
+
+
+@pytest.mark.fault("A25")
+async def test_a_visit_is_rated_once_by_the_code_on_its_slip_and_not_before_its_end(tmp_path: Path) -> None:
+    write_hall(tmp_path, PLACES + PHONE)
+    async with hall_room(tmp_path) as room:
+        await room.numbers(2)
+        code, other = await code_of(room, "A001"), await code_of(room, "A002")
+        phone = Following(room.hall, room.clock)
+        await room.sign_in(w1="c001")
+        for go_on in (room.call, partial(room.serve, number="A001"), None):
+            assert (await shown(room, code))["rating"] == ""
+            with pytest.raises(NotToRate):
+                await phone.rate(code, FIRST, 5)
+            if go_on is not None:
+                await go_on("1")
+        await room.hall.finish("1", "A001", Outcome.COMPLETED)
+        assert (await shown(room, code))["rating"] == "open"
+        assert (await phone.rate(code, FIRST, 2)).rating == "given"
+        with pytest.raises(NotToRate):
+            await phone.rate(code, SECOND, 5)
+        await code_of(room, "A001")  # a slip printed again has another code, and the visit is the same
+        assert (await shown(room, await code_of(room, "A001")))["rating"] == "given"
+        [event] = await rated(room)
+        assert {k: event[k] for k in ("window_code", "clerk_id", "level", "eval_channel", "round", "timeout")} == {
+            "window_code": "1", "clerk_id": "c001", "level": 2, "eval_channel": 3, "round": 1, "timeout": False,
+        }  # fmt: skip
+        assert "level" not in await shown(room, code), "how, is nobody's business"
+        await room.call("1")
+        await room.hall.no_show("1", "A002")
+        with pytest.raises(NotToRate):
+            await phone.rate(other, FIRST, 1)
+
+
+@pytest.mark.fault("A25")
+async def test_no_answer_at_the_window_leaves_the_code_valid_and_counts_once(tmp_path: Path) -> None:
+    write_hall(tmp_path, PLACES + PHONE)
+    async with hall_room(tmp_path) as room:
+        await room.numbers(1)
+        code = await code_of(room, "A001")
+        await room.sign_in(w1="c001")
+        number = await room.call_and_serve("1")
+        await room.hall.finish("1", number, Outcome.COMPLETED)
+        visit = evaluating._Visit(ticket_id=(await room.row(number)).id, clerk="c001")
+        record = partial(evaluating._record, hall=room.hall, visit=visit, window="1")
+        await room.store.write(partial(record, grade=None))
+        await Following(room.hall, room.clock).rate(code, FIRST, 5)
+        await room.store.write(partial(record, grade=Grade.VERY_DISSATISFIED))
+        told = await rated(room)
+        assert [(e["timeout"], e.get("level"), e["eval_channel"]) for e in told] == [(True, None, 5), (False, 5, 3)]
+        assert len({e["evaluation_id"] for e in told}) == 1
+        assert await room.store.read(lambda session: [r.level for r in session.exec(select(EvaluationRow)).all()]) == [
+            5
+        ]
+    assert [str(found) for found in store.replay_differences(room.config.database)] == []
+
+
+async def test_who_tries_to_rate_without_end_is_slowed_down(tmp_path: Path) -> None:
+    write_hall(tmp_path, PLACES + PHONE)
+    async with hall_room(tmp_path) as room:
+        phones = Following(room.hall, room.clock)
+        for n in range(following.WRONG_A_MINUTE):
+            with pytest.raises(NotFound):
+                await phones.rate(f"{n:022}", FIRST, 1)
+        with pytest.raises(TooMany):
+            await phones.rate("x" * 22, FIRST, 1)
 
 
 async def test_a_hall_without_the_page_prints_an_opaque_id(tmp_path: Path) -> None:

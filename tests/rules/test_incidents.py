@@ -1,7 +1,18 @@
 """Incidents begin and end with what a device tells, are bounded, and the worst comes first."""
 
+import pytest
+
 from drivers.base import Condition
-from hall_daemon.incidents import Incidents, health, health_of, name_of, troubles_of, worst_of
+from hall_daemon.incidents import (
+    Incidents,
+    health,
+    health_of,
+    is_lost,
+    name_of,
+    troubles_in,
+    troubles_of,
+    worst_of,
+)
 from hall_daemon.protocol import DeviceView
 from hall_daemon.protocol_technician import Health, worst
 
@@ -48,11 +59,35 @@ def test_an_empty_feeder_and_a_port_being_opened_are_no_trouble() -> None:
     assert troubles_of("offline", ["paper_low"]) == {"offline"}
 
 
+@pytest.mark.parametrize(
+    ("trouble", "colour"),
+    [
+        ("paper_out", Health.BAD), ("paper_jam", Health.BAD), ("cutter_error", Health.BAD), ("double", Health.BAD),
+        ("offline", Health.WARN), ("head_hot", Health.WARN), ("cover_open", Health.WARN), ("keys_stuck", Health.WARN),
+    ],
+)  # fmt: skip
+def test_each_colour_is_that_of_the_failure_catalogue(trouble: str, colour: Health) -> None:
+    assert health_of(trouble) is colour
+
+
+def test_amber_or_red_a_device_that_cannot_serve_is_lost() -> None:
+    assert [is_lost(view(*state)) for state in (("offline",), ("online", "cover_open"), ("online", "paper_out"))] == [
+        True, True, True,
+    ]  # fmt: skip
+    well = (("online",), ("online", "paper_low"), ("online", "feeder_empty"), ("disabled",), ("connecting",))
+    assert not any(is_lost(view(*state)) for state in well)
+
+
+def test_one_device_under_two_names_is_a_trouble_of_its_own() -> None:
+    assert troubles_in(view("offline").model_copy(update={"double": True})) == {"double"}
+    assert troubles_in(view("online").model_copy(update={"double": True})) == frozenset()
+
+
 def test_health_follows_from_what_blocks() -> None:
     assert health(view()) is Health.OK
     assert health(view("connecting")) is Health.BUSY
     assert health(view("disabled")) is Health.OFF
-    assert health(view("offline")) is Health.BAD
+    assert health(view("offline")) is Health.WARN
     assert health(view("online", "paper_low")) is Health.WARN
     assert health(view("online", "paper_low", "paper_out")) is Health.BAD
     assert health(view("online", "feeder_empty")) is Health.OK

@@ -15,6 +15,8 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
+from hall_daemon.protocol_board import FollowView
+
 WEB = Path(__file__).parents[2] / "kiosk_ui" / "web"
 TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
@@ -125,6 +127,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.page_server.keys.append(json.loads(body))
+        ticket = self.page_server.ticket
+        if self.path.endswith("/rating") and isinstance(ticket, FollowView) and ticket.rating == "given":
+            self._answer(ticket.model_dump_json().encode(), "application/json")
+            return
         self.send_response(HTTPStatus.ACCEPTED)
         self.send_header("Content-Length", "0")
         self.end_headers()

@@ -48,7 +48,9 @@ def tickets() -> dict[str, FollowView]:
     called = {"window": "3", "ahead": 0, "low_minutes": None, "high_minutes": None}
     found = {state.value: TICKET.model_copy(update={"state": state} | called) for state in FollowState}
     unknown = {"low_minutes": None, "high_minutes": None}
-    return found | {"waiting": TICKET, "unknown": TICKET.model_copy(update=unknown)}
+    over = found["over"]
+    ratings = {"rate": over.model_copy(update={"rating": "open"}), "rated": over.model_copy(update={"rating": "given"})}
+    return found | ratings | {"waiting": TICKET, "unknown": TICKET.model_copy(update=unknown)}
 
 
 # --- for everybody ----------------------------------------------------------------------------------------------------
@@ -193,9 +195,20 @@ def test_the_phone_shows_place_and_wait_then_the_call_and_says_when_it_is_old(
         known = turn(page, asked)
         page.clock.run_for(30_000)
         assert len(asked) == known, "a phone that is told to wait waits"
-        server.busy_s, server.ticket = 0, tickets()["over"]
+        server.busy_s, server.ticket = 0, tickets()["rate"]
         page.clock.run_for(80_000)
         expect(page.locator("#ticket")).to_contain_text("已结束")
+        expect(page.locator("[aria-pressed=true]")).to_have_count(0)
+        expect(page.locator(".send")).to_be_disabled()
+        page.locator("#level-5").click()
+        page.locator("#level-2").click()
+        expect(page.locator("[aria-pressed=true]")).to_have_text("不满意Dissatisfied")
+        page.locator(".send").click()
+        expect(page.locator("#ticket")).to_contain_text("没有送出，请再按一次。")
+        server.ticket = tickets()["rated"]
+        page.locator(".send").click()
+        expect(page.locator("#ticket")).to_contain_text("已评价，谢谢。")
+        assert server.keys == [{"level": 2}, {"level": 2}]
         known = len(asked)
         page.clock.run_for(120_000)
         assert len(asked) == known, "what is over is not asked about"

@@ -6,6 +6,17 @@
   let view = null;
   let heardAt = 0;
   let problem = "";
+  let chosen = 0;
+  let sending = false;
+  let unsent = false;
+
+  const LEVELS = [
+    [5, "非常满意", "Very satisfied"],
+    [4, "满意", "Satisfied"],
+    [3, "基本满意", "Fairly satisfied"],
+    [2, "不满意", "Dissatisfied"],
+    [1, "非常不满意", "Very dissatisfied"],
+  ];
 
   function h(kind, ...children) {
     const [tag, ...classes] = kind.split(".");
@@ -44,8 +55,53 @@
     called: () => [box(".call", `${view.window} 号窗口`, "正在叫您，请到窗口", `Please go to window ${view.window}`)],
     serving: () => [h("section", h("b", "正在办理"), english("Being served"))],
     missed: () => [h("section", h("b", "已过号"), ...both("请到原窗口告诉工作人员，不用重新取号。", "You missed your call. Tell the same window; no new ticket is needed."))],
-    over: () => [h("section", h("b", "已结束"), english("This ticket is finished"))],
+    over: () => [h("section", h("b", "已结束"), english("This ticket is finished")), ...rating()],
   };
+
+  function button(kind, press, ...children) {
+    const element = h(`button${kind}`, ...children);
+    element.type = "button";
+    element.addEventListener("click", press);
+    return element;
+  }
+
+  // Chosen first and sent by a second press: a visit is rated once, and nothing is chosen beforehand.
+  function rating() {
+    if (view.rating === "given") return [h("p", ...both("已评价，谢谢。", "Rated. Thank you."))];
+    if (view.rating !== "open") return [];
+    const levels = LEVELS.map(([level, zh, en]) => {
+      const element = button(".level", () => { chosen = level; draw(); }, ...both(zh, en));
+      element.id = `level-${level}`;
+      element.setAttribute("aria-pressed", String(level === chosen));
+      return element;
+    });
+    const send = button(".send", rate, ...both("提交评价", "Send"));
+    send.disabled = chosen === 0 || sending;
+    return [
+      h("h2", ...both("请您评价这次服务", "Please rate our service")),
+      h("div.levels", ...levels),
+      unsent ? h("p.old", ...both("没有送出，请再按一次。", "Not sent. Please press again.")) : "",
+      send,
+    ];
+  }
+
+  async function rate() {
+    sending = true;
+    draw();
+    try {
+      const answer = await fetch(`${location.pathname.replace(/\/$/, "")}/rating`, {
+        method: "POST", cache: "no-store", referrerPolicy: "no-referrer",
+        headers: { "content-type": "application/json" }, body: JSON.stringify({ level: chosen }),
+      });
+      unsent = !answer.ok && answer.status !== 409;
+      if (answer.ok) heard(await answer.json());
+      else if (answer.status === 409) void ask();
+    } catch {
+      unsent = true;
+    }
+    sending = false;
+    draw();
+  }
 
   const PROBLEMS = {
     gone: ["没有这张号", "号票当天有效。请看大屏，或问工作人员。", "Tickets are valid on their day only."],
@@ -57,13 +113,15 @@
       if (problem) main.replaceChildren(box("", ...PROBLEMS[problem]));
       return;
     }
-    const old = Date.now() - heardAt > OLD_MS;
+    const old = view.state !== "over" && Date.now() - heardAt > OLD_MS;
+    const focus = document.activeElement?.id;
     main.replaceChildren(
       h("header", h("span", view.hall.zh), h("span", view.clock)),
       h("h1", view.number),
       old ? h("p.old", ...both(`连不上大厅，这是 ${view.clock} 的情况。请看大屏。`, `Not connected: this is how it was at ${view.clock}.`)) : "",
       ...STATES[view.state](),
     );
+    if (focus?.startsWith("level-")) document.getElementById(focus)?.focus();
     document.title = view.state === "called" ? `请到 ${view.window} 号窗口` : `${view.number} 排队进度`;
   }
 
