@@ -22,10 +22,10 @@ import sys
 import threading
 import time
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO, ClassVar, Protocol
 from urllib.parse import urlsplit
 
 import httpx
@@ -42,6 +42,7 @@ _WHY_NOT: dict[str, Callable[[], str | None]] = {
 }  # fmt: skip
 """Carriers that need something of this machine → what is missing."""
 HALLS = Path(__file__).parent / "halls"
+PROJECT = Path(__file__).resolve().parents[1]
 _TABLE = re.compile(r"^\[([^\]]+)\]")
 _VALUE = re.compile(r'^(port|listen|url)(\s*=\s*)"[^"]*"')
 
@@ -211,34 +212,61 @@ def _keys() -> dict[str, str]:
     }
 
 
+class Running(Protocol):
+    """A process as `subprocess.Popen` has it."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, sig: int) -> None: ...
+    def kill(self) -> None: ...
+
+
+class Launcher(Protocol):
+    """Whoever makes the process of a daemon."""
+
+    def launch(self, module: str, arguments: Sequence[str], environment: Mapping[str, str], log: BinaryIO) -> Running:
+        """What `python -m module arguments` is, in the folder of the project, with its output in `log`."""
+
+
+class Fresh:
+    """A new interpreter, as in a hall."""
+
+    def launch(self, module: str, arguments: Sequence[str], environment: Mapping[str, str], log: BinaryIO) -> Running:
+        """Start it."""
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+        )  # fmt: skip
+
+
 class DaemonProcess:
     """The daemon of a bench, as a process that can be started, ended and killed."""
 
-    def __init__(self, bench: Bench, module: str = "hall_daemon") -> None:
+    launcher: ClassVar[Launcher] = Fresh()
+    """Of every daemon that is given none; the tests put one here that starts sooner."""
+
+    def __init__(self, bench: Bench, module: str = "hall_daemon", launcher: Launcher | None = None) -> None:
         """`module` is what Python runs: the daemon, or a test's own way to start it."""
         self.bench = bench
         self.module = module
         self.starts = 0
         self.ready_after_s = 0.0
-        self._process: subprocess.Popen[bytes] | None = None
+        self._launcher = launcher
+        self._process: Running | None = None
         self._guard: subprocess.Popen[bytes] | None = None
 
-    def start(self, limit_s: float = 120.0) -> DaemonProcess:
-        """Start, and return when it is alive and its store is writable."""
+    def start(self, limit_s: float = 120.0, launcher: Launcher | None = None) -> DaemonProcess:
+        """Start, this once by another launcher perhaps, and return when it is alive and its store is writable."""
         environment = {
             **{k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
             **self.bench.environment,
         }
         began = time.monotonic()
         with self.bench.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", self.module, "run", "--config", str(self.bench.config)],
-                cwd=Path(__file__).resolve().parents[1],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+            by = launcher or self._launcher or self.launcher
+            self._process = by.launch(self.module, ["run", "--config", str(self.bench.config)], environment, log)
         # A daemon that outlived a killed bench would follow the links of its ports, which stay behind, to the terminals
         # that other halls are given under the same numbers, and lock them.
         self._guard = subprocess.Popen(

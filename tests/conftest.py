@@ -7,12 +7,29 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from sim.bench import DaemonProcess, Fresh
+from tests.forking import Starter
+
 # How fast examples are made and run says something about the machine only.
 settings.register_profile("checks", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("checks")
 
 _PROCESS_WIDE = ("MainThread", "Thread-", "ThreadPoolExecutor", "execnet", "pytest_timeout", "asyncio_", "AnyIO")
 """Threads of libraries that belong to the process, not to a test."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _daemons_are_forked() -> Iterator[None]:
+    """Unless a test wants them as in a hall."""
+    with Starter() as starter, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DaemonProcess, "launcher", starter)
+        yield
+
+
+@pytest.fixture
+def as_in_a_hall(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each daemon is a new interpreter."""
+    monkeypatch.setattr(DaemonProcess, "launcher", Fresh())
 
 
 @pytest.fixture(autouse=True)

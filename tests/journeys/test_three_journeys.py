@@ -16,6 +16,7 @@ from tests.waiting import until
 pytestmark = pytest.mark.timeout(240)
 
 
+@pytest.mark.usefixtures("as_in_a_hall")
 def test_a_resident_takes_a_number_and_a_clerk_serves(hall: Hall) -> None:
     number = hall.kiosk().visit(hall.somebody())
     slips = hall["PRN-01"].whole_slips
@@ -94,6 +95,7 @@ def test_every_step_of_a_clerk_reaches_display_board_and_log(hall: Hall) -> None
     assert hall.replays()
 
 
+@pytest.mark.usefixtures("as_in_a_hall")
 def test_a_scanned_page_is_filed_and_the_province_has_it_byte_for_byte(hall: Hall) -> None:
     number = hall.issue()
     clerk = hall.clerk("1", "c001")
@@ -197,6 +199,7 @@ def test_the_hall_works_without_the_province_and_delivers_when_it_is_back(hall: 
     clerk.view.until(lambda v: v["to_province"] == 0, 60)
 
 
+@pytest.mark.usefixtures("as_in_a_hall")
 def test_a_restart_restores_windows_board_and_order(hall: Hall) -> None:
     numbers = [hall.issue() for _ in range(3)]
     clerk = hall.clerk("1", "c001")
