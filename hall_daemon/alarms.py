@@ -101,13 +101,15 @@ class ReorderFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class CaseFacts:
-    """A case that needs a look: told more than once what is missing, or not decided in time."""
+    """A case that needs a look: told more than once what is missing, not accepted or not decided in time."""
 
     case: str
     notices: int = 0
     last_notice_ms: int = 0
     overdue_days: int = 0
     due_ms: int = 0
+    unaccepted_days: int = 0
+    """Since the last day on which it could be accepted or told what is missing."""
 
 
 def waits_over_limit(queues: Iterable[QueueFacts], now_ms: int, limits: Limits) -> list[Alarm]:
@@ -211,7 +213,10 @@ def reorderings(events: Iterable[ReorderFacts], now_ms: int, limits: Limits) -> 
 
 
 def troubled_cases(cases: Iterable[CaseFacts]) -> list[Alarm]:
-    """One notice tells everything that is missing: a second one breaks the rule. A promise that is over is broken."""
+    """One notice tells everything that is missing: a second one breaks the rule. A promise that is over is broken.
+
+    So is the law's: what was received and neither accepted nor told within five workdays counts as accepted.
+    """
     found = []
     for case in cases:
         if case.notices > 1:
@@ -219,6 +224,13 @@ def troubled_cases(cases: Iterable[CaseFacts]) -> list[Alarm]:
                 Alarm(
                     code="notices", level=Level.WARN, about=case.case, since_ms=case.last_notice_ms,
                     what=text("alarm.notices", case=case.case, times=case.notices), advice=text("alarm.notices.advice"),
+                )
+            )  # fmt: skip
+        if case.unaccepted_days > 0:
+            found.append(
+                Alarm(
+                    code="unaccepted", level=Level.URGENT, about=case.case, since_ms=case.due_ms,
+                    what=text("alarm.unaccepted", case=case.case), advice=text("alarm.unaccepted.advice"),
                 )
             )  # fmt: skip
         if case.overdue_days > 0:

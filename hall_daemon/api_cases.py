@@ -12,8 +12,11 @@ from hall_daemon.protocol_cases import (
     CasesView,
     DecideCase,
     HandIn,
+    PaperPreview,
     PaperPrinted,
+    PreviewPaper,
     PrintPaper,
+    ReceivedCases,
     Refile,
     ReturnCase,
     Supplement,
@@ -53,6 +56,14 @@ def add_routes(app: FastAPI, hall: Hall, papers: CasePapers) -> None:
 
 def _known(app: FastAPI, hall: Hall, papers: CasePapers) -> None:
     """Of cases that were handed in before, and of pages that are filed."""
+
+    @app.post("/windows/{window}/cases/preview")
+    async def preview(window: str, order: PreviewPaper) -> PaperPreview:
+        return await papers.preview(window, order)
+
+    @app.get("/windows/{window}/cases/received")
+    async def received(window: str) -> ReceivedCases:
+        return await hall.received_cases(window)
 
     @app.post("/windows/{window}/cases/print")
     async def print_paper(window: str, order: PrintPaper) -> PaperPrinted:

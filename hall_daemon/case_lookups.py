@@ -16,6 +16,7 @@ from hall_daemon.tables_cases import CasePaperRow, CaseRow, NoticeRow
 from hall_daemon.tables_clerks import TickRow
 from hall_daemon.tickets import NotFound
 from hall_daemon.words import CopyKind
+from hall_daemon.workdays import Calendar, DayUnit
 
 SUPPLEMENT = "supplement"
 
@@ -155,6 +156,33 @@ def open_notices_of(session: Session, id_hmac: str) -> list[NoticeRow]:
         NoticeRow.kind == SUPPLEMENT, col(NoticeRow.answered_on).is_(None), col(NoticeRow.local_case_no).in_(mine)
     )
     return list(session.exec(question.order_by(col(NoticeRow.given_ms))))
+
+
+def due_on(row: CaseRow, accepted_on: str, calendar: Calendar, stood: Iterable[Pause]) -> str | None:
+    """The last day of a case's promise; None: there is none, or its clock stands."""
+    unit: DayUnit = "day" if row.day_unit == "day" else "workday"
+    due = cases.due_date(date.fromisoformat(accepted_on), row.days, unit, calendar, stood)
+    return due.isoformat() if due else None
+
+
+def asked_again(session: Session, ticket_id: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Codes of the papers that a standing notice of this ticket's cases names; and the numbers of all its cases."""
+    rows = of_ticket(session, ticket_id)
+    standing = [
+        n
+        for row in rows
+        if row.state == CaseState.SUPPLEMENT.value
+        for n in notices_of(session, row.local_case_no)
+        if n.kind == SUPPLEMENT and n.answered_on is None
+    ]
+    codes = frozenset(str(wanted["code"]) for n in standing for wanted in n.wanted)
+    return codes, frozenset(row.local_case_no for row in rows)
+
+
+def received_before(session: Session, bizdate: str, most: int) -> list[CaseRow]:
+    """Cases that were received up to a day and wait for 受理, the longest wait first."""
+    question = select(CaseRow).where(CaseRow.state == CaseState.RECEIVED.value, CaseRow.bizdate <= bizdate)
+    return list(session.exec(question.order_by(col(CaseRow.since_ms)).limit(most)))
 
 
 def pauses(notices: Iterable[NoticeRow]) -> list[Pause]:

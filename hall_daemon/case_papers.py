@@ -7,28 +7,22 @@ only.
 
 from __future__ import annotations
 
-import json
 import logging
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from sqlmodel import Session, select
-
 from drivers.base import Refused, Slip
-from hall_daemon import case_lookups, slip_facts, slips
-from hall_daemon.cases import Line, LineState
-from hall_daemon.clock import moment_ms
+from hall_daemon import case_drafts, slip_facts, slips
+from hall_daemon.case_drafts import Paper
 from hall_daemon.devices import Devices, DeviceUnavailable, OutcomeUnknown
 from hall_daemon.events import OperatorActed
-from hall_daemon.events_cases import CaseReceived
 from hall_daemon.hall import Hall
 from hall_daemon.protocol import Text
-from hall_daemon.protocol_cases import PaperPrinted, PrintPaper
-from hall_daemon.tables import EventRow
-from hall_daemon.tables_cases import CaseRow, NoticeRow
+from hall_daemon.protocol_cases import PaperPreview, PaperPrinted, PreviewPaper, PrintPaper
+from hall_daemon.tables_cases import CaseRow
 from hall_daemon.texts import say, text
-from hall_daemon.tickets import HallError
+from hall_daemon.tickets import HallError, IllegalStep, ScreenOutOfDate
+from hall_daemon.words import TicketState
 
 _log = logging.getLogger("hall.cases")
 
@@ -43,23 +37,6 @@ class NoPaper(HallError):
     code = "no_paper"
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Paper:
-    """What is to be printed."""
-
-    case: CaseRow
-    notice: NoticeRow | None
-    """None: the receipt."""
-    received: tuple[str, ...]
-    reason: str = ""
-    received_ms: int = 0
-
-    @property
-    def name(self) -> str:
-        """As the log names it."""
-        return self.notice.notice_no if self.notice else "receipt"
-
-
 class CasePapers:
     """Prints what a case has to show on paper."""
 
@@ -71,7 +48,11 @@ class CasePapers:
         clerk = await self._hall.clerk_at(window)
         received_case = order.local_case_no
         paper = await self._hall.store.read(
-            lambda session: _received(session, received_case) if received_case else _paper(session, order.notice_no)
+            lambda session: (
+                case_drafts.of_received(session, received_case)
+                if received_case
+                else case_drafts.given(session, order.notice_no)
+            )
         )
         device, place = self._printer(window, paper.case)
         result, reason = await self._run(device, paper, again=order.again)
@@ -84,7 +65,28 @@ class CasePapers:
         _log.info("paper %s of %s %s at %s %s", paper.name, paper.case.local_case_no, result, device, reason)
         return PaperPrinted(result=result, device=device, place=place, reason=reason)
 
-    async def _run(self, device: str, paper: _Paper, *, again: bool) -> tuple[Literal["ok", "failed", "unknown"], str]:
+    async def preview(self, window: str, order: PreviewPaper) -> PaperPreview:
+        """The first copy of the paper that a step would print. Raises as the step would."""
+        hall = self._hall
+        clerk, snapshot = await hall.clerk_at(window), await hall.snapshot()
+        ticket = snapshot.at_window(window)
+        if ticket is None or ticket.number != order.seen:
+            raise ScreenOutOfDate()
+        if ticket.state is not TicketState.SERVING:
+            raise IllegalStep(number=ticket.number, state=ticket.state)
+        draft = case_drafts.Draft(
+            profile=hall.profile, window=window, clerk=clerk, ticket=ticket, bizdate=snapshot.bizdate,
+            now_ms=hall.clock.now_ms(),
+        )  # fmt: skip
+        paper = await hall.store.read(lambda session: draft.paper(session, order))
+        try:
+            printer = hall.config.devices[self._printer(window, paper.case)[0]]
+            columns = getattr(printer.options, "columns", USUAL_COLUMNS)
+        except NoPaper:
+            columns = USUAL_COLUMNS
+        return case_drafts.as_lines(self._compose(paper, 1, columns, again=False), columns)
+
+    async def _run(self, device: str, paper: Paper, *, again: bool) -> tuple[Literal["ok", "failed", "unknown"], str]:
         copies = COPIES if paper.notice is not None and paper.notice.kind == "supplement" else COPIES[:1]
         for copy in copies:
             composing = partial(self._compose, paper, copy, again=again)
@@ -98,7 +100,7 @@ class CasePapers:
                 return "unknown", "timeout"
         return "ok", ""
 
-    def _compose(self, paper: _Paper, copy: Literal[1, 2], columns: int, *, again: bool) -> Slip:
+    def _compose(self, paper: Paper, copy: Literal[1, 2], columns: int, *, again: bool) -> Slip:
         profile, case, notice = self._hall.profile, paper.case, paper.notice
         item = profile.item_of(case.item, "", "")
         if notice is None:
@@ -126,42 +128,3 @@ class CasePapers:
 def _print(composing: Any, printer: Any) -> None:
     """On the port's thread. Any: whatever driver is configured; its options know the paper's width."""
     printer.print_slip(composing(getattr(printer.options, "columns", USUAL_COLUMNS)))
-
-
-def _paper(session: Session, notice_no: str) -> _Paper:
-    notice = case_lookups.notice(session, notice_no)
-    case = case_lookups.by_no(session, notice.local_case_no)
-    received = tuple(_taken_as(line) for line in case_lookups.lines_of(session, case) if line.does and line.brought)
-    reason = _reason(session, case) if notice.kind == "reject" else ""
-    session.expunge(notice)
-    session.expunge(case)
-    return _Paper(case=case, notice=notice, received=received, reason=reason)
-
-
-def _received(session: Session, local_case_no: str) -> _Paper:
-    """收件凭证: what had come when the case was received."""
-    case = case_lookups.by_no(session, local_case_no)
-    question = select(EventRow).where(
-        EventRow.subject == f"case/{local_case_no}", EventRow.type == CaseReceived.wire_type
-    )
-    told = session.exec(question).one()
-    came = {m["material_code"] for m in json.loads(told.body)["data"]["materials_required"] if m.get("copy_kind")}
-    lines = case_lookups.lines_of(session, case)
-    received = tuple(_taken_as(line) for line in lines if line.asked.code in came)
-    session.expunge(case)
-    return _Paper(case=case, notice=None, received=received, received_ms=moment_ms(told.time) or case.since_ms)
-
-
-def _taken_as(line: Line) -> str:
-    if line.state is LineState.WAIVED and line.brought is not None:
-        return text(f"slip.taken_as.{line.brought.kind}", name=line.asked.name).zh
-    return line.asked.name
-
-
-def _reason(session: Session, case: CaseRow) -> str:
-    """Why it was returned, as the log says."""
-    question = select(EventRow.body).where(
-        EventRow.subject == f"case/{case.local_case_no}", EventRow.type == "hall.case.returned.v1"
-    )
-    body = session.exec(question).first()
-    return str(json.loads(body)["data"]["reason_text"]) if body else ""

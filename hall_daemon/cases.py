@@ -184,6 +184,7 @@ def is_complete(lines: Iterable[Line]) -> bool:
 
 # --- one-time notice --------------------------------------------------------------------------------------------------
 
+ACCEPT_WORKDAYS = 5
 RETURN_WORKDAYS = 5
 """So long the way back by the notice is open (ux.md §9)."""
 
@@ -272,6 +273,11 @@ def due_date(accepted: date, days: int, unit: DayUnit, calendar: Calendar, pause
 def last_return(given: date, calendar: Calendar) -> date:
     """Until when a notice leads straight back."""
     return calendar.due(given, RETURN_WORKDAYS)
+
+
+def accept_by(received: date, calendar: Calendar) -> date:
+    """Until when what was received must be accepted or told: five workdays (行政许可法 32); silence accepts it."""
+    return calendar.due(received, ACCEPT_WORKDAYS)
 
 
 def is_overdue(due: date | None, state: CaseState, today: date) -> bool:

@@ -26,8 +26,11 @@ from hall_daemon.protocol_cases import (
     CasesView,
     DecideCase,
     HandIn,
+    PaperPreview,
     PaperPrinted,
+    PreviewPaper,
     PrintPaper,
+    ReceivedCases,
     Refile,
     ReturnCase,
 )
@@ -197,6 +200,19 @@ class WindowVerbs:
         """A paper of a case, at this window's printer or the nearest."""
         answer = await self._ask("POST", f"/windows/{part(window)}/cases/print", request)
         return self.parse(PaperPrinted, answer, maybe_done=True)
+
+    async def preview_paper(self, window: str, request: PreviewPaper) -> PaperPreview:
+        """The paper that a step would print."""
+        return self.parse(PaperPreview, await self._ask("POST", f"/windows/{part(window)}/cases/preview", request))
+
+    async def received_cases(self, window: str) -> ReceivedCases:
+        """What was received for this window's queues and waits for 受理."""
+        return self.parse(ReceivedCases, await self._ask("GET", f"/windows/{part(window)}/cases/received"))
+
+    async def accept_received(self, window: str, local_case_no: str) -> CaseDone:
+        """Accept what was received before."""
+        answer = await self._ask("POST", f"/windows/{part(window)}/cases/{part(local_case_no)}/accept")
+        return self.parse(CaseDone, answer, maybe_done=True)
 
     async def refile(self, window: str, request: Refile) -> Done:
         """Filed in the wrong place: take out, and file elsewhere."""

@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
+from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
-from hall_daemon import lookups
+from hall_daemon import case_lookups, lookups
 from hall_daemon.access import Role
 from hall_daemon.clock import hour_minute, rfc3339
 from hall_daemon.events import Event, OperatorActed, TicketFinished
+from hall_daemon.events_cases import CaseNotice, CaseReceived
 from hall_daemon.hall import Hall
+from hall_daemon.lookups import LastVisit
 from hall_daemon.protocol_clerks import MessageView, NoteView, PauseView, Tick
 from hall_daemon.store import Tx
 from hall_daemon.tables import EventRow, TicketRow
@@ -46,6 +49,22 @@ class NotPaused(HallError):
     code = "not_paused"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What the clerk of a ticket is told of what was before."""
+
+    asked: frozenset[str]
+    """Codes of the papers that a standing notice of its cases asked for."""
+    cases: frozenset[str]
+    """Numbers of its cases."""
+    last: LastVisit | None
+
+
+def _known(session: Session, ticket_id: str) -> Known:
+    asked, numbers = case_lookups.asked_again(session, ticket_id)
+    return Known(asked=asked, cases=numbers, last=lookups.last_visit(session, ticket_id))
+
+
 class Desk:
     """The desks of all windows."""
 
@@ -54,6 +73,10 @@ class Desk:
         self._messages: list[MessageRow] = []
         self._notes: defaultdict[str, list[NoteRow]] = defaultdict(list)
         self._ticks: defaultdict[str, set[str]] = defaultdict(set)
+        self._known: dict[str, Known] = {}
+        """By ticket; read anew after its cases change."""
+        self._cases_heard = 0
+        """Events about cases: what was read before the last one is not kept."""
         self._served: Counter[tuple[str, str]] = Counter()
         """Service day and clerk → visits finished."""
         hall.on_event(self._hear)
@@ -91,6 +114,29 @@ class Desk:
     def _hear(self, event: Event) -> None:
         if isinstance(event.data, TicketFinished):
             self._served[event.bizdate, event.data.clerk_id] += 1
+
+            self._known.pop(event.subject.removeprefix("ticket/"), None)
+        if event.subject.startswith("case/"):
+            self._forget_known(event)
+
+    def _forget_known(self, event: Event) -> None:
+        self._cases_heard += 1
+        if isinstance(event.data, CaseReceived):
+            self._known.pop(event.data.ticket_id, None)
+        elif isinstance(event.data, CaseNotice):
+            number = event.data.local_case_no
+            self._known = {ticket: known for ticket, known in self._known.items() if number not in known.cases}
+        else:
+            self._known.clear()
+
+    async def known(self, ticket_id: str) -> Known:
+        """What a standing notice asked for, and the last visit of the same person today."""
+        known, heard = self._known.get(ticket_id), self._cases_heard
+        if known is None:
+            known = await self._hall.store.read(lambda session: _known(session, ticket_id))
+            if heard == self._cases_heard:
+                self._known[ticket_id] = known
+        return known
 
     def served(self, bizdate: str, clerk: str) -> int:
         """How many visits a clerk has finished that day."""

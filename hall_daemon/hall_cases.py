@@ -35,6 +35,8 @@ from hall_daemon.protocol_cases import (
     ComeBack,
     DecideCase,
     HandIn,
+    ReceivedCase,
+    ReceivedCases,
     ReturnCase,
     Supplement,
     TakenPaper,
@@ -48,6 +50,8 @@ from hall_daemon.tickets import HallError, IllegalStep, NotFound
 from hall_daemon.words import CounterKind, TicketState
 
 NoticeKind = Literal["accept", "supplement", "reject"]
+MOST_RECEIVED = 400
+"""Cases that wait for 受理, of all windows, that are looked at for one."""
 
 
 class CaseIncomplete(HallError):
@@ -306,6 +310,28 @@ class CaseVerbs(HallCore):
 
         return await self.store.read(question)
 
+    async def received_cases(self, window: str) -> ReceivedCases:
+        """What was received for this window's queues and waits for 受理, the longest wait first."""
+        queues, today, calendar = self.profile.windows[window].queues, self.clock.today(), self.profile.calendar
+
+        def question(session: Session) -> ReceivedCases:
+            found = []
+            for row in case_lookups.received_before(session, today.isoformat(), MOST_RECEIVED):
+                item = self.profile.item_of(row.item, "", "")
+                if item.queue in queues:
+                    lines = case_lookups.lines_of(session, row)
+                    found.append(
+                        ReceivedCase(
+                            local_case_no=row.local_case_no, item_name=item.name, received=row.bizdate,
+                            number=session.get_one(TicketRow, row.ticket_id).number,
+                            accept_by=cases.accept_by(date.fromisoformat(row.bizdate), calendar).isoformat(),
+                            wanted=len(cases.still_wanted(lines)),
+                        )
+                    )  # fmt: skip
+            return ReceivedCases(cases=tuple(found))
+
+        return await self.store.read(question)
+
     async def come_back(self, number: str) -> ComeBack:
         """What the notice of this number leads back to (kiosk key 4). Raises NotFound."""
         today = self.clock.today()
@@ -374,15 +400,9 @@ class CaseVerbs(HallCore):
                 hand.tx.session.add(notice)
         hand.row.accepted_on = hand.row.accepted_on or today
         _step(hand.row, CaseVerb.ACCEPT, hand.tx)
-        unit: Literal["workday", "day"] = "day" if hand.row.day_unit == "day" else "workday"
-        due = cases.due_date(
-            date.fromisoformat(hand.row.accepted_on),
-            hand.row.days,
-            unit,
-            self.profile.calendar,
-            case_lookups.pauses(notices),
+        hand.row.due_on = case_lookups.due_on(
+            hand.row, hand.row.accepted_on, self.profile.calendar, case_lookups.pauses(notices)
         )
-        hand.row.due_on = due.isoformat() if due else None
 
     def _say_accepted(self, hand: _Hand) -> CaseDone:
         """受理通知书, once; a case decided on the spot has its result instead."""

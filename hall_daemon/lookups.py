@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row
@@ -44,6 +45,35 @@ def by_number(session: Session, number: str) -> TicketRow:
     if row is None:
         raise NotFound(what=number)
     return row
+
+
+@dataclass(frozen=True, kw_only=True)
+class LastVisit:
+    """A finished visit, as a clerk is told of it."""
+
+    number: str
+    window: str
+    outcome: str
+    ended_ms: int
+
+
+def last_visit(session: Session, ticket_id: str) -> LastVisit | None:
+    """The last visit that the person of a ticket has finished the same day under another number."""
+    ticket = session.get(TicketRow, ticket_id)
+    if ticket is None or ticket.id_hmac is None:
+        return None
+    row = session.exec(
+        select(TicketRow)
+        .where(
+            TicketRow.bizdate == ticket.bizdate, TicketRow.id_hmac == ticket.id_hmac, TicketRow.id != ticket_id,
+            TicketRow.state == TicketState.FINISHED.value,
+        )
+        .order_by(col(TicketRow.since_ms).desc())
+        .limit(1)
+    ).first()  # fmt: skip
+    if row is None:
+        return None
+    return LastVisit(number=row.number, window=row.window or "", outcome=row.outcome or "", ended_ms=row.since_ms)
 
 
 def at_window(session: Session, window: str) -> TicketRow | None:

@@ -16,6 +16,7 @@ from sqlmodel import Session, col, func, select
 
 from hall_daemon import alarms, figures
 from hall_daemon.alarms import Alarm, CaseFacts, ClosureFacts, HoldFacts, Limits, QueueFacts, ReorderFacts
+from hall_daemon.cases import accept_by
 from hall_daemon.clock import CHINA, Clock, hour_minute, rfc3339
 from hall_daemon.devices import Devices
 from hall_daemon.events import Event, OperatorActed, TicketCalled
@@ -41,6 +42,7 @@ from hall_daemon.texts import TEXTS, text
 from hall_daemon.tickets import Snapshot, TicketInfo
 from hall_daemon.waits import about_text
 from hall_daemon.words import CallMode, Outcome, TicketState
+from hall_daemon.workdays import Calendar
 
 REFRESH_S = 2.0
 USUAL_LIMITS = Limits()
@@ -105,7 +107,7 @@ class Overview:
         return Today(
             bizdate=day.bizdate, tickets=tickets,
             transferred=session.connection().execute(_TRANSFERS, {"day": day.bizdate}).scalar_one(),
-            cases=tuple(_cases(session, date.fromisoformat(day.bizdate))),
+            cases=tuple(_cases(session, date.fromisoformat(day.bizdate), self._hall.profile.calendar)),
             whole=figures.group("", tickets), departments=figures.groups(tickets, lambda t: t.dept),
             trends={zone: figures.trend([t for t in tickets if t.zone == zone], now_ms) for zone in zones},
             flow=tuple(figures.flow(tickets, now_ms)), hour_ago=figures.waiting_at(tickets, now_ms - 60 * MINUTE_MS),
@@ -328,7 +330,7 @@ def _facts(session: Session, bizdate: str, depts: dict[str, str]) -> list[Ticket
     ]  # fmt: skip
 
 
-def _cases(session: Session, today: date) -> list[CaseFacts]:
+def _cases(session: Session, today: date, calendar: Calendar) -> list[CaseFacts]:
     told = session.exec(
         select(NoticeRow.local_case_no, func.count(), func.max(NoticeRow.given_ms))
         .where(NoticeRow.kind == "supplement")
@@ -344,6 +346,11 @@ def _cases(session: Session, today: date) -> list[CaseFacts]:
     for case, due_on in late:
         due = date.fromisoformat(due_on or "")
         found.append(CaseFacts(case=case, overdue_days=(today - due).days, due_ms=_day_ms(due)))
+    waiting = session.exec(select(CaseRow.local_case_no, CaseRow.bizdate).where(CaseRow.state == "received"))
+    for case, received in waiting:
+        last = accept_by(date.fromisoformat(received), calendar)
+        if last < today:
+            found.append(CaseFacts(case=case, unaccepted_days=(today - last).days, due_ms=_day_ms(last)))
     return found
 
 

@@ -102,6 +102,8 @@ class CurrentTicket(Frozen):
     """Those of them whose last pages are hard to read."""
     ticked: tuple[str, ...] = ()
     """Material codes that the clerk has seen and found good."""
+    asked: tuple[str, ...] = ()
+    """Material codes that a standing one-time notice asked for."""
     facts: tuple[tuple[Text, Text], ...] = ()
     """Label and value: what is published about the item."""
     usual_minutes: int | None = None
@@ -170,6 +172,8 @@ class WindowView(Frozen):
     queues: tuple[QueueLoad, ...]
     waiting: tuple[WaitingTicket, ...]
     """First the one that `next` would call."""
+    next_materials: tuple[MaterialNeed, ...] = ()
+    """What the first of them brings."""
     waiting_total: int
     missed: tuple[WaitingTicket, ...]
     parked: tuple[ParkedTicket, ...]

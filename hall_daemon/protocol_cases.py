@@ -46,6 +46,12 @@ class HandIn(AboutCurrent):
     """Conditional papers that these circumstances ask for."""
 
 
+class PreviewPaper(HandIn):
+    """The paper that a step would print; nothing is done."""
+
+    paper: Literal["notice", "accept", "receive"]
+
+
 class Supplement(AboutCurrent):
     """Papers that came in answer to a notice."""
 
@@ -114,6 +120,22 @@ class CaseDone(Frozen):
     """The case had a notice before: once is the rule, and the overview will tell."""
 
 
+class PaperLine(Frozen):
+    """A line of a paper as a screen of single cells can show it: spaces stand for where it begins."""
+
+    text: str
+    bold: bool = False
+    large: bool = False
+    """Printed in larger type."""
+
+
+class PaperPreview(Frozen):
+    """A paper before it is printed; its number is given with the step."""
+
+    columns: int
+    lines: tuple[PaperLine, ...]
+
+
 class PaperPrinted(Frozen):
     """What became of a paper, and where it lies."""
 
@@ -148,6 +170,27 @@ class NoticeView(Frozen):
     given: str
     answered: bool
     return_by: str = ""
+
+
+class ReceivedCase(Frozen):
+    """A case that was received and waits for 受理."""
+
+    local_case_no: str
+    number: str
+    """Of the ticket that it came with."""
+    item_name: Text
+    received: str
+    """Service day."""
+    accept_by: str
+    """Last day of the five workdays that the law gives."""
+    wanted: int
+    """How many papers are still wanted: it cannot be accepted before they come."""
+
+
+class ReceivedCases(Frozen):
+    """What waits for 受理 at a window, the longest wait first."""
+
+    cases: tuple[ReceivedCase, ...]
 
 
 class CaseView(Frozen):

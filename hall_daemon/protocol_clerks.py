@@ -123,10 +123,11 @@ class DeviceLamp(Frozen):
     """A device of a window as its clerk sees it."""
 
     kind: str
-    """scanner, display, caller, evaluator."""
+    """scanner, printer, display, caller, evaluator."""
     well: bool
     off: bool = False
     """Taken out of use on purpose."""
+    paper_low: bool = False
 
 
 class NoteView(Frozen):

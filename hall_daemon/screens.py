@@ -8,6 +8,7 @@ from hall_daemon.desk import Desk
 from hall_daemon.devices import Devices
 from hall_daemon.evaluating import Evaluating
 from hall_daemon.hall import Hall
+from hall_daemon.lookups import LastVisit
 from hall_daemon.outbox import Outbox
 from hall_daemon.profile import HallProfile, Item, Window
 from hall_daemon.protocol import (
@@ -58,9 +59,10 @@ class Screens:
             zone=self._hall.profile.zones[window.zone].name,
             clerk=clerk,
             clerk_name=self._clerk_name(clerk),
-            current=self._current(snapshot, current) if current else None,
+            current=await self._current(snapshot, current) if current else None,
             queues=tuple(self._queue_load(queue, waiting) for queue in window.queues),
             waiting=tuple(self._line(t, snapshot) for t in waiting[:LONGEST_LIST]),
+            next_materials=_materials(waiting[0].item) if waiting and current is None else (),
             waiting_total=len(waiting),
             missed=tuple(
                 self._line(t, snapshot)
@@ -85,18 +87,18 @@ class Screens:
             last_event=snapshot.event,
         )
 
-    def _current(self, snapshot: Snapshot, ticket: TicketInfo) -> CurrentTicket:
+    async def _current(self, snapshot: Snapshot, ticket: TicketInfo) -> CurrentTicket:
+        known = await self._desk.known(ticket.ticket_id)
         return CurrentTicket(
             ticket_id=ticket.ticket_id, number=ticket.number, queue=ticket.queue, item=ticket.item.name.zh,
             state=ticket.state, call_no=ticket.call_no, since=rfc3339(ticket.since_ms), name_masked=ticket.name_masked,
             id_masked=ticket.id_masked, document=_document(ticket.id_type), slip=ticket.slip,
-            materials=tuple(
-                MaterialNeed(code=m.code, name=m.name, required=m.need == "required") for m in ticket.item.materials
-            ),
+            materials=_materials(ticket.item),
             filed=snapshot.filed.get(ticket.ticket_id, ()),
             poor=tuple(sorted(snapshot.poor.get(ticket.ticket_id, ()))),
             ticked=tuple(m.code for m in ticket.item.materials if m.code in self._desk.ticks(ticket.ticket_id)),
-            facts=_published(ticket.item), usual_minutes=ticket.item.minutes,
+            asked=tuple(sorted(known.asked)), facts=(*_published(ticket.item), *_last_visit(known.last)),
+            usual_minutes=ticket.item.minutes,
             waited_s=max(0, ((ticket.called_ms or self._clock.now_ms()) - ticket.issued_ms) // 1000),
             notes=self._desk.notes(ticket.ticket_id),
         )  # fmt: skip
@@ -112,10 +114,13 @@ class Screens:
 
     def _lamps(self, window: Window) -> tuple[DeviceLamp, ...]:
         lamps = []
-        for kind in ("scanner", "display", "caller", "evaluator"):
+        for kind in ("scanner", "printer", "display", "caller", "evaluator"):
             if name := getattr(window, kind):
                 view = self._devices.view(name)
-                lamps.append(DeviceLamp(kind=kind, well=view.link == "online", off=view.link == "disabled"))
+                low = kind == "printer" and "paper_low" in view.conditions
+                lamps.append(
+                    DeviceLamp(kind=kind, well=view.link == "online", off=view.link == "disabled", paper_low=low)
+                )
         return tuple(lamps)
 
     def _queue_load(self, queue: str, waiting: list[TicketInfo]) -> QueueLoad:
@@ -157,6 +162,21 @@ def left_open(snapshot: Snapshot, window: Window, now_ms: int) -> list[Text]:
         if t.state is TicketState.SERVING and t.window not in (window.code, *snapshot.sessions)
         and t.queue in window.queues and now_ms - t.since_ms >= UNFINISHED_MIN * 60_000
     ]  # fmt: skip
+
+
+def _materials(item: Item) -> tuple[MaterialNeed, ...]:
+    return tuple(MaterialNeed(code=m.code, name=m.name, required=m.need == "required") for m in item.materials)
+
+
+def _last_visit(last: LastVisit | None) -> tuple[tuple[Text, Text], ...]:
+    """The same person's visit before this one, today."""
+    if last is None:
+        return ()
+    words = say(
+        "item.last_visit", at=hour_minute(last.ended_ms), window=last.window, number=last.number,
+        outcome=text("item.left" if last.outcome in ("", "left") else f"counter.outcome.{last.outcome}"),
+    )  # fmt: skip
+    return ((text("item.last"), words),)
 
 
 def _published(item: Item) -> tuple[tuple[Text, Text], ...]:

@@ -44,6 +44,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "item.fee": ("收费", "Fee"),
     "item.free": ("不收费", "free"),
     "item.basis": ("依据", "Basis"),
+    "item.last": ("上次", "Before"),
+    "item.last_visit": (
+        "今天 {at}，{number}，{window} 号窗口，{outcome}",
+        "today {at}, {number}, window {window}, {outcome}",
+    ),
+    "item.left": ("离开", "left"),
     "item.responsible": ("负责", "Responsible"),
     "message.guard": ("请保安到窗口来", "Security, please come to the window"),
     "message.manager": ("请值班长到窗口来", "Duty manager, please come to the window"),

@@ -71,6 +71,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     # panels
     "counter.materials": ("材料 {filed}/{all}", "Materials {filed}/{all}"),
     "counter.materials_wanted": ("要收的材料", "Materials wanted"),
+    "counter.materials_next": ("下一位要带的材料", "What the next one brings"),
     "counter.materials_none": ("这个事项没有登记材料", "No materials are listed for this item"),
     "counter.no_ticket": ("窗口没有号票", "No ticket at this window"),
     "counter.material_filed": ("已归档", "filed"),

@@ -47,6 +47,14 @@ TEXTS: dict[str, tuple[str, str]] = {
     "alarm.notices.advice": ("一次性告知要求一次说全，请核对告知单。", "One notice must name everything. Check them."),
     "alarm.overdue": ("办件 {case} 超过承诺时限 {days} 天", "Case {case}: {days} days over its promise"),
     "alarm.overdue.advice": ("请督办，并告知申请人。", "Press for the decision and tell the applicant."),
+    "alarm.unaccepted": (
+        "办件 {case} 收件后 5 个工作日内没有受理或告知",
+        "Case {case}: received, not accepted or told within five workdays",
+    ),
+    "alarm.unaccepted.advice": (
+        "逾期视为受理。请窗口在空闲时按 F8 受理。",
+        "It counts as accepted now. The window accepts it with F8 while free.",
+    ),
     "alarm.day.advice": ("在技术员处用 hall-daemon day 处理。", "The technician uses: hall-daemon day."),
     "alarm.backlog": ("省平台同步慢", "The province is behind"),
     "alarm.backlog.advice": (

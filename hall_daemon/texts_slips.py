@@ -68,6 +68,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "也可在取号机按 4，输入编号或刷身份证，优先办理",
         "Or press 4 at a kiosk and enter the number",
     ),
+    "slip.number_at_print": ("打印时给号", "Number given when printed"),
+    "slip.code_here": ("[ 二维码 ]", "[ QR code ]"),
     "slip.notice.code": ("告知单编号", "Notice number"),
     "slip.notice.clerk": ("经办人", "Officer"),
     "slip.notice.signed": ("签收", "Signed"),

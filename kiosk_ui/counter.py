@@ -67,6 +67,10 @@ class CounterApp(App[Text]):
     .dialog { width: 64; height: auto; max-height: 100%; border: round $primary; background: $surface; padding: 0 2; }
     .dialog.wide { width: 78; }
     .dialog Horizontal { height: auto; }
+    .dialog.beside { width: 116; height: 38; }
+    #paper { width: 1fr; height: 1fr; scrollbar-size-vertical: 1; }
+    .beside #paper { width: 52; height: 100%; }
+    .beside .half { height: 100%; padding-right: 2; }
     .dialog-title { text-style: bold; color: $accent; margin-bottom: 1; width: 100%; }
     .answer { height: 1; }
     .dialog-note { margin-top: 1; }

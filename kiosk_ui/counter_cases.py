@@ -13,15 +13,17 @@ from textual import on
 from textual.message import Message
 
 from hall_daemon.client import HallUnreachable, Link, RequestRefused
-from hall_daemon.protocol_cases import CaseLine, CaseView, Refile
+from hall_daemon.protocol_cases import CaseLine, CaseView, PaperPreview, ReceivedCase, Refile
 from hall_daemon.words import Outcome
 from kiosk_ui.counter_dialogs import Answer, Candidate, Choice, Pick
 from kiosk_ui.counter_more import MoreKeys
+from kiosk_ui.counter_paper import PaperChoice
 from kiosk_ui.counter_screen import StepFailed
 from kiosk_ui.counter_steps import Step, is_personal, is_ticket
 from kiosk_ui.counter_view import Stage, say
 
 Cases = tuple[CaseView, ...]
+_PRINTING = ("notice", "accept", "receive")
 _ENDED = ("decided", "returned")
 _FAULTS = ("fault.unclear", "fault.unsigned", "fault.unsealed", "fault.expired")
 _REFUSALS = ("not_in_scope", "invalid", "duplicate")
@@ -39,14 +41,32 @@ class CasesArrived(Message):
     then: Callable[[Cases], None]
 
 
+@dataclass
+class ReceivedArrived(Message):
+    """What waits for 受理 at this window."""
+
+    cases: tuple[ReceivedCase, ...]
+
+
+@dataclass
+class PaperArrived(Message):
+    """What a step would print, or None where that cannot be shown now."""
+
+    number: str
+    paper: PaperPreview | None
+    then: Callable[[PaperPreview | None], None]
+
+
 class CaseKeys(MoreKeys):
     """F8, and the results of a visit that belong to a case."""
 
     def action_notice(self) -> None:
-        """The case at the window: notice, receipt, acceptance, refusal, and their papers."""
-        if (current := self._current()) is None:
+        """The case at the window: notice, receipt, acceptance, refusal, and their papers; else what waits for 受理."""
+        if self._stage() is Stage.IDLE:
+            self._with_received()
+        elif (current := self._current()) is None:
             return
-        if self._stage() is not Stage.SERVING:
+        elif self._stage() is not Stage.SERVING:
             self._hint("none.serving")
         else:
             self._with_cases(current.number, partial(self._pick_case, current.number))
@@ -84,6 +104,41 @@ class CaseKeys(MoreKeys):
         if current is not None and current.number == message.number:
             message.then(message.cases)
 
+    def _with_received(self) -> None:
+        """What was received before and waits for 受理."""
+        if self._link.link is not Link.ONLINE:
+            self.post_message(StepFailed(say("not_sent")))
+            return
+
+        async def ask() -> None:
+            try:
+                found = (await self._client.received_cases(self._window)).cases
+            except (RequestRefused, HallUnreachable) as exc:
+                self.post_message(StepFailed(exc.text.zh))
+            else:
+                self.post_message(ReceivedArrived(found))
+
+        self.run_worker(ask(), group="cases", exclusive=True, exit_on_error=True)
+
+    @on(ReceivedArrived)
+    def received_arrived(self, message: ReceivedArrived) -> None:
+        """Which of them; somebody who was called meanwhile goes first."""
+        if self._stage() is not Stage.IDLE:
+            return
+        if not message.cases:
+            self._hint("none.received")
+            return
+        rows = [
+            Candidate(
+                value=case.local_case_no, code=case.number,
+                label=f"{case.number:<6}{self._pen.fit(case.item_name.zh, 20)} {_until(case)}",
+            )
+            for case in message.cases
+        ]  # fmt: skip
+        numbers = {case.local_case_no: case.number for case in message.cases}
+        dialog = Pick(say("ask.received", n=len(rows)), rows, self._pen, say("received.line"))
+        self._ask(dialog, lambda case_no: self._send(*self._steps.accept_received(numbers[case_no], case_no)))
+
     # ---- one case
 
     def _pick_case(self, number: str, cases: Cases) -> None:
@@ -105,17 +160,47 @@ class CaseKeys(MoreKeys):
         if not deeds:
             self._hint("case_ended", state=_standing(case))
             return
+        self._with_paper(number, case, faults, deeds[0], partial(self._ask_deed, number, case, faults, cases, deeds))
+
+    def _with_paper(
+        self, number: str, case: CaseView, faults: Mapping[str, str], deed: str,
+        then: Callable[[PaperPreview | None], None],
+    ) -> None:  # fmt: skip
+        """What the likeliest step would print."""
+        if deed not in _PRINTING or (deed == "accept" and case.kind == "immediate"):
+            then(None)
+            return
+        request = self._steps.preview(number, case.item, deed, faults)
+
+        async def ask() -> None:
+            try:
+                paper = await self._client.preview_paper(self._window, request)
+            except (RequestRefused, HallUnreachable):
+                self.post_message(PaperArrived(number, None, then))  # the step itself will say why
+            else:
+                self.post_message(PaperArrived(number, paper, then))
+
+        self.run_worker(ask(), group="cases", exclusive=True, exit_on_error=True)
+
+    @on(PaperArrived)
+    def paper_arrived(self, message: PaperArrived) -> None:
+        """Go on with it, unless another resident has come meanwhile."""
+        current = self._view.current if self._view else None
+        if current is not None and current.number == message.number:
+            message.then(message.paper)
+
+    def _ask_deed(
+        self, number: str, case: CaseView, faults: Mapping[str, str], cases: Cases, deeds: Sequence[str],
+        paper: PaperPreview | None,
+    ) -> None:  # fmt: skip
         answers = [
             Answer(key=str(n), label=say(f"case.{d}"), value=d, hint=say(f"case.{d}_hint"))
             for n, d in enumerate(deeds, 1)
         ]
         title = f"{number} {case.item_name.zh}  {_standing(case)}"
-        wide = self.size.width >= 100
         lines = _wanted(case, faults) or [say("case.complete")]
         shown = [*lines[:MOST_LINES], say("more", n=len(lines) - MOST_LINES)] if len(lines) > MOST_LINES else lines
-        question = Choice(
-            "\n".join([title, *shown]), answers, self._pen, say("dialog.enter_is_first"), wide=wide or len(shown) > 0
-        )
+        question = PaperChoice("\n".join([title, *shown]), answers, self._pen, paper)
         self._ask(question, lambda deed: self._do_with_case(deed, number, case, faults, cases))
 
     def _do_with_case(
@@ -282,6 +367,13 @@ def _wanted(case: CaseView, faults: Mapping[str, str]) -> list[str]:
         if line.code in faults or line.wanted.zh
     ]
     return [f"  {n} {words}" for n, words in enumerate(said, 1)]
+
+
+def _until(case: ReceivedCase) -> str:
+    """Until when it must be accepted, and what it still lacks."""
+    day = case.accept_by[5:].replace("-", "/")
+    lacks = f"  {say('received.lacks', n=case.wanted)}" if case.wanted else ""
+    return say("received.until", day=day) + lacks
 
 
 def _standing(case: CaseView) -> str:

@@ -17,6 +17,7 @@ from kiosk_ui.counter_dialogs import OTHER_MATERIAL, Answer, Candidate, Choice, 
 from kiosk_ui.counter_page import PageDialog, Wanted
 from kiosk_ui.counter_screen import StepFailed, marked
 from kiosk_ui.counter_sign_in import SignInDialog, SignInOrder
+from kiosk_ui.counter_steps import Step
 from kiosk_ui.counter_view import Stage, say, scan_of
 
 T = TypeVar("T")
@@ -164,11 +165,18 @@ class CounterScreen(CaseKeys):
     def _park(self, number: str, how: str) -> None:
         if how == Hold.STAGE:
             dialog = Pick(say("ask.stage", number=number), [], self._pen, say("stage_line"), free=True)
-            self._ask(dialog, lambda step: self._send(self._steps.park(number, ParkReason.OTHER, Hold.STAGE, step)))
+            self._ask(
+                dialog, lambda step: self._with_them(self._steps.park(number, ParkReason.OTHER, Hold.STAGE, step))
+            )
         elif how == Hold.OPEN:
-            self._send(self._steps.park(number, ParkReason.OTHER, Hold.OPEN))
+            self._with_them(self._steps.park(number, ParkReason.OTHER, Hold.OPEN))
         else:
-            self._send(self._steps.park(number, how))
+            self._with_them(self._steps.park(number, how))
+
+    def _with_them(self, step: Step) -> None:
+        """A step with somebody who is at the window; whoever was only called has come when it is pressed."""
+        here = (self._steps.serve(step.number),) if self._stage() is Stage.CALLING else ()
+        self._send(*here, step)
 
     def action_main(self) -> None:
         """What comes next in this state: sign in, call, serve, finish; in a list, take the marked ticket."""
@@ -205,7 +213,7 @@ class CounterScreen(CaseKeys):
         number = current.number
         targets = counter_steps.transfer_targets(self._map, self._window, current.queue)
         dialog = Pick(say("ask.transfer", number=number), targets, self._pen, say("transfer.line"))
-        self._ask(dialog, lambda target: self._send(self._steps.transfer(number, target)))
+        self._ask(dialog, lambda target: self._with_them(self._steps.transfer(number, target)))
 
     def action_colleague(self) -> None:
         """A colleague goes on with the visit."""
@@ -217,7 +225,7 @@ class CounterScreen(CaseKeys):
         number = current.number
         targets = counter_steps.colleagues(self._map, self._window, current.queue)
         dialog = Pick(say("ask.colleague", number=number), targets, self._pen, say("transfer.line"))
-        self._ask(dialog, lambda to: self._send(self._steps.to_colleague(number, to.removeprefix("window:"))))
+        self._ask(dialog, lambda to: self._with_them(self._steps.to_colleague(number, to.removeprefix("window:"))))
 
     # ---- keys: other tickets
 

@@ -164,7 +164,8 @@ class WindowScreen(Screen[None]):
     def _draw_work(self, picture: Picture) -> None:
         view = picture.view
         materials = self.query_one("#materials", Static)
-        materials.display = bool(view and view.current) and picture.stage is not Stage.SIGNED_OUT
+        here = bool(view and (view.current or (picture.wide and view.next_materials)))
+        materials.display = here and picture.stage not in {Stage.SIGNED_OUT, Stage.PAUSED}
         materials.border_title = picture.materials_title()
         materials.border_subtitle = self._pen.text(picture.scan_line()).plain
         materials.update(picture.materials(10 if picture.wide else 5))

@@ -29,6 +29,7 @@ from hall_daemon.protocol_cases import (
     CaseView,
     DecideCase,
     HandIn,
+    PreviewPaper,
     PrintPaper,
     Refile,
     ReturnCase,
@@ -200,10 +201,19 @@ class Steps:
         request = HandIn(seen=number, item=item, papers=_faulty(faults))
         return self._with_paper("notice", number, partial(self.client.give_notice, self.window, request))
 
+    def preview(self, number: str, item: str, paper: str, faults: Mapping[str, str]) -> PreviewPaper:
+        """What to ask for before a paper is printed."""
+        return PreviewPaper.model_validate({"seen": number, "item": item, "papers": _faulty(faults), "paper": paper})
+
     def accept(self, number: str, item: str) -> tuple[Step, Step]:
         """受理."""
         request = HandIn(seen=number, item=item)
         return self._with_paper("accept", number, partial(self.client.accept_case, self.window, request))
+
+    def accept_received(self, number: str, local_case_no: str) -> tuple[Step, Step]:
+        """受理 of what was received before."""
+        ask = partial(self.client.accept_received, self.window, local_case_no)
+        return self._with_paper("accept", number, ask)
 
     def receive(self, number: str, item: str) -> tuple[Step, Step]:
         """收件, against a receipt."""

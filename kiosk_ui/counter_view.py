@@ -62,12 +62,12 @@ _KEYS: tuple[tuple[str, str, frozenset[Stage]], ...] = (
     ("+", "next", frozenset({Stage.IDLE, Stage.CALLING, Stage.SERVING})),
     ("*", "recall", frozenset({Stage.CALLING})),
     ("-", "no_show", frozenset({Stage.CALLING})),
-    ("/", "park", frozenset({Stage.SERVING})),
+    ("/", "park", frozenset({Stage.CALLING, Stage.SERVING})),
     (".", "resume", frozenset({Stage.IDLE})),
     ("Enter", "main", frozenset({Stage.SIGNED_OUT, Stage.IDLE, Stage.CALLING, Stage.SERVING})),
-    ("F6", "transfer", frozenset({Stage.SERVING})),
+    ("F6", "transfer", frozenset({Stage.CALLING, Stage.SERVING})),
     ("F7", "scan", frozenset({Stage.SERVING})),
-    ("F8", "notice", frozenset({Stage.SERVING})),
+    ("F8", "notice", frozenset({Stage.IDLE, Stage.SERVING})),
     ("0", "walk_in", frozenset({Stage.IDLE})),
     ("?", "help", frozenset(Stage)),
     ("F9", "rate", frozenset({Stage.SERVING})),
@@ -289,7 +289,9 @@ class Picture:
     def materials_title(self) -> str:
         """Head of the list of materials."""
         current = self.view.current if self.view else None
-        if current is None or self.stage is Stage.CALLING:
+        if current is None:
+            return say("materials_next")
+        if self.stage is Stage.CALLING:
             return say("materials_wanted")
         filed = sum(need.code in current.filed or need.code in current.ticked for need in current.materials)
         return say("materials", filed=filed, all=len(current.materials))
@@ -298,7 +300,7 @@ class Picture:
         """The item's papers, at most `room` lines; a line each."""
         current = self.view.current if self.view else None
         if current is None:
-            return piece(say("no_ticket"), OFF)
+            return self._materials_of_next(room)
         if not current.materials:
             return piece(say("materials_none"), OFF)
         shown = current.materials if len(current.materials) <= room else current.materials[: room - 1]
@@ -309,16 +311,30 @@ class Picture:
             lines.append(piece(f"   {say('more', n=len(current.materials) - len(shown))}", OFF))
         return Text("\n").join(lines)
 
+    def _materials_of_next(self, room: int) -> Text:
+        """What whoever is called next should bring."""
+        needs = self.view.next_materials if self.view else ()
+        lines = [self._need(number, need) for number, need in enumerate(needs[:room], 1)]
+        return Text("\n").join(lines)
+
+    def _need(self, number: int, need: MaterialNeed) -> Text:
+        line = piece(f"{number:>2}  ", OFF).append_text(self.pen.mark(Mark.OFF))
+        line.append(f" {self.pen.fit(need.name, 30)} ", style=FOREGROUND)
+        return line.append(self.pen.fit(say("material_needed" if need.required else "material_optional"), 6), style=OFF)
+
     def _material(self, number: int, need: MaterialNeed, current: CurrentTicket) -> Text:
         filed, ticked = need.code in current.filed, need.code in current.ticked
         live = self.stage is Stage.SERVING and number <= 9
         line = self.pen.key(str(number), "", live=True) if live else piece(f"{number:>2}  ", OFF)
         poor = need.code in current.poor
-        line.append_text(self.pen.mark(Mark.WARN if poor else Mark.OK if filed or ticked else Mark.OFF))
+        asked = live and need.code in current.asked and not (filed or ticked)
+        mark = Mark.WARN if poor else Mark.OK if filed or ticked else Mark.BAD if asked else Mark.OFF
+        line.append_text(self.pen.mark(mark))
         line.append(f" {self.pen.fit(need.name, 30)} ", style=FOREGROUND)
         line.append(self.pen.fit(say("material_needed" if need.required else "material_optional"), 6), style=OFF)
-        state = "material_poor" if poor else "material_filed" if filed else "material_ticked" if ticked else ""
-        return line.append(say(state) if state else "", style=WARN if poor else OK)
+        known = {"material_poor": poor, "material_filed": filed, "material_ticked": ticked, "material_asked": asked}
+        state = next((name for name, holds in known.items() if holds), "")
+        return line.append(say(state) if state else "", style=WARN if poor or asked else OK)
 
     def facts(self) -> Text:
         """What is published about the item, then what colleagues noted."""
@@ -437,8 +453,10 @@ class Picture:
         if not self.wide and self.view.messages:
             line.append(f"   {say('messages', n=self.unread)}", style=ACCENT if self.unread else OFF)
         for lamp in self.view.devices:
-            mark = Mark.OFF if lamp.off else Mark.OK if lamp.well else Mark.BAD
-            words = say(f"device.{lamp.kind}") if self.wide or mark is not Mark.OK else ""
+            low = Mark.WARN if lamp.paper_low else Mark.OK
+            mark = Mark.OFF if lamp.off else low if lamp.well else Mark.BAD
+            name = say(f"device.{lamp.kind}") + (f" {say('device.paper_low')}" if mark is Mark.WARN else "")
+            words = name if self.wide or mark is not Mark.OK else ""
             if words:
                 line.append("   ").append_text(self._marked(mark, words, bold=False))
         return line
@@ -449,6 +467,8 @@ class Picture:
         for cap, name, stages in _KEYS:
             live = self.stage in stages
             label = _MAIN[self.stage] if name == "main" else name
+            if (name, self.stage) == ("notice", Stage.IDLE):
+                label, live = "received", self.wide  # calling for help goes first where there is little room
             drawn.append((live, self.pen.key(cap, say(f"key_short.{label}"), live=live).append(" ")))
         # What means nothing now makes room, from the right.
         while sum(words.cell_len for _, words in drawn) >= self.width or not self.wide:

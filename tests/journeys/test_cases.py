@@ -37,13 +37,22 @@ def test_a_notice_on_paper_leads_back_and_ends_in_an_acceptance(hall: Hall) -> N
     number = serve_somebody(hall, clerk)
     [fresh] = hall.get("/windows/2/cases")["cases"]
     wanted = [line["code"] for line in fresh["lines"] if line["need"] == "required"]
-    told = clerk.say("cases/notice", seen=number, papers=[{"code": wanted[0]}]).json()
+    papers = [{"code": wanted[0]}]
+    before = hall.events("case.")
+    preview = clerk.say("cases/preview", seen=number, papers=papers, paper="notice").json()
+    assert hall.events("case.") == before
+    told = clerk.say("cases/notice", seen=number, papers=papers).json()
     printed = clerk.say("cases/print", notice_no=told["notice_no"]).json()
     assert (printed["result"], printed["device"]) == ("ok", "PRN-01")
 
     copies = papers_of(hall, told["notice_no"])
     assert len(copies) == 2
     said = ["".join(copy.lines) for copy in copies]
+    on_paper = "".join(said[0].split())
+    shown = ["".join(line["text"].split()) for line in preview["lines"]]
+    unlike = [words for words in shown if words.strip("-") and words not in on_paper]
+    # The number and its code are given with the step.
+    assert unlike == [f"No.{text('slip.number_at_print').zh}", "[二维码]"]
     assert text("slip.notice.first_copy").zh.replace("　", "") in said[0].replace("　", "")
     assert text("slip.notice.second_copy").zh.replace("　", "") in said[1].replace("　", "")
     assert "一次性告知单" in said[0]

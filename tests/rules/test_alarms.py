@@ -110,9 +110,11 @@ def test_a_second_notice_and_a_broken_promise_are_told() -> None:
         CaseFacts(case="L1", notices=1, last_notice_ms=NOW),
         CaseFacts(case="L2", notices=2, last_notice_ms=NOW - MINUTE),
         CaseFacts(case="L3", overdue_days=3, due_ms=NOW - 3 * 1440 * MINUTE),
+        CaseFacts(case="L4", unaccepted_days=1, due_ms=NOW - 1440 * MINUTE),
     ]
     assert [(a.code, a.about, a.level) for a in troubled_cases(cases)] == [
         ("notices", "L2", Level.WARN), ("overdue", "L3", Level.URGENT),
+        ("unaccepted", "L4", Level.URGENT),
     ]  # fmt: skip
 
 

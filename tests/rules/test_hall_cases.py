@@ -294,6 +294,39 @@ async def test_who_brings_the_papers_goes_to_the_clerk_who_asked_for_them(tmp_pa
         assert [str(found) for found in store.replay_differences(room.config.database)] == []
 
 
+async def test_the_clerk_sees_what_a_standing_notice_asked_for_and_the_visit_before(room: HallRoom) -> None:
+    desk = Desk(room.hall)
+    first = await at_window(room, card=card())
+    ticket_id = (await room.row(first)).id
+    assert (await desk.known(ticket_id)).asked == frozenset()
+    told = await room.hall.notify_case("1", HandIn(seen=first, papers=taken("M01")))
+    assert (await desk.known(ticket_id)).asked == {"M05", "M07"}
+    await room.hall.finish("1", first, Outcome.SUPPLEMENT)
+
+    back = (await room.issue(notice_no=told.notice_no, card=card())).number
+    await room.call_and_serve()
+    known = await desk.known((await room.row(back)).id)
+    assert known.asked == {"M05", "M07"}
+    assert known.last is not None
+    assert (known.last.number, known.last.window, known.last.outcome) == (first, "1", "supplement")
+    await room.hall.supplement_case("1", Supplement(seen=back, notice_no=told.notice_no, papers=taken(*ALL)))
+    assert (await desk.known((await room.row(back)).id)).asked == frozenset()
+
+
+async def test_what_was_received_waits_in_the_list_of_its_windows_until_it_is_accepted(room: HallRoom) -> None:
+    number = await at_window(room)
+    got = await room.hall.receive_case("1", HandIn(seen=number, papers=taken("M01")))
+    await room.hall.finish("1", number, Outcome.RECEIVED)
+    [waits] = (await room.hall.received_cases("1")).cases
+    assert (waits.local_case_no, waits.number, waits.wanted) == (got.local_case_no, number, 2)
+    assert (waits.received, waits.accept_by) == ("2026-01-05", "2026-01-12")
+    assert (await room.hall.received_cases("2")).cases == ()  # another queue's window
+    second = await at_window(room)
+    done = await room.hall.receive_case("1", HandIn(seen=second, papers=taken(*ALL)))
+    await room.hall.accept_received("1", done.local_case_no)
+    assert [c.local_case_no for c in (await room.hall.received_cases("1")).cases] == [got.local_case_no]
+
+
 async def test_a_notice_that_was_answered_or_is_none_leads_to_no_lane(room: HallRoom) -> None:
     number = await at_window(room)
     told = await room.hall.notify_case("1", HandIn(seen=number, papers=taken("M01")))

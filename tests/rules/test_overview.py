@@ -173,3 +173,15 @@ async def test_a_second_notice_and_an_overdue_case_are_told(hall: Managed) -> No
     assert (overdue.about, overdue.what.zh) == (
         accepted.local_case_no, f"办件 {accepted.local_case_no} 超过承诺时限 1 天"
     )  # fmt: skip
+    await room.sign_in(w1="c001")
+    await room.issue()
+    number = await room.call_and_serve()
+    got = await room.hall.receive_case("1", HandIn(seen=number, papers=taken(*ALL)))
+    await room.hall.finish("1", number, Outcome.RECEIVED)
+    for days in (7, 1):  # five workdays and a weekend; then it is too late
+        assert await hall.alarms("unaccepted") == []
+        await service_day.close(room.hall)
+        room.clock.pass_ms(days * 24 * 60 * MINUTE_MS)
+        await service_day.open_day(room.hall)
+    (unaccepted,) = await hall.alarms("unaccepted")
+    assert unaccepted.about == got.local_case_no

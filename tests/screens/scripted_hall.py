@@ -22,6 +22,15 @@ _CASES: dict[str, dict[str, Any]] = {
     "return": _DONE | {"state": "returned", "notice_no": "3-0302-0003"},
     "receive": _DONE | {"state": "received", "notice_no": ""},
     "decide": _DONE | {"state": "decided", "notice_no": ""},
+    "preview": {
+        "columns": 48,
+        "lines": [
+            {"text": "               样例政务服务中心", "bold": True, "large": False},
+            {"text": "                  一次性告知单", "bold": True, "large": True},
+            {"text": "-" * 48, "bold": False, "large": False},
+            *({"text": f"{n}. 第 {n} 行", "bold": False, "large": False} for n in range(1, 41)),
+        ],
+    },
     "print": {"result": "ok", "device": "PRN-01", "place": {"zh": "已在本窗口打印", "en": ""}, "reason": ""},
 }
 """What is answered about cases unless a test says otherwise."""
@@ -101,9 +110,9 @@ class ScriptedHall:
         self._changed = asyncio.Event()
 
     def verbs(self) -> list[tuple[str, Any]]:
-        """What windows were asked to do, in order: last part of the path and body. Being there is no deed."""
+        """What windows were asked to do, in order: last part of the path and body; being there and looking is none."""
         asked = [(a.path.rpartition("/")[2], a.body) for a in self.asked if a.method == "POST"]
-        return [(verb, body) for verb, body in asked if verb != "here"]
+        return [(verb, body) for verb, body in asked if verb not in ("here", "preview")]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -257,9 +257,6 @@ async def test_third_plus_in_the_question_is_not_an_answer() -> None:
         (("fullwidth_asterisk",), ("recall", {"seen": "H018"})),
         (("minus",), ("no-show", {"seen": "H018", "early": ""})),
         (("f4",), ("no-show", {"seen": "H018", "early": ""})),
-        (("slash", "2"), ("park", {"seen": "H018", "reason": "copy", "hold": "here", "stage": ""})),
-        (("f5", "enter"), ("park", {"seen": "H018", "reason": "material", "hold": "here", "stage": ""})),
-        (("ideographic_comma", "4"), ("park", {"seen": "H018", "reason": "other", "hold": "here", "stage": ""})),
     ],
 )
 async def test_pad_function_keys_and_input_method_signs_do_the_same(
@@ -268,6 +265,22 @@ async def test_pad_function_keys_and_input_method_signs_do_the_same(
     async with counter(calling()) as room:
         await room.press(*keys)
         await room.asks(verb)
+
+
+@pytest.mark.parametrize(
+    ("keys", "verb"),
+    [
+        (("slash", "2"), ("park", {"seen": "H018", "reason": "copy", "hold": "here", "stage": ""})),
+        (("f5", "enter"), ("park", {"seen": "H018", "reason": "material", "hold": "here", "stage": ""})),
+        (("ideographic_comma", "4"), ("park", {"seen": "H018", "reason": "other", "hold": "here", "stage": ""})),
+    ],
+)
+async def test_somebody_who_was_called_has_come_when_they_are_parked(
+    keys: tuple[str, ...], verb: tuple[str, object]
+) -> None:
+    async with counter(calling()) as room:
+        await room.press(*keys)
+        await room.asks(("serve", {"seen": "H018", "identity_rechecked": False}), verb)
 
 
 @pytest.mark.parametrize("key", ["plus", "f2", "fullwidth_plus_sign", "enter"])

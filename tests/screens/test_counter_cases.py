@@ -8,12 +8,12 @@ import pytest
 
 from hall_daemon.cases import CaseState
 from hall_daemon.protocol import Text
-from hall_daemon.protocol_cases import CaseLine, CaseView, NoticeView
+from hall_daemon.protocol_cases import CaseLine, CaseView, NoticeView, ReceivedCase
 from hall_daemon.protocol_window import PageDots
 from kiosk_ui.counter_page import drawn
 from tests.screens.counter_room import Room, counter
 from tests.screens.scripted_hall import CASE_NO, refusal
-from tests.screens.window_views import calling, page, scanned, serving
+from tests.screens.window_views import calling, page, scanned, serving, window_view
 from tests.waiting import until_async
 
 OTHER_NO = CASE_NO[:-1] + "2"
@@ -67,6 +67,57 @@ async def test_f8_and_enter_give_one_notice_of_everything_and_print_it(size: tup
         await room.press("enter")
         await room.asks(("notice", NOTICE), printed("3-0302-0001"))
         await room.sees("3-0302-0001 已在本窗口打印")
+
+
+async def test_the_paper_can_be_read_before_it_is_printed() -> None:
+    async with counter(serving(), size=(120, 40)) as room:
+        have(room, LACKING)
+        await room.press("f8")
+        await room.sees("一次性告知单", "1. 第 1 行", "只收件")
+        await room.press("end")
+        await room.sees("40. 第 40 行")
+        (asked,) = [a.body for a in room.hall.asked if a.path.endswith("/preview")]
+        assert asked == NOTICE | {"paper": "notice"}
+        await room.press("escape")
+        await room.asks()
+    async with counter(serving(), size=(80, 24)) as room:
+        have(room, LACKING)
+        await room.press("f8")
+        await room.sees("F8 看单子")
+        await room.press("f8")
+        await room.sees("一次性告知单", "1. 第 1 行")
+        await room.press("end")
+        await room.sees("40. 第 40 行")
+        await room.press("escape")
+        await room.sees("只收件")
+        await room.press("f8", "enter")
+        await room.asks(("notice", NOTICE), printed("3-0302-0001"))
+
+
+async def test_what_cannot_be_shown_before_is_asked_for_all_the_same() -> None:
+    async with counter(serving()) as room:
+        have(room, LACKING)
+        room.hall.answers["preview"] = lambda _body: refusal("case_complete")
+        await room.press("f8")
+        await room.sees("一次性告知", "只收件")
+        assert not room.shows("看单子")
+
+
+async def test_with_nobody_here_f8_accepts_what_was_received_before() -> None:
+    waits = ReceivedCase(
+        local_case_no=CASE_NO, number="H004", item_name=Text(zh="灵活就业参保"), received="2026-02-24",
+        accept_by="2026-03-03", wanted=0,
+    )  # fmt: skip
+    async with counter(window_view()) as room:
+        room.hall.answers["received"] = lambda _body: (200, {"cases": [waits.model_dump(mode="json")]})
+        await room.press("f8")
+        await room.sees("H004  灵活就业参保", "03/03 前受理")
+        await room.press("enter")
+        await room.asks(("accept", None), printed("3-0302-0002"))
+        assert [a.path for a in room.hall.asked if a.path.endswith("/accept")] == [f"/windows/3/cases/{CASE_NO}/accept"]
+        room.hall.answers["received"] = lambda _body: (200, {"cases": []})
+        await room.press("f8")
+        await room.sees("没有待受理的办件")
 
 
 async def test_a_paper_that_does_not_do_stands_on_the_notice_with_the_clerks_words() -> None:

@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
+from hall_daemon import slips
+from hall_daemon.case_drafts import as_lines
 from hall_daemon.client import HallClient
 from hall_daemon.clock import CHINA
 from hall_daemon.protocol import MaterialNeed, Text, WindowView
-from hall_daemon.protocol_cases import CaseLine, CaseView
+from hall_daemon.protocol_cases import CaseLine, CaseView, ReceivedCase
 from hall_daemon.protocol_clerks import DeviceLamp, MessageView, NoteView, PauseView
 from hall_daemon.words import ParkReason, PauseReason, Priority, TicketState
 from tests.screens.counter_room import LIMIT_S, Room, counter
@@ -56,6 +58,7 @@ MESSAGES = (
 )  # fmt: skip
 LAMPS = (
     DeviceLamp(kind="scanner", well=True),
+    DeviceLamp(kind="printer", well=True, paper_low=True),
     DeviceLamp(kind="display", well=False),
     DeviceLamp(kind="evaluator", well=True),
 )
@@ -63,6 +66,7 @@ FACTS = (
     (Text(zh="时限"), Text(zh="承诺 5 个工作日（法定 15）")),
     (Text(zh="收费"), Text(zh="不收费")),
     (Text(zh="依据"), Text(zh="《社会保险法》第五十七条")),
+    (Text(zh="上次"), Text(zh="今天 09:12，H003，5 号窗口，材料不齐，已告知")),
 )
 MORE_MATERIALS = (
     *MATERIALS,
@@ -84,7 +88,7 @@ def at_window(state: TicketState, seconds: int, **facts: Any) -> Any:
 
 def idle(**facts: Any) -> WindowView:
     stays = parked("H011", ParkReason.COPY).model_copy(update={"since": since(480)})
-    return window_view(**(ALL | {"parked": (stays,)} | facts))
+    return window_view(**(ALL | {"parked": (stays,), "next_materials": MORE_MATERIALS} | facts))
 
 
 def called(**facts: Any) -> WindowView:
@@ -95,7 +99,7 @@ def called(**facts: Any) -> WindowView:
 def served(**facts: Any) -> WindowView:
     note = NoteView(clerk="样例员工乙", at="09:50", words="上次少盖单位公章")
     shown = at_window(
-        TicketState.SERVING, 402, ticked=("m1", "m2"), filed=("m4", "m5"), poor=("m5",), notes=(note,)
+        TicketState.SERVING, 402, ticked=("m1", "m2"), filed=("m5",), poor=("m5",), asked=("m2", "m4"), notes=(note,)
     )  # fmt: skip
     return serving(**(ALL | {"current": shown, "waiting": LINE[1:], "waiting_total": 7} | facts))
 
@@ -107,10 +111,14 @@ class State:
     view: WindowView
     sees: str
     keys: tuple[str, ...] = ()
+    first: str = ""
+    then: tuple[str, ...] = ()
+    """Keys that are pressed when `first` stands there."""
     signed_out: bool = False
     plain: bool = False
     cases: tuple[CaseView, ...] = ()
     """What the daemon answers when it is asked for them."""
+    received: tuple[ReceivedCase, ...] = ()
 
 
 def paper(code: str, name: str, wanted: str = "") -> CaseLine:
@@ -142,6 +150,29 @@ LACKING = handed_in(
 READY = handed_in(
     "i2", "住房公积金单位登记", paper("m1", "单位社会保险登记表"), local_case_no="L" + "9" * 26, state="received"
 )
+RECEIVED = (
+    ReceivedCase(local_case_no="L" + "8" * 26, number="H004", item_name=Text(zh="灵活就业参保"), received="2026-02-24",
+                 accept_by="2026-03-03", wanted=0),
+    ReceivedCase(local_case_no="L" + "7" * 26, number="H006", item_name=Text(zh="社会保险登记"), received="2026-03-02",
+                 accept_by="2026-03-09", wanted=2),
+)  # fmt: skip
+PAPER = as_lines(
+    slips.notice(
+        slips.NoticeFacts(
+            hall=Text(zh="样例市政务服务中心", en="Yangli Government Service Center"), notice_no="打印时给号",
+            item=Text(zh="社会保险登记"), given="03-02 10:24", window="3", clerk="c017",
+            received=("单位社会保险登记表", "营业执照"),
+            wanted=(
+                slips.WantedPaper(name="法定代表人身份证", why="缺", how="出示电子证照，或带原件"),
+                slips.WantedPaper(name="银行开户许可", why="复印不清楚", how="复印件 1 份；签告知承诺书也可以"),
+            ),
+            promise=Text(zh="5 个工作日"), fee=Text(zh="不收费"), basis=("《社会保险法》第五十七条",),
+            return_by="2026-03-09", code="", phone="025-1234567",
+        ),
+        48,
+    ),
+    48,
+)  # fmt: skip
 DOTS = [f"{(0xF0F0F0F0 >> row // 4 % 4) & 0xFFFFFFFF:08x}" for row in range(64)]
 PAGES = scanned(page(1), page(2, skew_mdeg=2300), page(3, blank=True))
 PAUSED = PauseView(reason=PauseReason.MEAL, since=since(60), back="10:54")
@@ -159,6 +190,10 @@ STATES = {
     "park": State(view=served(), keys=("slash",), sees="为什么挂起"),
     "next-while-serving": State(view=served(), keys=("plus",), sees="还没有完成"),
     "notice": State(view=served(), keys=("f8",), sees="一次性告知", cases=(LACKING,)),
+    "notice-paper": State(
+        view=served(), keys=("f8",), sees="告知单编号", first="一次性告知", then=("f8", "end"), cases=(LACKING,)
+    ),
+    "received": State(view=idle(), keys=("f8",), sees="受理哪一件", received=RECEIVED),
     "cases": State(view=served(), keys=("f8",), sees="哪一个办件", cases=(LACKING, READY)),
     "case-received": State(view=served(), keys=("f8",), sees="归错了", cases=(READY,)),
     "finish-which": State(view=served(), keys=("enter", "2"), sees="受理哪几件", cases=(LACKING, READY)),
@@ -179,6 +214,9 @@ def answer(room: Room, state: State) -> None:
     """The hall says what this state is about."""
     said = {"cases": [c.model_dump(mode="json") for c in state.cases], "outcome": "consulted"}
     room.hall.answers["cases"] = lambda _body: (200, said)
+    received = {"cases": [c.model_dump(mode="json") for c in state.received]}
+    room.hall.answers["received"] = lambda _body: (200, received)
+    room.hall.answers["preview"] = lambda _body: (200, PAPER.model_dump(mode="json"))
     room.hall.answers["dots"] = lambda _body: (200, {"rows": DOTS})
 
 
@@ -193,6 +231,9 @@ async def test_the_screen_looks_as_it_was_approved(
         answer(room, state)
         if state.keys:
             await room.press(*state.keys)
+        if state.then:
+            await room.sees(state.first)
+            await room.press(*state.then)
         await room.sees(state.sees)
         await until_async(lambda: not room.shows("正在"), LIMIT_S)
         lines = [line.rstrip() for line in room.lines()]
