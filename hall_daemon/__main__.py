@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.getLogger(talkative).setLevel(logging.WARNING)
     from hall_daemon.client import ClientError  # noqa: PLC0415 - not for the imaging process
     from hall_daemon.config import ConfigError, load  # noqa: PLC0415 - as above
-    from hall_daemon.store import StoreError  # noqa: PLC0415 - as above
+    from hall_daemon.database import StoreError  # noqa: PLC0415 - as above
 
     try:
         return int(options.command(load(options.config), options))
@@ -269,10 +269,10 @@ def _why(config: HallConfig, options: argparse.Namespace) -> int:
 
 
 def _database(config: HallConfig) -> Path:
-    from hall_daemon import store  # noqa: PLC0415 - as in main
+    from hall_daemon.database import StoreError  # noqa: PLC0415 - as in main
 
     if not config.database.exists():
-        raise store.StoreError(f"{config.database} does not exist; run the hall first, or correct [hall] database")
+        raise StoreError(f"{config.database} does not exist; run the hall first, or correct [hall] database")
     return config.database
 
 

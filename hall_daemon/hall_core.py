@@ -36,6 +36,9 @@ from hall_daemon.tickets import (
 from hall_daemon.words import Outcome, TicketState
 
 BETWEEN_SNAPSHOTS_S = 0.03
+SNAPSHOT_SHARE = 0.1
+"""Of the time at most so much is spent on reading snapshots, in a rush of verbs, but for:"""
+OLDEST_SNAPSHOT_S = 0.25
 MANY_CHANGES = 500
 """So many changed tickets are read faster by reading all."""
 
@@ -86,7 +89,8 @@ class HallCore:
         self._since_snapshot: set[str] = set()
         """What has changed since: ids of tickets, and "" for anything else."""
         self._taking = asyncio.Lock()
-        self._taken_s = 0.0
+        self._next_s = 0.0
+        """Not before this the next snapshot is taken."""
         self._open_base_ms = 0
         self._open_base_s = 0.0
         store.catalog_version = self.profile.catalog_version
@@ -140,10 +144,10 @@ class HallCore:
             profile = self.profile
             if self._snapshot is None or self._since_snapshot or self._snapshot_of is not profile:
                 # In a rush of verbs the pictures of them are taken together: a picture costs as much as a verb.
-                rest_s = self._taken_s + BETWEEN_SNAPSHOTS_S - self.clock.monotonic_s()
-                if 0 < rest_s <= BETWEEN_SNAPSHOTS_S:
-                    await asyncio.sleep(rest_s)
-                self._taken_s = self.clock.monotonic_s()
+                began_s = self.clock.monotonic_s()
+                if 0 < self._next_s - began_s <= OLDEST_SNAPSHOT_S:
+                    await asyncio.sleep(self._next_s - began_s)
+                    began_s = self.clock.monotonic_s()
                 changed, self._since_snapshot = frozenset(self._since_snapshot), set()
                 earlier = self._snapshot if self._snapshot_of is profile else None
                 try:
@@ -152,6 +156,9 @@ class HallCore:
                 except BaseException:
                     self._since_snapshot |= changed
                     raise
+                finally:
+                    rest_s = (self.clock.monotonic_s() - began_s) * (1 / SNAPSHOT_SHARE - 1)
+                    self._next_s = began_s + min(max(rest_s, BETWEEN_SNAPSHOTS_S), OLDEST_SNAPSHOT_S)
             return self._snapshot
 
     @property

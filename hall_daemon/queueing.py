@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 from hall_daemon.lanes import LONGEST_BONUS_MS
 from hall_daemon.words import Hold, Lane, TicketState
@@ -112,10 +113,15 @@ class Waiting:
     pinned_ms: int | None = None
     no_shows: int = 0
 
-    @property
+    @cached_property
     def legs(self) -> tuple[Leg, ...]:
         """What it may be called for."""
         return (Leg(queue=self.queue, item=self.item), *self.also)
+
+    @cached_property
+    def queues(self) -> tuple[str, ...]:
+        """The queues of these."""
+        return (self.queue, *(leg.queue for leg in self.also))
 
     @property
     def came_ms(self) -> int:

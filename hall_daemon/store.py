@@ -1,7 +1,8 @@
-"""The database: one writer, one transaction a verb, and the event log that is the outbox.
+"""The database: one writer, each verb whole or not at all, and the event log that is the outbox.
 
 A verb runs on the writer's thread inside `BEGIN IMMEDIATE`; what it changes and the events it emits are committed
-together with synchronous=FULL, and only then does anybody hear of them. Readers are read-only. A storage fault at a
+together with synchronous=FULL, and only then does anybody hear of them. Verbs that wait together share that commit,
+each in a savepoint of its own (docs/decisions/0019). Readers are read-only. A storage fault at a
 commit ends the process: a later commit on the same handle could pass although it is not on the disk.
 
 Beside the database stands its epoch file: the stream and the last committed sequence, written after each commit. It can
@@ -22,32 +23,28 @@ import queue
 import sqlite3
 import tempfile
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Engine, create_engine, event, insert, inspect
+from sqlalchemy import ColumnElement, create_engine, insert
 from sqlalchemy import text as sql
-from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import StaticPool
 from sqlmodel import Session, SQLModel, select
 
 from hall_daemon import journal, proof, replay, serials, streams
 from hall_daemon.clock import Clock, rfc3339
+from hall_daemon.database import StoreError, check, engine, epoch_path, migrate, read_epoch
 from hall_daemon.events import Event, EventData, StreamOpened
 from hall_daemon.privacy import CHAIN_START, canonical, chain, leaf
-from hall_daemon.tables import ADDED_COLUMNS, SCHEMA_VERSION, DecisionRow, EventRow, MetaRow, RefusedRow, StreamRow
+from hall_daemon.tables import DecisionRow, EventRow, MetaRow, RefusedRow, StreamRow
 from hall_daemon.words import StreamReason
 
 _log = logging.getLogger("store")
 T = TypeVar("T")
-
-
-class StoreError(Exception):
-    """The database cannot be used; the sentence says which, why, and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +56,8 @@ class Refused:
     code: str
 
 
+TOGETHER = 32
+"""So many verbs at most share a commit: the first of them waits for the last."""
 _APPEND = insert(EventRow)
 _DECIDE = insert(DecisionRow)
 _LAST_OF_SUBJECT = sql("SELECT max(aggseq) FROM event WHERE subject = :subject")
@@ -199,6 +198,10 @@ class _Job:
     answer: Future[Any]
 
 
+_Answer = tuple[Any, tuple[Event, ...]] | BaseException
+"""What became of a verb: its result with its events, or why it was refused. Any: a result of any verb."""
+
+
 class Store:
     """The hall's database."""
 
@@ -245,13 +248,13 @@ class Store:
             self._epoch_fd = os.open(self._epoch_path, os.O_RDWR | os.O_CREAT, 0o600)
             self._given_back.callback(self._close_epoch)
             self._lock()
-            self._writer = _engine(self.database, read_only=False)
+            self._writer = engine(self.database, read_only=False)
             self._given_back.callback(self._writer.dispose)
             self._connection = self._writer.connect()
             self._given_back.callback(self._connection.close)
-            self._check()
-            self._migrate()
-            self._reader = _engine(self.database, read_only=True)
+            check(self._connection, self.database)
+            migrate(self._connection, self.database)
+            self._reader = engine(self.database, read_only=True)
             self._given_back.callback(self._reader.dispose)
             self._take_up_stream(epoch)
         except (DBAPIError, sqlite3.Error) as exc:
@@ -322,35 +325,112 @@ class Store:
             return question(session)
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            if not job.answer.set_running_or_notify_cancel():
-                continue
-            try:
-                result, events = self.transact(job.verb)
-            except BaseException as exc:  # noqa: BLE001 - handed to whoever awaits the verb
-                self._end_if_storage_failed(exc)
+        jobs, ending = deque[_Job](), False
+        while not ending:
+            ending = self._gather(jobs)
+            while jobs:
+                self._commit_some(jobs)
+
+    def _gather(self, jobs: deque[_Job]) -> bool:
+        """Wait for a verb, and take those that wait already behind it; whether there will be no more."""
+        job = self._jobs.get()
+        with contextlib.suppress(queue.Empty):
+            while job is not None:
+                if job.answer.set_running_or_notify_cancel():
+                    jobs.append(job)
+                if len(jobs) == TOGETHER:
+                    return False
+                job = self._jobs.get_nowait()
+        return job is None
+
+    def _commit_some(self, jobs: deque[_Job]) -> None:
+        """Verbs that wait together are on the disk with one commit; nobody is answered before it."""
+        begun = [jobs.popleft()]
+        try:
+            if not jobs:
+                answers: list[_Answer] = [self.transact(begun[0].verb)]
+            else:
+                answers = self._transact_together(begun, jobs)
+        except BaseException as exc:  # noqa: BLE001 - handed to whoever awaits the verbs
+            self._end_if_storage_failed(exc)
+            self._take_back()
+            for job in begun:
                 job.answer.set_exception(exc)
+            return
+        for job, answer in zip(begun, answers, strict=True):
+            if isinstance(answer, BaseException):
+                job.answer.set_exception(answer)
                 continue
+            result, events = answer
             self._publish(events)
             job.answer.set_result(result)
 
     def transact(self, verb: Callable[[Tx], T]) -> tuple[T, tuple[Event, ...]]:
         """One transaction on the calling thread, which must be the only writer."""
-        head = _Head(self._head.streamid, self._head.sequence, self._head.chain)
+        head = replace(self._head)
         with journal.WriterSession(self._connection) as session, session.begin():
-            tx = Tx(
-                session=session, now_ms=self.clock.now_ms(), bizdate=self._day_of(session), catver=self.catalog_version,
-                _store=self, _head=head,
-            )  # fmt: skip
+            result, tx = self._carry_out(session, verb, head)
+        self._committed(head, tx)
+        return result, tuple(tx.events)
+
+    def _transact_together(self, begun: list[_Job], jobs: deque[_Job]) -> list[_Answer]:
+        """One transaction for several verbs, each in a savepoint of its own: one that fails takes back only itself.
+
+        Each verb that is begun moves from `jobs` to `begun`; one with something to do after its commit is the last.
+        """
+        head, answers, tx = self._head, list[_Answer](), None
+        with self._connection.begin():
+            while True:
+                after = replace(head)
+                try:
+                    with self._savepoint() as session, session.begin():
+                        result, tx = self._carry_out(session, begun[-1].verb, after)
+                except Exception as exc:
+                    self._end_if_storage_failed(exc)
+                    if not self._raw.in_transaction:
+                        raise  # a full disk, for one, takes back the others as well
+                    answers.append(exc)
+                else:
+                    head = after
+                    answers.append((result, tuple(tx.events)))
+                if not jobs or (tx is not None and tx.after):
+                    break
+                begun.append(jobs.popleft())
+        self._committed(head, tx)
+        return answers
+
+    def _savepoint(self) -> journal.WriterSession:
+        return journal.WriterSession(self._connection, join_transaction_mode="create_savepoint")
+
+    def _take_back(self) -> None:
+        """A commit that the database refuses leaves the transaction open, and nothing can be begun behind it."""
+        if self._raw.in_transaction:
+            self._raw.rollback()
+
+    @property
+    def _raw(self) -> sqlite3.Connection:
+        raw = self._connection.connection.dbapi_connection
+        assert isinstance(raw, sqlite3.Connection)
+        return raw
+
+    def _carry_out(self, session: journal.WriterSession, verb: Callable[[Tx], T], head: _Head) -> tuple[T, Tx]:
+        tx = Tx(
+            session=session, now_ms=self.clock.now_ms(), bizdate=self._day_of(session), catver=self.catalog_version,
+            _store=self, _head=head,
+        )  # fmt: skip
+        try:
             result = verb(tx)
             journal.write_down(session)
+        finally:
+            if any(event.type.startswith("hall.day.") for event in tx.events):
+                self._day = ""
+        return result, tx
+
+    def _committed(self, head: _Head, last: Tx | None) -> None:
         self._head = head
-        if any(event.type.startswith("hall.day.") for event in tx.events):
-            self._day = ""
         self._note_epoch()
-        for follow in tx.after:
+        for follow in last.after if last is not None else ():
             follow()
-        return result, tuple(tx.events)
 
     def _publish(self, events: tuple[Event, ...]) -> None:
         if not events or self._loop is None:
@@ -385,32 +465,6 @@ class Store:
             os._exit(70)
 
     # --- opening ------------------------------------------------------------------------------------------------
-
-    def _check(self) -> None:
-        verdict = self._connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
-        self._connection.rollback()
-        if verdict != "ok":
-            found = " ".join(str(verdict).split())
-            raise StoreError(f"{self.database} is damaged ({found}): move it away and restore the newest backup")
-
-    def _migrate(self) -> None:
-        version = self._connection.exec_driver_sql("PRAGMA user_version").scalar() or 0
-        self._connection.rollback()
-        if version > SCHEMA_VERSION:
-            raise StoreError(
-                f"{self.database} has schema {version}, this program knows {SCHEMA_VERSION}: "
-                "install the newer program, or restore the backup made before the upgrade"
-            )
-        if version < SCHEMA_VERSION:
-            with self._connection.begin():
-                # Tables that are there stay as they are.
-                SQLModel.metadata.create_all(self._connection)
-                for table, column, kind in ADDED_COLUMNS:
-                    known = [c["name"] for c in inspect(self._connection).get_columns(table)]
-                    if column not in known:
-                        self._connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
-                journal.begin(self._connection)
-                self._connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _take_up_stream(self, epoch: tuple[str, int] | None) -> None:
         with Session(self._connection) as session:
@@ -505,14 +559,14 @@ def _list_refused(tx: Tx, event: Refused) -> None:
 
 def ask(database: Path, question: Callable[[Session], T]) -> T:
     """Ask a database that a daemon may be writing to. Raises StoreError."""
-    engine = _engine(database, read_only=True)
+    reader = engine(database, read_only=True)
     try:
-        with Session(engine) as session:
+        with Session(reader) as session:
             return question(session)
     except (DBAPIError, sqlite3.Error) as exc:
         raise StoreError(f"{database} cannot be read: {exc.orig if isinstance(exc, DBAPIError) else exc}") from exc
     finally:
-        engine.dispose()
+        reader.dispose()
 
 
 def verify(database: Path) -> str | None:
@@ -525,54 +579,12 @@ def replay_differences(database: Path) -> list[replay.Difference]:
 
     def question(live: Session) -> list[replay.Difference]:
         with tempfile.TemporaryDirectory(prefix="hall-replay-") as folder:
-            engine = create_engine(f"sqlite:///{folder}/fresh.db")
-            SQLModel.metadata.create_all(engine)
+            copy = create_engine(f"sqlite:///{folder}/fresh.db")
+            SQLModel.metadata.create_all(copy)
             try:
-                with Session(engine) as fresh:
+                with Session(copy) as fresh:
                     return replay.differences(live, fresh, replay.rebuild(replay.read_log(live)))
             finally:
-                engine.dispose()
+                copy.dispose()
 
     return ask(database, question)
-
-
-def epoch_path(database: Path) -> Path:
-    """Where the epoch file of a database lies."""
-    return database.with_name(database.name + ".epoch")
-
-
-def read_epoch(database: Path) -> tuple[str, int] | None:
-    """Stream and last committed sequence as the epoch file remembers them; None if it does not say."""
-    try:
-        streamid, _, sequence = epoch_path(database).read_text(encoding="ascii").strip().partition(" ")
-        return streamid, int(sequence)
-    except (FileNotFoundError, ValueError):
-        return None
-
-
-def _engine(database: Path, *, read_only: bool) -> Engine:
-    address = f"sqlite:///file:{database}?mode={'ro' if read_only else 'rwc'}&uri=true"
-    # What a statement carries (masks, keyed hashes) is nobody's business in a log or an error.
-    if read_only:
-        engine = create_engine(address, pool_size=2, max_overflow=0, hide_parameters=True)
-    else:
-        engine = create_engine(
-            address, poolclass=StaticPool, connect_args={"check_same_thread": False}, hide_parameters=True
-        )
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None  # transactions are begun below, not guessed by the driver
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute("PRAGMA busy_timeout = 5000")
-        if not read_only:
-            cursor.execute("PRAGMA journal_mode = WAL")
-            cursor.execute("PRAGMA synchronous = FULL")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.execute(sql("BEGIN" if read_only else "BEGIN IMMEDIATE"))
-
-    return engine

@@ -9,7 +9,7 @@ HallError(code)    IllegalStep, MustFinishFirst, MustDecideCall, NothingWaiting,
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -389,6 +389,16 @@ class TicketInfo:
     stint_ms: int | None = None
     worked_ms: int = 0
 
+    @cached_property
+    def in_line(self) -> Waiting:
+        """The same as the choice sees it, while somebody sits at its window; made once, for snapshots hand it on."""
+        return Waiting(
+            ticket_id=self.ticket_id, queue=self.queue, arrival_ms=self.arrival_ms, waited_s=0,
+            for_window=self.for_window, number=self.number, item=self.item_code, also=self.also, lane=self.lane,
+            arrived_ms=self.arrived_ms, callable_ms=self.callable_ms, slot_start_ms=self.slot_start_ms,
+            pinned_ms=self.pinned_ms, no_shows=self.no_shows,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
@@ -453,7 +463,7 @@ class Snapshot:
 
     @cached_property
     def _line(self) -> list[Waiting]:
-        return [self._as_waiting(t) for t in self._waiting]
+        return [self._in_line(t) for t in self._waiting]
 
     @cached_property
     def _by_id(self) -> dict[str, TicketInfo]:
@@ -462,23 +472,14 @@ class Snapshot:
     @cached_property
     def _alike(self) -> Counter[tuple[str, tuple[str, ...]]]:
         """Who waits for one window, "" for any, and for which queues → how many; ninety windows ask at each change."""
-        return Counter(
-            ("" if t.for_window is None or t.deserted else t.for_window, tuple(leg.queue for leg in t.legs))
-            for t in self._line
-        )
+        return Counter(("" if t.for_window is None or t.deserted else t.for_window, t.queues) for t in self._line)
 
     @cached_property
     def _by_zone(self) -> Counter[str]:
         return Counter(t.zone.code for t in self._waiting)
 
-    def _is_deserted(self, window: str | None) -> bool:
-        return window not in self.sessions or window in self.pauses
-
-    def _as_waiting(self, ticket: TicketInfo) -> Waiting:
-        return Waiting(
-            ticket_id=ticket.ticket_id, queue=ticket.queue, arrival_ms=ticket.arrival_ms, waited_s=0,
-            for_window=ticket.for_window, deserted=self._is_deserted(ticket.for_window),
-            number=ticket.number, item=ticket.item_code, also=ticket.also, lane=ticket.lane,
-            arrived_ms=ticket.arrived_ms, callable_ms=ticket.callable_ms, slot_start_ms=ticket.slot_start_ms,
-            pinned_ms=ticket.pinned_ms, no_shows=ticket.no_shows,
-        )  # fmt: skip
+    def _in_line(self, ticket: TicketInfo) -> Waiting:
+        seen = ticket.in_line
+        if seen.for_window is None or (seen.for_window in self.sessions and seen.for_window not in self.pauses):
+            return seen
+        return replace(seen, deserted=True)

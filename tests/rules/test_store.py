@@ -11,11 +11,12 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import col, select
 
-from hall_daemon import privacy, serials, store
+from hall_daemon import database, privacy, serials, store
 from hall_daemon.clock import Clock
+from hall_daemon.database import StoreError
 from hall_daemon.events import DeviceChanged, Event, ProfileChanged, ProfileQueue, TicketCancelled
 from hall_daemon.privacy import CHAIN_START
-from hall_daemon.store import Refused, Store, StoreError, Tx
+from hall_daemon.store import Refused, Store, Tx
 from hall_daemon.tables import (
     SCHEMA_VERSION,
     CounterRow,
@@ -315,7 +316,7 @@ def test_an_old_copy_without_epoch_file_counts_as_restored(opened: Opening, tmp_
     hall = opened()
     fill(hall)
     hall.close()
-    store.epoch_path(hall.database).unlink()
+    database.epoch_path(hall.database).unlink()
 
     assert opened().restored
 
@@ -323,7 +324,7 @@ def test_an_old_copy_without_epoch_file_counts_as_restored(opened: Opening, tmp_
 def test_an_unreadable_epoch_file_counts_as_restored(opened: Opening) -> None:
     hall = opened()
     hall.close()
-    store.epoch_path(hall.database).write_bytes(b"\x00" * 54)
+    database.epoch_path(hall.database).write_bytes(b"\x00" * 54)
 
     assert opened().restored
 
@@ -332,7 +333,7 @@ def test_an_unreadable_epoch_file_counts_as_restored(opened: Opening) -> None:
 def test_an_epoch_file_that_lags_after_a_power_cut_is_no_restore(opened: Opening, behind: int) -> None:
     hall = opened()
     fill(hall)
-    epoch = store.epoch_path(hall.database)
+    epoch = database.epoch_path(hall.database)
     hall.close()
     epoch.write_text(f"{hall.streamid} {hall.last_sequence - behind:016d}\n")
 
@@ -342,7 +343,7 @@ def test_an_epoch_file_that_lags_after_a_power_cut_is_no_restore(opened: Opening
 def test_a_power_cut_between_a_new_stream_and_its_epoch_is_no_restore(opened: Opening) -> None:
     hall = opened()
     fill(hall)
-    epoch = store.epoch_path(hall.database)
+    epoch = database.epoch_path(hall.database)
     before = epoch.read_text()
     hall.open_stream(StreamReason.RESET)
     hall.close()
