@@ -384,7 +384,7 @@ def _tickets(app: FastAPI, services: Services) -> None:
 def _streams(app: FastAPI, services: Services) -> None:
     api_board.add_routes(app, services.voice, services.calls)
     api_board.add_emergency(app, services.emergency)
-    add_follow(app, services.following, _WEB)
+    add_follow(app, services.hall, services.following, _WEB)
 
     @app.get("/board", response_class=FileResponse)
     async def board_page() -> FileResponse:

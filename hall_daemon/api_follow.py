@@ -1,4 +1,6 @@
-"""HTTP face of the page that follows a ticket: `/t/<code>`. Open to everybody, slowed down for who tries codes.
+"""HTTP face of the pages for phones: a ticket at `/t/<code>`, an item's guide at `/t/guide/<item>`.
+
+Open to everybody, slowed down for who tries codes.
 
 All its addresses are below `/t/`, so that a relay in front of the hall needs to pass nothing else.
 """
@@ -8,9 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, HTMLResponse
 
 from hall_daemon.following import Following, TooMany
+from hall_daemon.guide_page import guide_page
+from hall_daemon.hall import Hall
 from hall_daemon.protocol_board import FollowView, RateVisit
 from hall_daemon.tickets import NotFound
 
@@ -21,8 +25,9 @@ _HEADERS = {
 _FILES = {"follow.css": "text/css", "follow.js": "text/javascript"}
 
 
-def add_routes(app: FastAPI, following: Following, web: Path) -> None:
-    """The page, its two files, and what it asks."""
+def add_routes(app: FastAPI, hall: Hall, following: Following, web: Path) -> None:
+    """The pages, their files, and what a ticket's asks."""
+    guide_frame = (web / "follow" / "guide.html").read_text("utf-8")
 
     @app.exception_handler(TooMany)
     async def too_many(_request: Request, exc: TooMany) -> Response:
@@ -33,6 +38,13 @@ def add_routes(app: FastAPI, following: Following, web: Path) -> None:
         if file not in _FILES:
             raise NotFound(what=file)
         return FileResponse(web / "follow" / file, media_type=_FILES[file])
+
+    @app.get("/t/guide/{item}", response_class=HTMLResponse)
+    async def guide(item: str) -> HTMLResponse:
+        found = hall.profile.items.get(item)
+        if found is None or not found.codes:
+            raise NotFound(what=item)
+        return HTMLResponse(guide_page(guide_frame, hall.profile, found), headers=_HEADERS)
 
     @app.get("/t/{code}", response_class=FileResponse)
     async def page(code: str) -> FileResponse:  # noqa: ARG001 - the same page for every code

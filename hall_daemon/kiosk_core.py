@@ -107,6 +107,7 @@ class Core:
             next_opening=desk.next_opening(),
             hours=desk.hours_today(),
             quieter=self._quieter(),
+            guide_code=desk.guide_code(self.visit.looked),
             bookings=self.bookings,
             came_back=self.came_back,
             refusal=self.refusal,

@@ -5,6 +5,7 @@ Keeps nothing and decides nothing about pages; says truthfully what the printer 
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -234,7 +235,12 @@ class Desk:
         if not self.hall.config.public.phone.url:
             return ()
         address = await slip_address(self.hall, ticket.ticket_id)
-        return tuple("".join(".#"[dark] for dark in row) for row in qr_matrix(address)) if address else ()
+        return _qr_rows(address) if address else ()
+
+    def guide_code(self, item: Item | None) -> tuple[str, ...]:
+        """Rows of the QR code that takes an item's guide along."""
+        url = self.hall.config.public.phone.url
+        return _guide_rows(f"{url}/guide/{item.code}") if url and item is not None and item.codes else ()
 
     async def print_guide(self, item: Item, *, large: bool) -> PrintResult:
         """办事指南 on paper."""
@@ -347,6 +353,14 @@ class Desk:
 
     def _opening(self, device: str) -> bool:
         return self.devices.view(device).link == "connecting"
+
+
+def _qr_rows(address: str) -> tuple[str, ...]:
+    return tuple("".join(".#"[dark] for dark in row) for row in qr_matrix(address))
+
+
+# Drawn with every view, and the same for everybody; the code of a ticket is never kept.
+_guide_rows = functools.lru_cache(maxsize=64)(_qr_rows)
 
 
 def _print(composing: Callable[[int], Slip], printer: Any) -> None:

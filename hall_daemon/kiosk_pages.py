@@ -83,6 +83,7 @@ def draw(scene: Scene, screen: KioskScreen, *, revision: int, clock: str, second
         materials=page.materials,
         zones=page.zones,
         foot=page.foot,
+        code=page.code,
         keys=page.keys,
         bar=() if screen in _WITHOUT_BAR else _bar(scene.visit),
         letters=page.letters,

@@ -260,6 +260,7 @@ def guide(scene: Scene) -> Page:
         choices=(*((choice("1", "kiosk.guide.print"),) if scene.printer_serves else ()), *take),
         facts=published_facts(scene.profile, item),
         materials=tuple(_material(material) for material in item.materials),
+        code=scene.guide_code,
         keys=keys(cancel="cancel", correct="back"),
         voice=say("kiosk.voice.guide", name=item.name, n=len(item.materials)),
     )
@@ -326,7 +327,6 @@ def confirm(scene: Scene) -> Page:
         (text("kiosk.confirm.ahead"), text("kiosk.confirm.people", n=visit.ahead)),
         (text("kiosk.confirm.wait"), ranged(wait)),
         (text("kiosk.confirm.open"), _open(scene, item)),
-        (text("kiosk.confirm.windows"), Text(zh=window_range(scene.profile.windows_for(item.queue)))),
         *_more_facts(scene, item),
     ]
     more = (choice("2", "kiosk.confirm.more"),) if item.codes and len(visit.cart) < MOST_IN_CART else ()
@@ -337,7 +337,7 @@ def confirm(scene: Scene) -> Page:
         notices=(*((scene.quieter,) if scene.quieter is not None else ()), *scene.printer_notices),
         choices=(*((choice("1", "kiosk.confirm.guide"),) if item.codes else ()), *more, *behalf),
         facts=tuple(facts),
-        materials=_to_bring(visit.cart),
+        materials=to_bring(visit.cart),
         zones=tuple(load for load in scene.loads if load.zone == item.zone),
         keys=keys(cancel="cancel", correct="back", ok="take"),
         voice=say("kiosk.voice.confirm", name=_names(visit.cart), n=visit.ahead, wait=ranged(wait)),
@@ -346,9 +346,11 @@ def confirm(scene: Scene) -> Page:
 
 def _more_facts(scene: Scene, item: Item) -> list[tuple[Text, Text]]:
     visit = scene.visit
+    # What has no room in large letters stands last.
     facts = [(text("kiosk.confirm.promise"), _limit(item))] if item.codes else []
     if visit.behalf:
         facts.append((text("kiosk.confirm.for"), Text(zh=mask_id(visit.behalf))))
+    facts.append((text("kiosk.confirm.windows"), Text(zh=window_range(scene.profile.windows_for(item.queue)))))
     if visit.phone:
         facts.append((text("kiosk.confirm.phone"), Text(zh=mask_phone(visit.phone))))
     return facts
@@ -364,7 +366,7 @@ def _names(cart: Sequence[Item]) -> Text:
     return Text(zh="＋".join(i.short.zh for i in cart), en=" + ".join(i.short.en or i.short.zh for i in cart))
 
 
-def _to_bring(cart: Sequence[Item]) -> tuple[Text, ...]:
+def to_bring(cart: Sequence[Item]) -> tuple[Text, ...]:
     """Papers of all items of the cart, each once; needed by one is needed."""
     needed = {m.name for item in cart for m in item.materials if m.need == "required"}
     names: dict[str, Text] = {}

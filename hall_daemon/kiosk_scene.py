@@ -69,6 +69,8 @@ class Scene:
     """Queue → expected wait of somebody who comes now; queues of which nobody can say are missing."""
     open_windows: Mapping[str, int] = field(default_factory=dict)
     """Queue → windows with somebody signed in."""
+    guide_code: tuple[str, ...] = ()
+    """Rows of the QR code of the item's guide; empty where the hall has no pages for phones."""
     quieter: Text | None = None
     """When somebody would wait much less than now."""
     next_opening: Text | None = None
@@ -120,6 +122,7 @@ class Page:
     materials: tuple[Text, ...] = ()
     zones: tuple[ZoneLoad, ...] = ()
     foot: Text = NO_TEXT
+    code: tuple[str, ...] = ()
     keys: tuple[KioskChoice, ...] = ()
     letters: bool = False
     voice: Text | None = None

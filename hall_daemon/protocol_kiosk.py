@@ -145,6 +145,8 @@ class KioskView(Frozen):
     zones: tuple[ZoneLoad, ...] = ()
     foot: Text = Text(zh="")
     """One small line at the end: purpose of reading the card, hours."""
+    code: tuple[str, ...] = ()
+    """Rows of a QR code that takes the page along on a phone, # is dark; empty: there is none."""
     keys: tuple[KioskChoice, ...] = ()
     """The navigation keys that mean something now: ok, correct, cancel, help, *, #."""
     bar: tuple[KioskChoice, ...] = ()

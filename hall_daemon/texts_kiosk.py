@@ -72,7 +72,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "kiosk.id.missing": ("还差 {n} 位", "{n} to go"),
     "kiosk.id.bad": ("号码不对，请核对最后一位 {last}", "Not valid: check the last character, {last}"),
     "kiosk.passport.title": ("请输入证件号码", "Enter your document number"),
-    "kiosk.behalf.title": ("请输入您替谁办：他的身份证号", "For whom? Enter that person's ID number"),
+    "kiosk.behalf.title": ("您替谁办？请输入他的身份证号", "For whom? Enter that person's ID number"),
     "kiosk.letters.line": (
         "字母：先按有它的数字键，再按 * 换，如 3 * 是 D",
         "Letters: press the key that has it, then *. 3 * is D",
@@ -102,7 +102,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "kiosk.pinyin.title": ("按拼音首字母或编号找", "Find by pinyin initials or number"),
     "kiosk.pinyin.example": (
         "例：企业设立 → Q Y S L，按 7 9 7 5",
-        "e.g. qi ye she li → Q Y S L, press 7 9 7 5",
+        "e.g. qi ye she li → QYSL, press 7975",
     ),
     "kiosk.pinyin.found": ("找到 {n} 项", "{n} found"),
     "kiosk.pinyin.none": ("没有找到，请按“更正”少输一个字母", "Nothing found: press Correct to remove a letter"),
@@ -257,7 +257,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "kiosk.giveup.done": ("{number} 已作废", "{number} was given up"),
     "kiosk.number.title": ("请输入您的号码", "Enter your ticket number"),
     "kiosk.number.line": (
-        "先按字母所在的键，再按 *，如 A037：2 * 0 3 7；放身份证也可以",
+        "字母：按它的键再按 *，如 A037：2 * 0 3 7。或放身份证",
         "Key of the letter, then *. A037: 2 * 0 3 7. Or place your ID card",
     ),
     "kiosk.number.none": ("今天没有这个号，请核对", "No such number today: please check it"),

@@ -2,21 +2,31 @@
 
 import asyncio
 import base64
+import html
 import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import zxingcpp
+from PIL import Image
 
 from hall_daemon import board as board_room
 from hall_daemon import following, service_day, voice_clips, voice_sound
 from hall_daemon.app import Daemon
 from hall_daemon.config import load
 from hall_daemon.following import slip_address
+from hall_daemon.guide_page import guide_page
+from hall_daemon.kiosk_desk import Desk
+from hall_daemon.kiosk_pages_choose import published_facts
+from hall_daemon.kiosk_visit import KioskTimes
+from hall_daemon.profile import Kiosk
+from hall_daemon.protocol import Text
 from hall_daemon.tickets import IssueOrder
 from hall_daemon.words import Channel, PauseReason
 from tests.background import at_work
@@ -214,6 +224,33 @@ async def test_boards_that_an_emergency_close_turned_red_are_normal_when_the_hal
         public.clock.pass_ms(24 * HOUR_MS)
         await service_day.open_day(public.daemon.hall)
         assert (await public.daemon.board.view()).state == "emergency", "who set it by hand takes it back by hand"
+
+
+async def test_the_guide_of_an_item_can_be_taken_along_on_a_phone(tmp_path: Path) -> None:
+    async with served(tmp_path, PHONE) as public:
+        hall, item = public.daemon.hall, public.daemon.hall.profile.items[PENSION]
+        kiosk = Kiosk(code="k1", name=Text(zh="1"), card_readers=(), keypad="", printer="", queues=("H",))
+        rows = Desk(kiosk, hall, public.daemon.devices, public.clock, KioskTimes()).guide_code(item)
+        picture = Image.new("L", (len(rows) + 8, len(rows) + 8), 255)
+        for y, row in enumerate(rows):
+            for x, module in enumerate(row):
+                picture.putpixel((x + 4, y + 4), 0 if module == "#" else 255)
+        [code] = zxingcpp.read_barcodes(
+            picture.resize((picture.width * 6, picture.height * 6), Image.Resampling.NEAREST)
+        )
+        assert code.text == f"https://hall.example/t/guide/{PENSION}"
+        answer = await public.http.get(f"/t/guide/{PENSION}")
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+        for words in (
+            item.name.zh,
+            hall.profile.hall.zh,
+            *(value.zh for _, value in published_facts(hall.profile, item)),
+        ):
+            assert html.escape(words) in answer.text, words
+        assert "<script" not in answer.text
+        assert (await public.http.get("/t/guide/nothing")).status_code == 404
+        marked = replace(item, name=Text(zh="<b>粗</b>"))
+        assert "<b>粗" not in guide_page("<!--guide-->", hall.profile, marked)
 
 
 async def test_anybody_hears_the_calls_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

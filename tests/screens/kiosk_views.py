@@ -137,7 +137,8 @@ def _what() -> dict[str, KioskView]:
         "pinyin-picking": view(S.PINYIN, visit=Visit(card=ZHANG, searched="79", picking=True), found=hits),
         "pinyin-long": view(S.PINYIN, visit=Visit(card=ZHANG, searched="79797979")),
         "pinyin-none": view(S.PINYIN, visit=Visit(card=ZHANG, searched="7777")),
-        "guide": view(S.GUIDE, visit=Visit(looked=item, guide_only=True)),
+        "guide": view(S.GUIDE, visit=Visit(looked=item, guide_only=True), guide_code=GUIDE_CODE),
+        "guide-no-code": view(S.GUIDE, visit=Visit(looked=item, guide_only=True)),
         "confirm": view(S.CONFIRM, visit=checked, waits=SIX_AHEAD, open_windows={"H": 2}),
         "confirm-quieter": view(S.CONFIRM, visit=checked, waits=FORTY_MIN, open_windows={"H": 1}, quieter=QUIETER),
         "confirm-cart": view(S.CONFIRM, visit=replace(checked, cart=(item, second), behalf="990000195202290029")),
@@ -211,6 +212,9 @@ WAITS = {
     "A": Wait(low_min=15, high_min=25, about_min=20), "H": Wait(low_min=0, high_min=0, about_min=0),
     "N": Wait(low_min=5, high_min=10, about_min=5),
 }  # fmt: skip
+GUIDE_CODE = tuple(
+    "".join(".#"[dark] for dark in row) for row in qr_matrix(f"https://hall.example/t/guide/{LONG_ITEM}")
+)
 CODE = tuple("".join(".#"[dark] for dark in row) for row in qr_matrix("https://hall.example/t/k3Jx0aQ9mZt7LwPq"))
 SIX_AHEAD = WAITS | {"H": Wait(low_min=15, high_min=25, about_min=20)}
 FORTY_MIN = WAITS | {"H": Wait(low_min=35, high_min=55, about_min=45)}

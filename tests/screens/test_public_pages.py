@@ -7,11 +7,13 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from hall_daemon.guide_page import guide_page
 from hall_daemon.protocol import Text
 from hall_daemon.protocol_board import BoardState, BoardView, FollowState, FollowView
 from tests.screens.axe import CONTRAST, LEAST_CONTRAST, take_axe, violations
 from tests.screens.chromium import LANDSCAPE, PORTRAIT, Panel, chromium, layout_faults, open_page, save
-from tests.screens.page_server import PageServer
+from tests.screens.kiosk_views import LONG_ITEM, small_hall
+from tests.screens.page_server import WEB, PageServer
 from tests.screens.test_board_page import board, stands_large
 
 pytestmark = pytest.mark.system
@@ -114,6 +116,16 @@ def test_the_phone_page_keeps_the_rules_of_accessibility_in_every_state(browser:
         if found := faults_of(page):
             faults["none"] = found
         save(page, "phone-none")
+        profile = small_hall()
+        guide = guide_page((WEB / "follow" / "guide.html").read_text("utf-8"), profile, profile.items[LONG_ITEM])
+        page.route("**/t/guide/*", lambda route: route.fulfill(body=guide, content_type="text/html; charset=utf-8"))
+        page.goto(f"{server.url}/t/guide/{LONG_ITEM}")
+        expect(page.locator("h1")).to_have_text("社会保障卡申领补换")
+        assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+        take_axe(page)
+        if found := [*violations(page), *page.evaluate(CONTRAST, LEAST_CONTRAST)]:
+            faults["guide"] = found
+        save(page, "phone-guide")
     assert faults == {}
 
 

@@ -211,12 +211,17 @@ function numberCard(view, speech) {
   return h(
     `section.number${ticket.code.length ? ".coded" : ""}`,
     {},
-    ticket.code.length ? h("figure", {}, qr(ticket.code), h("figcaption", {}, speech.both(WORDS.scan_it, "span"))) : null,
+    coded(ticket.code, speech),
     h("small", {}, speech.large(WORDS.your_number)),
     h("b.num", {}, ticket.number),
     h("span", {}, speech.large(ticket.item)),
     speech.small(ticket.item) ? h("small", {}, speech.small(ticket.item)) : null,
   );
+}
+
+/** A QR code with what it is for; nothing where there is none. */
+function coded(rows, speech) {
+  return rows.length ? h("figure", {}, qr(rows), h("figcaption", {}, speech.both(WORDS.scan_it, "span"))) : null;
 }
 
 /** A QR code from its rows, with the quiet zone that readers want. */
@@ -449,7 +454,7 @@ function factLines(rows, speech) {
 function drawGuide(view, speech) {
   return [
     ...notices(view, speech),
-    drawMaterials(view, speech, WORDS.materials),
+    h("div.take", {}, drawMaterials(view, speech, WORDS.materials), coded(view.code, speech)),
     h("section.check.guide", {}, factLines(view.facts, speech)),
     tiles(view, speech, ".two"),
   ];
