@@ -1,8 +1,8 @@
 """Write docs/devices.md: python -m tests.devices_page, or `make docs`
 
 Everything about a driver comes from the driver itself: its docstring, its options, the conditions that stand in its
-code and in the shared parts it imports, and `proven`. Only MET is kept by hand; a test looks whether the files it names
-are there and name the program.
+code and in the shared parts it imports, and `proven`; its faults from its twin and the tests, its fuzz inputs from the
+last long run. Only MET is kept by hand; a test looks whether the files it names are there and name the program.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from typing import Any, get_type_hints
 
 from drivers.base import Condition, DeviceOptions, Driver
 from drivers.transport import _LINKS, link_type
+from tests import devices_faults
 from tests.captures.test_captures import proves
 from tests.contract.test_every_driver import DRIVERS, ROOT, imported_by
+from tests.fuzz import report
 
 PAGE = ROOT / "docs" / "devices.md"
 MET: dict[str, list[tuple[str, str, str]]] = {
@@ -58,6 +60,14 @@ uinput, sound cards and video devices were not there to be met.
 **Confidence**: the marks of the protocol document that the driver's docstring repeats: A agreed by several sources,
 recomputed or confirmed by running; B one good source; C a weak one; G a guess or proposal, which is an option where it
 can be one. The docstring of `drivers/<name>.py` says which fact has which mark, and draws the frames.
+
+**Faults**: the verbs of the driver's twin (`sim/<name>.py`) that make something go wrong, each with the tests that use
+it. What every driver is put through besides is in `tests/contract/contract.py`: silence, single bytes, leftovers,
+damaged replies, a port that is pulled. Faults that reach a resident or a clerk are in `docs/faults-devices.md`.
+
+**Fuzz inputs**: those of the last run of `make fuzz` over all targets, kept by that run in `docs/fuzz.json`: decoders,
+the driver on a line, and the twin, guided by coverage. *Found* counts targets with an input that raised what it should
+not, or ran on, in that run; what earlier runs found is a test now, which is named.
 """
 HOW_TO = """\
 ## How to add a device
@@ -125,13 +135,58 @@ def _table() -> str:
         _row(
             f"[{name}](#{name})", _driver(name).kind, _protocol(name), ", ".join(marks(name)) or "see docstring",
             _driver(name).proven.value, str(_recordings(name)), _met(name),
+            str(len(devices_faults.verbs(name))), _fuzzed(name),
         )
         for name in DRIVERS
     )  # fmt: skip
     head = _row(
-        "driver", "kind", "protocol", "confidence", "proven", "recordings of devices", "independent programs met"
-    )
-    return f"## All drivers\n\n{head}{_row(*['---'] * 7)}{rows}"
+        "driver", "kind", "protocol", "confidence", "proven", "recordings of devices", "independent programs met",
+        "faults of its twin", "fuzz inputs, found",
+    )  # fmt: skip
+    return f"## All drivers\n\n{head}{_row(*['---'] * 9)}{rows}{_last_run()}"
+
+
+def _fuzzed(name: str) -> str:
+    run = report.read()
+    if run is None:
+        return "no whole run kept"
+    inputs, found = run.of(name)
+    return f"{inputs}, {found}"
+
+
+def _last_run() -> str:
+    run = report.read()
+    if run is None:
+        return ""
+    return f"\nThe last whole fuzz run ended on {run.ended}: {run.last_line()} in {len(run.targets)} targets.\n"
+
+
+def found_by_fuzzing(name: str) -> list[str]:
+    """Tests of a driver that say of themselves that fuzzing found what they test."""
+    found = []
+    for file in sorted((ROOT / "tests" / "contract").glob(f"test_{name}*.py")):
+        for deed in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            told = ast.get_docstring(deed) if isinstance(deed, ast.FunctionDef | ast.AsyncFunctionDef) else None
+            if told is not None and isinstance(deed, ast.FunctionDef) and "Found by fuzzing" in told:
+                found.append(deed.name)
+    return found
+
+
+MOST_NAMED = 3
+
+
+def _faults(name: str) -> str:
+    """A row for each fault verb of the twin: what it does, and which tests use it."""
+    rows = ""
+    for verb, told in devices_faults.verbs(name).items():
+        tests = devices_faults.injected(name)[verb]
+        named = ", ".join(f"`{test}`" for test in tests[:MOST_NAMED])
+        more = f" and {len(tests) - MOST_NAMED} more" if len(tests) > MOST_NAMED else ""
+        elsewhere = f"with {', '.join(devices_faults.sharing(name, verb))}" if not tests else ""
+        rows += _row(f"`{verb}`", told.replace("|", "/"), f"{named}{more}{elsewhere}")
+    found = ", ".join(f"`{test}`" for test in found_by_fuzzing(name)) or "nothing"
+    fuzzed = f"Fuzz inputs and findings of the last run: {_fuzzed(name)}. Found by earlier runs: {found}.\n"
+    return f"{_row('fault of its twin', 'what happens', 'tests')}{_row(*['---'] * 3)}{rows}\n{fuzzed}"
 
 
 def _met(name: str) -> str:
@@ -188,7 +243,8 @@ def _section(name: str) -> str:
     found = ", ".join(f"`{one}`" for one in conditions(name)) or "none"
     return (
         f"### {name}\n\n{_protocol(name)}.\n\n{_text(source(name))}\n\n"
-        f"- Port: {_text(driver.Transport.port_form)}\n- Conditions: {found}\n\n{_options(driver.Options)}"
+        f"- Port: {_text(driver.Transport.port_form)}\n- Conditions: {found}\n\n{_options(driver.Options)}\n"
+        f"{_faults(name)}"
     )
 
 

@@ -49,6 +49,18 @@ class TestHidGun(GunStories, InputContract):
         rig.twin.scan(WAYBILL)
         assert text_of(driver) == WAYBILL
 
+    def test_a_key_whose_release_the_kernel_lost_spoils_the_code_it_may_belong_to_and_no_later_one(
+        self, rig: Rig
+    ) -> None:
+        driver = rig.open()
+        driver.hello()
+        rig.twin.down(42)  # shift, and its release is lost
+        rig.twin.lose_events(2)
+        rig.twin.scan(WAYBILL)
+        assert "dropped a code" in dropped(driver)
+        rig.twin.scan(OTHER)
+        assert text_of(driver) == OTHER
+
     def test_a_gun_that_types_slowly_is_waited_for(self, rig: Rig) -> None:
         driver = rig.open()
         driver.hello()

@@ -128,6 +128,17 @@ class TestByteEvaluator(DriverContract):
         rig.twin.press("4")
         assert grade_of(driver) is Grade.DISSATISFIED
 
+    def test_a_key_that_bounces_is_one_grade(self, rig: Rig) -> None:
+        driver = rig.open()
+        driver.hello()
+        driver.ask_grade()
+        rig.twin.bounce("2")
+        assert grade_of(driver) is Grade.SATISFIED
+        assert driver.poll_grade(0.2) is None
+        driver.stop_asking()
+        driver.ask_grade()
+        assert driver.poll_grade(0.2) is None, "the second contact answers no other question"
+
     def test_garbage_and_a_power_cycle_are_no_grade(self, rig: Rig) -> None:
         driver = rig.open()
         driver.hello()

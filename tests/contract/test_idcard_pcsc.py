@@ -342,6 +342,23 @@ class TestRealService:
         card = card_of(driver)
         assert (card.name, card.doubts) == ("张测试", frozenset({CardDoubt.CHECK_DIGIT}))
 
+    @pytest.mark.parametrize("rig", [WRAPPED], indirect=True)
+    def test_faults_of_the_module_behind_the_reader_are_told_as_on_a_serial_line(self, rig: Rig) -> None:
+        driver = rig.open()
+        rig.twin.put("zhang")
+        rig.twin.spoil_check_digit()
+        assert card_of(driver).doubts == {CardDoubt.CHECK_DIGIT}
+        rig.twin.lift()
+        assert isinstance(poll_until_news(driver), CardGone)
+        rig.twin.put_preamble_in_photo()
+        rig.twin.put("li")
+        assert card_of(driver).name == "李示例"
+        rig.twin.lift()
+        assert isinstance(poll_until_news(driver), CardGone)
+        rig.twin.lift_before_select()
+        rig.twin.put("zhang")
+        assert refusal(driver).condition is Condition.CARD_REMOVED_EARLY
+
     def test_service_that_dies_is_a_lost_link_and_a_new_one_works(self, rig: Rig) -> None:
         driver = rig.open()
         rig.twin.put("zhang")

@@ -140,6 +140,9 @@ class TestEscape:
         rig.twin.fail_self_test()
         assert driver.conditions() == {Condition.DEVICE_FAULT}
         rig.twin.recover()
+        rig.twin.lose_authorisation()
+        assert driver.conditions() == {Condition.DEVICE_FAULT}
+        rig.twin.recover()
         rig.twin.refuse(b"\x20\x01", *[0x66] * 1000)
         assert heard(driver, 0.3) == []
         assert driver.conditions() == {Condition.DEVICE_FAULT}

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 import drivers.scanner_escl as escl
-from drivers.base import Condition, LinkError, NoReply, Refused, ScanProfile
+from drivers.base import BadReply, Condition, LinkError, NoReply, Refused, ScanProfile
 from sim.scanner_escl import JobState
 from tests.contract.contract import Rig
 from tests.contract.escl_room import BOTH_SIDES, FEEDER, GLASS, picture, plug_in, scan, sheets, short_waits, still_works
@@ -145,6 +145,22 @@ def test_page_without_the_chunk_that_ends_it_is_a_page(driver: Any, rig: Rig) ->
     rig.twin.load_feeder(sheets(2))
     rig.twin.leave_out_last_chunk()
     assert scan(driver) == (sheets(2), None)
+
+
+@pytest.mark.parametrize(("broken", "left"), [(2, 1), (None, 0)])
+def test_picture_that_breaks_off_ends_the_feed_and_keeps_those_before(
+    broken: int | None, left: int, driver: Any, rig: Rig
+) -> None:
+    rig.twin.load_feeder(sheets(3))
+    if broken is None:
+        rig.twin.cut_last_page()
+    else:
+        rig.twin.cut_page_number(broken)
+    pages, error = scan(driver)
+    assert isinstance(error, BadReply)
+    assert pages == sheets(3)[: 2 - left], "the pages before it are good"
+    assert len(rig.twin.feeder) == left
+    assert not rig.twin.jobs[-1].active
 
 
 @pytest.mark.usefixtures("quick")

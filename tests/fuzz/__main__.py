@@ -1,8 +1,11 @@
 """Fuzz for a long time, guided by coverage: python -m tests.fuzz --inputs 10000000
 
 Each target runs in a process of its own under atheris (libFuzzer), from the golden bytes of the tests and from what
-earlier runs found worth keeping (artefacts/fuzz). The table at the end tells how many inputs were really run. An input
-that raises what it should not, or runs on, is kept as a file, and the exit code is 1.
+earlier runs found worth keeping (artefacts/fuzz). The table at the end tells how many inputs were really run; a run
+over all targets is kept in docs/fuzz.json, from which `make docs` tells it. An input that raises what it should not, or
+runs on, is kept as a file, and the exit code is 1.
+
+    python -m tests.fuzz --table FILE     keeps the run whose printed table stands in FILE
 """
 
 from __future__ import annotations
@@ -13,8 +16,11 @@ import re
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+
+from tests.fuzz import report
+from tests.fuzz.report import Outcome, Run
 
 WORK = Path("artefacts") / "fuzz"
 LONGEST_INPUT = 4096
@@ -26,27 +32,21 @@ _RUNS = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
 _COVERED = re.compile(r"cov: (\d+)")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What became of one target."""
-
-    name: str
-    inputs: int
-    covered: int
-    seconds: float
-    finding: str = ""
-
-
 def main() -> int:
     """Run; 1 if something was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--inputs", type=int, default=10_000_000, help="over all targets together (10 million)")
     parser.add_argument("--only", default="", help="targets whose name contains this")
     parser.add_argument("--seconds", type=int, default=0, help="at most so long for each target; 0: no limit")
+    parser.add_argument("--table", type=Path, help="run nothing: keep the run whose printed table this file holds")
     parser.add_argument("--target", help=argparse.SUPPRESS)
     options, rest = parser.parse_known_args()
     if options.target:
         return _fuzz_here(options.target, rest)
+    if options.table:
+        ended = datetime.fromtimestamp(options.table.stat().st_mtime, UTC)
+        report.write(report.read_table(options.table.read_text(encoding="utf-8"), f"{ended:%Y-%m-%d}"))
+        return 0
     from tests.fuzz.targets import targets  # noqa: PLC0415 - the child imports it under instrumentation
 
     chosen = [target for target in targets() if options.only in target.name]
@@ -56,9 +56,12 @@ def main() -> int:
         folder = WORK / target.name
         _lay_out(folder / "corpus", target.seeds())
         outcomes.append(_run(target.name, options.inputs * SHARES[target.what] // whole, options.seconds))
-        _tell(outcomes[-1])
-    print(f"{sum(o.inputs for o in outcomes)} inputs, {sum(bool(o.finding) for o in outcomes)} findings")
-    return 1 if any(outcome.finding for outcome in outcomes) else 0
+        print(outcomes[-1].line(), flush=True)
+    run = Run(ended=f"{datetime.now(UTC):%Y-%m-%d}", targets=tuple(outcomes))
+    print(run.last_line())
+    if not options.only:
+        report.write(run)
+    return 1 if run.findings else 0
 
 
 def _lay_out(corpus: Path, seeds: list[bytes]) -> None:
@@ -83,14 +86,6 @@ def _run(name: str, inputs: int, seconds: int) -> Outcome:
         name=name, inputs=int(runs[-1]) if runs else 0, covered=int(covered[-1]) if covered else 0,
         seconds=time.monotonic() - began, finding=finding,
     )  # fmt: skip
-
-
-def _tell(outcome: Outcome) -> None:
-    print(
-        f"{outcome.name:32} {outcome.inputs:>9} inputs  {outcome.covered:>5} edges  {outcome.seconds:6.0f} s  "
-        f"{outcome.finding}",
-        flush=True,
-    )
 
 
 def _fuzz_here(name: str, arguments: list[str]) -> int:

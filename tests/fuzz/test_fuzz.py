@@ -2,10 +2,12 @@
 
 import importlib
 import random
+from pathlib import Path
 
 import pytest
 
 from tests.contract.test_every_driver import DRIVERS
+from tests.fuzz import report
 from tests.fuzz.still_time import CLOCK, still_time
 from tests.fuzz.targets import DECODERS, LINKS, Target, mutated, targets
 
@@ -32,3 +34,31 @@ def test_every_driver_is_fuzzed() -> None:
         transport = importlib.import_module(f"drivers.{driver}").DRIVER.Transport
         assert (driver, "driver") in fuzzed or transport not in LINKS
         assert (driver, "driver") in fuzzed or driver in DECODERS
+
+
+TABLE = """\
+pip says something of its own
+display_strip-decoders              337837 inputs     20 edges      18 s
+display_strip-driver                 67567 inputs     58 edges      28 s  exit 77, see artefacts/fuzz/x/log.txt
+keypad_psbc-twin                    135135 inputs     85 edges     389 s
+540539 inputs, 1 findings
+"""
+
+
+def test_a_printed_table_is_the_run_that_is_kept(tmp_path: Path) -> None:
+    run = report.read_table(TABLE, "2026-03-01")
+    assert (run.of("display_strip"), run.of("keypad_psbc"), run.of("caller_rs485")) == (
+        (405404, 1),
+        (135135, 0),
+        (0, 0),
+    )
+    assert [*(one.line() for one in run.targets), run.last_line()] == TABLE.splitlines()[1:]
+    report.write(run, tmp_path / "fuzz.json")
+    assert report.read(tmp_path / "fuzz.json") == run
+    assert report.read(tmp_path / "none.json") is None
+
+
+def test_a_table_that_is_not_whole_is_no_run() -> None:
+    for lines in (TABLE.splitlines()[:-1], TABLE.splitlines()[:1] + TABLE.splitlines()[2:]):
+        with pytest.raises(ValueError, match="does not end with"):
+            report.read_table("\n".join(lines), "2026-03-01")

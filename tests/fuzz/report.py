@@ -1,0 +1,98 @@
+"""What a long fuzz run did, in docs/fuzz.json: written by `python -m tests.fuzz` at its end, read by docs/devices.md.
+
+{"ended": "2026-03-01", "inputs": 10000000, "targets": [{"name": "display_strip-twin", "inputs": 135135, ...}]}
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+FILE = Path(__file__).parents[2] / "docs" / "fuzz.json"
+_LINE = re.compile(
+    r"(?P<name>\w+-(?:decoders|driver|twin)) +(?P<inputs>\d+) inputs +(?P<covered>\d+) edges +(?P<seconds>\d+) s"
+    r" *(?P<finding>.*)"
+)
+_END = re.compile(r"(\d+) inputs, (\d+) findings")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one target: driver-decoders, driver-driver or driver-twin."""
+
+    name: str
+    inputs: int
+    covered: int
+    """Edges of the code that some input reached."""
+    seconds: float
+    finding: str = ""
+
+    @property
+    def driver(self) -> str:
+        """Whose bytes they were."""
+        return self.name.rpartition("-")[0]
+
+    def line(self) -> str:
+        """As the table shows it."""
+        told = f"{self.name:32} {self.inputs:>9} inputs  {self.covered:>5} edges  {self.seconds:6.0f} s  {self.finding}"
+        return told.rstrip()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A whole run over all targets."""
+
+    ended: str
+    """Date."""
+    targets: tuple[Outcome, ...]
+
+    @property
+    def inputs(self) -> int:
+        """Over all targets."""
+        return sum(one.inputs for one in self.targets)
+
+    @property
+    def findings(self) -> int:
+        """Targets with an input that did what it should not."""
+        return sum(bool(one.finding) for one in self.targets)
+
+    def last_line(self) -> str:
+        """Below the table."""
+        return f"{self.inputs} inputs, {self.findings} findings"
+
+    def of(self, driver: str) -> tuple[int, int]:
+        """Inputs run and findings of one driver, its decoders and its twin."""
+        mine = [one for one in self.targets if one.driver == driver]
+        return sum(one.inputs for one in mine), sum(bool(one.finding) for one in mine)
+
+
+def read_table(text: str, ended: str) -> Run:
+    """The run whose printed table this is. Raises ValueError where it is not whole."""
+    targets = tuple(
+        Outcome(
+            name=found["name"], inputs=int(found["inputs"]), covered=int(found["covered"]),
+            seconds=float(found["seconds"]), finding=found["finding"],
+        )
+        for line in text.splitlines()
+        if (found := _LINE.fullmatch(line.rstrip()))
+    )  # fmt: skip
+    run = Run(ended=ended, targets=targets)
+    if not any(line.rstrip() == run.last_line() for line in text.splitlines() if _END.fullmatch(line.rstrip())):
+        raise ValueError(f"the table does not end with {run.last_line()!r}: the run did not end, or lines are missing")
+    return run
+
+
+def write(run: Run, file: Path = FILE) -> None:
+    """Keep a run in place of the one before."""
+    told = {"ended": run.ended, "inputs": run.inputs, "targets": [asdict(one) for one in run.targets]}
+    file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+
+def read(file: Path = FILE) -> Run | None:
+    """The last whole run; None before the first."""
+    if not file.exists():
+        return None
+    told = json.loads(file.read_text(encoding="utf-8"))
+    return Run(ended=told["ended"], targets=tuple(Outcome(**one) for one in told["targets"]))
