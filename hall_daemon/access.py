@@ -69,7 +69,7 @@ _MAY: tuple[tuple[str, frozenset[Role]], ...] = (
     ("/tickets", _STAFF | {Role.COUNTER}),
     ("/overview/", frozenset({Role.MANAGER})),
     ("/overview", frozenset(Role)),
-    ("/messages", frozenset({Role.GUIDE, Role.MANAGER, Role.TECHNICIAN})),
+    ("/messages", frozenset({Role.GUIDE, Role.CHIEF, Role.MANAGER, Role.TECHNICIAN})),
     ("/accounts", frozenset({Role.MANAGER, Role.TECHNICIAN})),
     ("/hall", _STAFF | {Role.COUNTER, Role.TECHNICIAN}),
     ("/catalogue", frozenset({Role.MANAGER, Role.TECHNICIAN})),

@@ -43,6 +43,8 @@ from hall_daemon.protocol_clerks import (
     Messages,
     NewAccount,
     NewPin,
+    PersonSession,
+    PersonSignIn,
     SendMessage,
     Skills,
 )
@@ -344,6 +346,26 @@ class HallClient(WindowVerbs):
     async def lock_account(self, number: str, *, on: bool) -> Done:
         """Lock an account, or unlock it."""
         return await self._verb(f"/accounts/{part(number)}/{'lock' if on else 'unlock'}", None)
+
+    async def sign_in_person(self, number: str, pin: str) -> PersonSession:
+        """Somebody without a window; what this client asks from now on is theirs."""
+        request = PersonSignIn(number=number, pin=pin)
+        person = self.parse(PersonSession, await self._ask("POST", "/people/sign-in", request), maybe_done=True)
+        self._http.headers["Authorization"] = f"Bearer {person.session}"
+        return person
+
+    async def sign_out_person(self) -> None:
+        """They leave; the screen is its own again. Raises RequestRefused or HallUnreachable."""
+        try:
+            await self._ask("POST", "/people/sign-out")
+        finally:
+            self.forget_person()
+
+    def forget_person(self) -> None:
+        """Their session is over."""
+        self._http.headers.pop("Authorization", None)
+        if self.token:
+            self._http.headers["Authorization"] = f"Bearer {self.token}"
 
     def messages(self) -> Stream[Messages]:
         """What windows call for: now, and after each change."""

@@ -18,6 +18,7 @@ from hall_daemon import (
     texts_province,
     texts_rules,
     texts_slips,
+    texts_staff,
     texts_technician,
     texts_voice,
     texts_window,
@@ -167,8 +168,8 @@ TEXTS = _merge(
     texts_day.TEXTS,
     _HALL, texts_cases.TEXTS, texts_cases_counter.TEXTS, texts_clerks.TEXTS,
     texts_kiosk.TEXTS, texts_counter.TEXTS, texts_province.TEXTS,
-    texts_technician.TEXTS, texts_slips.TEXTS, texts_voice.TEXTS, texts_window.TEXTS, texts_manager.TEXTS,
-    texts_rules.TEXTS,
+    texts_technician.TEXTS, texts_slips.TEXTS, texts_staff.TEXTS, texts_voice.TEXTS, texts_window.TEXTS,
+    texts_manager.TEXTS, texts_rules.TEXTS,
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Counter program: a clerk's screen on any terminal of the hall's network. Needs no driver library.
 
     hall-counter --hall http://10.0.3.2:8600 --window 3
+    hall-counter --hall http://10.0.3.2:8600                 guide desk, chief representatives, manager, technicians
 
 Ends with 2 if the command line cannot be right, with 3 if the hall turns it away. A hall that does not answer is no
 reason to end: the screen says so and keeps trying.
@@ -20,12 +21,14 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 
 from hall_daemon.client import BadAddress, HallClient, HallUnreachable, RequestRefused
+from hall_daemon.client_day import DayClient
 from hall_daemon.protocol import HallMap, Text
 from hall_daemon.texts import text
 from kiosk_ui.counter_keys import CounterScreen
 from kiosk_ui.counter_session import SessionFile
 from kiosk_ui.counter_steps import is_clerk, is_window
 from kiosk_ui.counter_view import say
+from kiosk_ui.staff import StaffScreen
 from kiosk_ui.theme import DAY, NIGHT, DayColours, Pen, draws_marks_wide
 
 BAD_COMMAND, TURNED_AWAY = 2, 3
@@ -56,7 +59,9 @@ class CounterApp(App[Text]):
     OptionList.panel:focus { border: round $border; }
     .panel > .option-list--option-highlighted { background: $surface; color: $foreground; text-style: none; }
     .panel:focus > .option-list--option-highlighted { background: $block-cursor-background; }
-    #waiting { height: 1fr; min-height: 3; }
+    #waiting, #calls { height: 1fr; min-height: 3; }
+    #calls > .option-list--option-highlighted { background: $block-cursor-background; }
+    #said { height: 8; }
     #messages { max-height: 9; }
     #facts { height: auto; max-height: 12; }
     #missed, #parked { max-height: 9; }
@@ -111,6 +116,9 @@ class CounterApp(App[Text]):
         if self._day:
             self._filters.append(DayColours())
         self.set_class(self._plain, "-plain")
+        if isinstance(self._client, DayClient):
+            self.push_screen(StaffScreen(self._client, self._clerk, pen=Pen(plain=self._plain)))
+            return
         self.push_screen(
             CounterScreen(
                 self._client, self._window, self._clerk, pen=Pen(plain=self._plain), hall=self._hall, kept=self._kept
@@ -128,7 +136,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--hall", required=True, metavar="URL", help="大厅主机地址 address of the hall, http://10.0.3.2:8600"
     )
-    made.add_argument("--window", required=True, metavar="CODE", help="窗口号 window, for example 3")
+    made.add_argument(
+        "--window", default="", metavar="CODE",
+        help="窗口号；不写就是导办台、首席代表、值班长、技术员的呼叫台 window, for example 3; none: the call desk",
+    )  # fmt: skip
     made.add_argument(
         "--clerk", default="", metavar="ID", help="工号，上岗时不用再输 staff number to sign in with, for example c017"
     )
@@ -157,11 +168,11 @@ async def _run(options: argparse.Namespace) -> tuple[int, Text | None]:
         return BAD_COMMAND, wrong
     token = os.environ.get(options.token_env, "") if options.token_env else ""
     try:
-        client = HallClient(options.hall, token)
+        client = HallClient(options.hall, token) if options.window else DayClient(options.hall, token)
     except BadAddress as exc:
         return BAD_COMMAND, exc.text
     async with client:
-        hall = await _knock(client, options.window)
+        hall = await _knock(client, options.window) if options.window else None
         if isinstance(hall, Text):
             return TURNED_AWAY, hall
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -171,7 +182,7 @@ async def _run(options: argparse.Namespace) -> tuple[int, Text | None]:
         os.environ.pop("LINES", None)
         plain = options.ascii or draws_marks_wide()
         kept = SessionFile(client.url, options.window)
-        client.session = kept.read()
+        client.session = kept.read() if options.window else ""
         app = CounterApp(client, options.window, options.clerk, hall=hall, plain=plain, kept=kept, day=options.day)
         turned_away = await app.run_async()
     return (0, None) if turned_away is None else (TURNED_AWAY, turned_away)
@@ -179,7 +190,7 @@ async def _run(options: argparse.Namespace) -> tuple[int, Text | None]:
 
 def _wrong(options: argparse.Namespace) -> Text | None:
     """What cannot be right whatever the hall says."""
-    if not is_window(options.window):
+    if options.window and not is_window(options.window):
         return text("counter.bad_window", window=options.window)
     if options.clerk and not is_clerk(options.clerk):
         return text("counter.bad_clerk", clerk=options.clerk)

@@ -38,7 +38,7 @@ class SignInDialog(ModalScreen[SignInOrder | None]):
 
     def __init__(
         self, window: str, clerks: Sequence[ClerkName], pen: Pen, *, typed: str = "", there: str = "", note: str = ""
-    ) -> None:
+    ) -> None:  # `window` empty: for somebody who belongs to none
         super().__init__()
         self._window = window
         self._clerks = clerks
@@ -52,7 +52,8 @@ class SignInDialog(ModalScreen[SignInOrder | None]):
     def compose(self) -> ComposeResult:
         """Window, who is still there, two fields, keys."""
         with Vertical(classes="dialog"):
-            yield Label(say("ask.sign_in", window=self._window), classes="dialog-title", markup=False)
+            title = say("ask.sign_in", window=self._window) if self._window else say("staff.sign_in")
+            yield Label(title, classes="dialog-title", markup=False)
             if self._there:
                 yield Static(self._pen.text(say("sign_in.there", clerk=self._there), ACCENT), classes="dialog-line")
             with Horizontal(classes="field"):

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from hall_daemon.protocol import HallMap, Problem, WindowView
+from hall_daemon.protocol_clerks import Messages
 from hall_daemon.texts import text
 
 CASE_NO = "L" + "9" * 12 + "20260302000001"
@@ -57,9 +58,9 @@ def refusal(code: str, status: int = 409, **facts: object) -> Answer:
 class ScriptedHall:
     """Async context manager; `url` is where it listens, `asked` what it was asked, streams apart."""
 
-    def __init__(self, hall: HallMap, view: WindowView | None = None) -> None:
+    def __init__(self, hall: HallMap, view: WindowView | Messages | None = None) -> None:
         self.hall = hall
-        self.view = view
+        self.view: WindowView | Messages | None = view
         self.asked: list[Asked] = []
         self.streams = 0
         self.port = 0
@@ -103,7 +104,7 @@ class ScriptedHall:
             await self._server.wait_closed()
             self._server = None
 
-    def show(self, view: WindowView) -> None:
+    def show(self, view: WindowView | Messages) -> None:
         """Send this view to every open screen."""
         self.view = view
         self._changed.set()

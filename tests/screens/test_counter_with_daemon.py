@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from hall_daemon.client import HallClient, RequestRefused
+from hall_daemon.client_day import DayClient
 from hall_daemon.protocol import IssueAtCounter, WindowView
 from hall_daemon.words import TicketState
 from kiosk_ui.counter import CounterApp
@@ -119,11 +120,32 @@ async def test_park_resume_transfer_no_show_requeue_and_cancel(daemon: DaemonPro
         await clerk.sees("为什么弃号？")
         await clerk.press("2")
         await clerk.sees(f"{numbers[3]} 已弃号", "等候 2 人")
+        await clerk.press("f21", "2")
+        await clerk.sees("还没人应")
+        await at_the_call_desk(url)
+        await clerk.sees("已收到", "等候 3 人", "XH001")
         await clerk.press("f12")
         await clerk.sees("为什么暂停")
         leaves = next(line for line in clerk.lines() if "下岗" in line)
         await clerk.press(next(c for c in leaves if c.isdigit()))
         await clerk.sees("未上岗")
+
+
+async def at_the_call_desk(url: str) -> None:
+    """The manager, without a window, takes the call of one and keys in a number from an emergency pad."""
+    async with DayClient(url, limits=QUICK) as client:
+        app = CounterApp(client, "", "m903")
+        async with app.run_test(size=(80, 24)) as pilot:
+            desk = Seat(app=app, pilot=pilot)
+            await desk.sees("PIN")
+            await desk.press(*DEMO_PIN, "enter")
+            await desk.sees("窗口的呼叫 1", "2 号窗口  致 值班长")
+            await desk.press("enter")
+            await desk.sees("已应答 2 号窗口", "没有窗口在叫人")
+            await desk.press("f8")
+            await desk.sees("补录应急号")
+            await desk.press(*"XH001", "space", *"0001", "enter")
+            await desk.sees("已录入")
 
 
 async def test_window_has_one_screen_and_the_one_before_asks_who_it_is(daemon: DaemonProcess) -> None:
