@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -232,8 +233,11 @@ def _first_of(exc: ValidationError) -> str:
 # --- what the hall makes of it ----------------------------------------------------------------------------------------
 
 
-def with_catalog(places: HallProfile, catalog: Catalog, suspended: frozenset[str] = frozenset()) -> HallProfile:
-    """The hall with the items of a catalogue; `suspended` are item codes that the hall itself has suspended."""
+NONE: Mapping[str, str] = MappingProxyType({})
+
+
+def with_catalog(places: HallProfile, catalog: Catalog, suspended: Mapping[str, str] = NONE) -> HallProfile:
+    """The hall with the items of a catalogue; `suspended`: codes that the hall itself has suspended, and why."""
     return replace(
         places,
         items=offered_items(catalog, places.queues, suspended),
@@ -245,7 +249,7 @@ def with_catalog(places: HallProfile, catalog: Catalog, suspended: frozenset[str
 
 
 def offered_items(
-    catalog: Catalog, queues: Mapping[str, Queue], suspended: frozenset[str] = frozenset()
+    catalog: Catalog, queues: Mapping[str, Queue], suspended: Mapping[str, str] = NONE
 ) -> dict[str, Item]:
     """Items that are not withdrawn, in catalogue order; then the queues without items."""
     queue_of = {code: queue for queue in queues.values() for code in queue.items}
@@ -258,12 +262,12 @@ def offered_items(
             code = QUEUE_ITEM + queue.code
             items[code] = Item(
                 code=code, name=queue.name, short=queue.name, zone=queue.zone, dept="", queue=queue.code,
-                suspended=code in suspended,
+                suspended=code in suspended, suspended_why=suspended.get(code, ""),
             )  # fmt: skip
     return items
 
 
-def _offer(entry: CatalogItem, queue: Queue | None, suspended: frozenset[str]) -> Item:
+def _offer(entry: CatalogItem, queue: Queue | None, suspended: Mapping[str, str]) -> Item:
     return Item(
         code=entry.code,
         name=Text(zh=entry.name, en=entry.name_en),
@@ -277,6 +281,7 @@ def _offer(entry: CatalogItem, queue: Queue | None, suspended: frozenset[str]) -
         kind=entry.kind,
         materials=tuple(_material(material) for material in entry.materials),
         suspended=entry.state.startswith("2") or entry.code in suspended,
+        suspended_why=suspended.get(entry.code, ""),
         pinyin=entry.pinyin,
         joint_depts=entry.joint_depts,
         need_identity=entry.need_identity,

@@ -220,7 +220,7 @@ class Cataloguing:
         active = _active(tx.session)
         if active is None:
             return self._hall.profile
-        suspended = frozenset(tx.session.exec(select(SuspensionRow.item)))
+        suspended = {row.item: row.reason for row in tx.session.exec(select(SuspensionRow))}
         profile = with_catalog(self._places, _whole(active).read(), suspended)
         return replace(profile, earlier=self._earlier(tx.session, bizdate, active.version))
 

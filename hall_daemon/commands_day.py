@@ -44,7 +44,7 @@ def catalogue_arguments(parser: ArgumentParser) -> None:
         sub.add_argument("item", help="its code")
         sub.add_argument("--by", default=TECHNICIAN, help="who decides, as it goes into the audit")
         if name == "suspend":
-            sub.add_argument("--reason", required=True, help="why; goes into the audit")
+            sub.add_argument("--reason", required=True, help="why; residents read it, and it goes into the audit")
 
 
 def catalogue(config: HallConfig, options: Namespace) -> int:
@@ -112,7 +112,7 @@ def day_arguments(parser: ArgumentParser) -> None:
             sub.add_argument("--called", type=int, default=0, help="so many are being called")
             sub.add_argument("--parked", type=int, default=0, help="so many are parked")
         if name == "emergency":
-            sub.add_argument("--reason", required=True, help="why; goes into the audit")
+            sub.add_argument("--reason", required=True, help="why; residents read it, and it goes into the audit")
             sub.add_argument(
                 "--tickets", choices=("valid_2h", "priority_next_day"), default="valid_2h", help="what becomes of them"
             )

@@ -392,7 +392,11 @@ def suspended(scene: Scene) -> Page:
     return Page(
         title=text("kiosk.suspended.title"),
         line=item.name if item else NO_TEXT,
-        notices=(text("kiosk.suspended.line"),),
+        notices=(
+            text("kiosk.suspended.today", reason=item.suspended_why)
+            if item and item.suspended_why
+            else text("kiosk.suspended.line"),
+        ),
         choices=(
             choice("1", "kiosk.suspended.other"),
             choice("2", "kiosk.guide.look"),

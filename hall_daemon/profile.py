@@ -151,6 +151,8 @@ class Item:
     kind: str = "immediate"
     materials: tuple[Material, ...] = ()
     suspended: bool = False
+    suspended_why: str = ""
+    """Reason for today, as the hall wrote it for residents; empty where the catalogue suspends it."""
     pinyin: str = ""
     joint_depts: tuple[str, ...] = ()
     need_identity: bool = True

@@ -190,6 +190,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "恢复时间请问工作人员，或打 12345",
         "Ask staff or call 12345 when it will be back",
     ),
+    "kiosk.suspended.today": (
+        "原因：{reason}。恢复：下次开门",
+        "Reason: {reason}. Back: the next opening",
+    ),
     "kiosk.suspended.other": ("选别的事项", "Choose another"),
     "kiosk.limit.no_more_numbers": ("这项业务今天的号已取完", "No more tickets for this service today"),
     "kiosk.limit.no_window": ("这项业务现在没有窗口办理", "No window for this service now"),

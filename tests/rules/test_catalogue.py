@@ -280,6 +280,7 @@ async def test_an_item_suspended_by_command_is_back_the_next_day(tmp_path: Path)
         await room.cataloguing.suspend(START_UP, "m001", "系统故障")
         with pytest.raises(ItemSuspended):
             await room.issue(START_UP)
+        assert room.hall.profile.items[START_UP].suspended_why == "系统故障", "residents read it"
         assert [t.number for t in (await room.cataloguing.stranded())[START_UP]] == numbers
         acted = await room.last("operator.acted")
         assert (acted["action"], acted["actor_id"], acted["reason_text"]) == ("item.suspend", "m001", "系统故障")

@@ -108,3 +108,8 @@ def test_numbers_are_grouped_as_people_say_them() -> None:
     assert grouped_id("99000019990909") == "990000 19990909"
     assert grouped_id("990000199909090053") == "****** ******** 0053"
     assert [phone_problem(n) for n in ("", "1", "2", "13900000000")] == ["missing", "missing", "bad", ""]
+
+
+def test_a_suspended_item_says_why_and_when_it_is_back_where_the_hall_knows() -> None:
+    assert all_views()["suspended-today"].notices[0].zh == "原因：系统升级。恢复：下次开门"
+    assert "12345" in all_views()["suspended"].notices[0].zh

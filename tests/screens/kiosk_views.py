@@ -145,6 +145,7 @@ def _what() -> dict[str, KioskView]:
         "confirm-no-paper": view(S.CONFIRM, visit=checked, printer_notices=no_paper),
         "confirm-help-desk": view(S.CONFIRM, visit=Visit(consult=True, cart=(profile.items["queue:N"],))),
         "suspended": view(S.SUSPENDED, visit=Visit(card=ZHANG, looked=item)),
+        "suspended-today": view(S.SUSPENDED, visit=Visit(card=ZHANG, looked=replace(item, suspended_why="系统升级"))),
         "limit": view(S.LIMIT),
     }
 
