@@ -76,8 +76,12 @@ def injected(driver: str) -> dict[str, list[str]]:
 def _files_about(driver: str) -> tuple[Path, ...]:
     """Tests that name a driver, and the parts of tests that those are made of."""
     named = re.compile(rf"\b{driver}\b|\b{driver}(?=_\w+ import)")
-    about = [file for file in _tests() if named.search(file.read_text(encoding="utf-8"))]
-    return tuple(dict.fromkeys([*about, *(part for file in about for part in _parts(file))]))
+    about: list[Path] = []
+    for file in _tests():
+        whole = (file, *_parts(file))
+        if any(named.search(part.read_text(encoding="utf-8")) for part in whole):
+            about += whole
+    return tuple(dict.fromkeys(about))
 
 
 @cache

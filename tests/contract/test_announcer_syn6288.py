@@ -54,6 +54,12 @@ class TestSyn6288(DriverContract):
     def sample_replies(self) -> list[bytes]:
         return [b"\x41", b"\x4f", b"\x4e", b"\x41\x4f", b"\x45"]
 
+    def test_a_module_that_was_off_and_on_says_the_next_text(self, rig: Rig) -> None:
+        driver = rig.open()
+        driver.speak(CALL)
+        rig.twin.power_cycle()  # what it says of its start is no answer to what comes next
+        self.job(driver, rig)
+
     def test_it_returns_when_it_is_silent_again(self, rig: Rig) -> None:
         driver = rig.open()
         rig.twin.second_per_character = 0.03
