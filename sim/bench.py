@@ -16,7 +16,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -34,6 +33,7 @@ from sim.announcer_sound import unavailable as sound_unavailable
 from sim.carriers import ByteLine, ByteTwin, HttpPort, HttpTwin, PtyLine, TcpLine, Twin
 from sim.input_line import InputLine
 from sim.pcsc import available as pcsc_unavailable
+from sim.ports import HeldPort
 from sim.province import TEST_KEYS, ProvinceTwin
 from sim.sane import unavailable as sane_unavailable
 
@@ -47,13 +47,6 @@ _TABLE = re.compile(r"^\[([^\]]+)\]")
 _VALUE = re.compile(r'^(port|listen|url)(\s*=\s*)"[^"]*"')
 
 
-def free_port() -> int:
-    """A TCP port of loopback that nobody has."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
 class Bench:
     """Twins on their carriers, the province, and the configuration for a daemon between them."""
 
@@ -65,7 +58,8 @@ class Bench:
         self.run.mkdir(parents=True, exist_ok=True)
         source = (hall / "devices.toml").read_text(encoding="utf-8")
         self.tables: dict[str, Any] = tomllib.loads(source)
-        self.listen = listen or free_port()
+        self._port = None if listen else HeldPort()
+        self.listen = listen if self._port is None else self._port.number
         self.config = self.run / "devices.toml"
         self.notes: list[str] = []
         """What could not be simulated here, and why."""
@@ -124,6 +118,8 @@ class Bench:
             carrier.stop()
         if self.province is not None:
             self.province.close()
+        if self._port is not None:
+            self._port.close()
 
     def __enter__(self) -> Bench:
         return self.start()

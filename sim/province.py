@@ -21,7 +21,6 @@ import json
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +29,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from sim.ports import HeldPort
 from sim.province_views import LedgerView, ledger_view
 
 BASE = "/hall-sync/v1"
@@ -86,11 +86,8 @@ class ProvinceTwin:
         self.hall = hall
         self.keys = keys
         self._process: subprocess.Popen[str] | None = None
-        # Bound but not listening: the port stays ours while the process is down, and callers are refused.
-        self._reservation = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self._reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._reservation.bind(("127.0.0.1", port))
-        self.port: int = self._reservation.getsockname()[1]
+        self._reservation = HeldPort(port)
+        self.port = self._reservation.number
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "keys.json").write_text(json.dumps(list(keys)))
 

@@ -26,7 +26,8 @@ class Hall:
     daemon: DaemonProcess
     people: list[Resident] = field(default_factory=list)
     open: list[Any] = field(default_factory=list)
-    judged: bool = True
+    judged: bool = False
+    """Whether the oracle has its say at the end: from the first start on, unless a test loses something on purpose."""
     sessions: dict[str, str] = field(default_factory=dict)
     """Window → session of who signed in there by `post`."""
 
@@ -137,10 +138,11 @@ def start_hall(tmp_path: Path) -> Iterator[Callable[[], Hall]]:
 
     def start(folder: str = "small", module: str = "hall_daemon") -> Hall:
         bench = Bench(HALLS / folder, tmp_path / f"hall{len(made)}")
-        bench.start()
         hall = Hall(bench, DaemonProcess(bench, module))
         made.append(hall)
+        bench.start()
         hall.daemon.start()
+        hall.judged = True
         return hall
 
     yield start

@@ -21,7 +21,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sim.bench import HALLS, Bench, DaemonProcess, free_port
+from sim.bench import HALLS, Bench, DaemonProcess
+from sim.ports import HeldPort
 from tests.journeys.conftest import Hall
 from tests.waiting import until
 
@@ -46,16 +47,18 @@ def sentence(done: subprocess.CompletedProcess[str]) -> str:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A hall without devices and without a province, on a free port."""
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A hall without devices and without a province, on a port of its own."""
     shutil.copy(HALLS / "small" / "catalog.json", tmp_path)
     text = (HALLS / "small" / "devices.toml").read_text(encoding="utf-8")
     text = re.sub(r"\[(device|kiosk)\.[^]]+\]\n([^\[]|\[\")*", "", text)
     text = re.sub(r"\[province\][^[]*", "", text)
     text = re.sub(r"^(display|scanner|caller|evaluator|announcer) = .*\n", "", text, flags=re.MULTILINE)
-    (tmp_path / "devices.toml").write_text(text.replace("127.0.0.1:8620", f"127.0.0.1:{free_port()}"), encoding="utf-8")
-    tomllib.loads(text)
-    return tmp_path
+    with HeldPort() as port:
+        text = text.replace("127.0.0.1:8620", f"127.0.0.1:{port.number}")
+        (tmp_path / "devices.toml").write_text(text, encoding="utf-8")
+        tomllib.loads(text)
+        yield tmp_path
 
 
 def change(folder: Path, old: str, new: str) -> Path:
@@ -275,11 +278,12 @@ def test_a_second_daemon_on_one_database_is_refused_and_the_first_goes_on(
 ) -> None:
     hall = start_hall()
     second = tmp_path / "second.toml"
-    text = hall.bench.config.read_text(encoding="utf-8").replace(f":{hall.bench.listen}", f":{free_port()}")
-    text = text.replace('database = "var/hall.db"', f'database = "{hall.bench.database}"')
-    second.write_text(text, encoding="utf-8")
-    shutil.copy(hall.bench.run / "catalog.json", tmp_path)
-    done = hall_daemon("run", "--config", second)
+    with HeldPort() as port:
+        text = hall.bench.config.read_text(encoding="utf-8").replace(f":{hall.bench.listen}", f":{port.number}")
+        text = text.replace('database = "var/hall.db"', f'database = "{hall.bench.database}"')
+        second.write_text(text, encoding="utf-8")
+        shutil.copy(hall.bench.run / "catalog.json", tmp_path)
+        done = hall_daemon("run", "--config", second)
 
     assert done.returncode == 3
     assert re.fullmatch(r".*/hall\.db is in use by another hall daemon; stop that one first", sentence(done))
