@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import httpx
 import pytest
@@ -395,6 +395,8 @@ class Client:
     def ask(self, method: str, path: str, **more: Any) -> int:
         with self.http.stream(method, path, **more) as answer:
             status = answer.status_code
+            if status == 307 and unquote(path).endswith("/"):  # the address without its last slash is offered
+                return status
             assert 200 <= status < 300 or 400 <= status < 500, f"{method} {path!r}: {status}"
             if status >= 400:
                 assert answer.headers["content-type"] == "application/problem+json"
@@ -516,6 +518,7 @@ def test_bodies_that_are_no_requests_are_refused_in_one_sentence(standing: Hall)
 
 def test_what_comes_in_a_wrong_form_says_where(standing: Hall) -> None:
     hall = standing
+    assert hall.post("/windows/1/sign-in", clerk="c001").status_code == 200  # others may be signed in already
     for path, body, where in (
         ("/windows/1/sign-in", {}, "body.clerk"),
         ("/windows/1/transfer", {"seen": "A001", "to_queue": "H", "to_window": "2"}, "exactly one of"),
@@ -523,7 +526,7 @@ def test_what_comes_in_a_wrong_form_says_where(standing: Hall) -> None:
         ("/tickets", {"item": "x", "request_id": "1"}, "body.request_id"),
         ("/kiosks/k1/keys", {"key": "F1"}, "body.key"),
     ):
-        answer = httpx.post(f"{hall.bench.url}{path}", json=body, trust_env=False)
+        answer = hall.post(path, **body)
         assert answer.status_code == 422
         assert answer.json()["code"] == "request.invalid"
         assert where in answer.json()["detail"]
