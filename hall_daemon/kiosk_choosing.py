@@ -38,8 +38,13 @@ class Choosing:
             self.check(consult)
         elif wanted is not None:
             self.check(wanted)
-        elif core.kiosk.screen:
-            core.stage.open(S.SERVICE, notice)
+        else:
+            self._offer(notice)
+
+    def _offer(self, notice: Text | None = None) -> None:
+        """The common items; on two lines there is no room for them, so their number is asked for."""
+        if self._core.kiosk.screen:
+            self._core.stage.open(S.SERVICE, notice)
         else:
             self.search()
 
@@ -120,7 +125,7 @@ class Choosing:
         """Back to the common items."""
         visit = self._core.visit
         visit.zone, visit.dept, visit.page = "", "", 1
-        self._core.go(S.SERVICE)
+        self._offer()
 
     def back_from_service(self) -> None:
         """To the check page if the cart holds something, else to the phone, or out of the guide."""
@@ -157,7 +162,7 @@ class Choosing:
         """Confirm: from here on digits choose. A single hit is taken at once."""
         if len(self._core.found) == 1:
             self._pick(1, S.PINYIN)
-        elif self._core.found and not self._core.visit.picking:
+        elif self._core.found and not self._core.visit.picking and self._core.kiosk.screen:
             self._core.visit.picking = True
             self._core.go(S.PINYIN)
 
@@ -172,7 +177,7 @@ class Choosing:
         elif self._core.kiosk.screen:
             self.back_to_service()
         else:
-            self._core.go(S.PHONE)
+            self.back_from_service()
 
     def _searched(self, digits: str) -> None:
         self._core.visit.searched, self._core.visit.page = digits, 1
@@ -185,7 +190,7 @@ class Choosing:
         """What do I need? Asked before anything else."""
         self._core.visit.guide_only = True
         self._core.visit.page = 1
-        self._core.go(S.SERVICE)
+        self._offer()
 
     def look_at_guide(self) -> None:
         """The guide of the item on the check page, or of one that is suspended."""
@@ -244,7 +249,7 @@ class Choosing:
         visit = self._core.visit
         if visit.item is not None and visit.item.codes and len(visit.cart) < MOST_IN_CART:
             visit.page, visit.zone, visit.dept = 1, "", ""
-            self._core.stage.open(S.SERVICE, text("kiosk.cart.more"))
+            self._offer(text("kiosk.cart.more"))
 
     def back_from_check(self) -> None:
         """Another item after all; of several, the last goes."""

@@ -17,11 +17,10 @@ _STANDING = {
     S.READFAIL: ("Card not read", "Place it again"),
     S.NOCARD: ("1 ID  2 Passport", "3 Help desk"),
     S.READER: ("1 ID  2 Passport", "Reader is off"),
-    S.APPOINTMENT: ("Appointment", "OK: check in"),
+    S.GUIDE: ("Guide", "1 print 2 ticket"),
     S.RETURN: ("Notice found", "OK: take ticket"),
     S.SUSPENDED: ("Suspended", "1: another item"),
     S.LIMIT: ("No ticket now", "1: another item"),
-    S.UNSURE: ("Ticket out?", "1 Yes  2 No"),
     S.CARDLEFT: ("Take your ID card", ""),
     S.TIMEOUT: ("More time?", "Press any key"),
     S.HELP: ("Help: ask staff", "OK: go on"),
@@ -40,7 +39,9 @@ def lines(view: KioskView) -> tuple[str, str]:
 def _lines(view: KioskView) -> tuple[str, str]:
     screen, ticket = view.screen, view.ticket
     if screen in _TYPED and view.field is not None:
-        return _TYPED[screen], _stars(view.field.typed, view.field.length)
+        typed, length = view.field.typed, view.field.length
+        wrong = typed == length and not _has(view, "ok")
+        return "Wrong number" if wrong else _TYPED[screen], _stars(typed, length)
     if screen is S.PINYIN and view.field is not None:
         return "Item number", _searched(view)
     if screen in (S.NUMBER, S.NOTICE) and view.field is not None:
@@ -49,7 +50,13 @@ def _lines(view: KioskView) -> tuple[str, str]:
         return _ascii(view.facts[0][0].en) or "Check", f"{_digits(view.facts[1][1].zh)} ahead  OK=take"
     if ticket is not None:
         return f"Ticket {ticket.number}", _about_ticket(view, ticket.windows)
-    return _STANDING.get(screen, (_ascii(view.title.en), ""))
+    return _booked(view) if screen is S.APPOINTMENT else _STANDING.get(screen, (_ascii(view.title.en), ""))
+
+
+def _booked(view: KioskView) -> tuple[str, str]:
+    if not view.facts:
+        return "Appointment", "Place ID card"
+    return _ascii(view.facts[0][1].en), "OK: check in" if _has(view, "ok") else "2: other ticket"
 
 
 def _stars(typed: int, length: int) -> str:
@@ -62,11 +69,25 @@ def _stars(typed: int, length: int) -> str:
 def _searched(view: KioskView) -> str:
     typed = "".join(c for c in view.field.shown.split(" ") for c in c[:1]) if view.field else ""
     found = view.line.en.split(" ")[0] if typed else ""
-    return f"{typed:<9}{found + ' OK' if found and found != '0' else 'none' if typed else ''}"
+    # Names have no room here: only a number that is of one item alone leads on.
+    told = {"": "", "0": "none", "1": "OK"}.get(found, f"{found}...")
+    return f"{typed:<9}{told}"
+
+
+def _has(view: KioskView, key: str) -> bool:
+    """Whether a navigation key means something."""
+    return any(entry.key == key for entry in view.keys)
 
 
 def _about_ticket(view: KioskView, windows: str) -> str:
-    short = {S.NOPAPER: "No paper: note it", S.MISSED: "1: rejoin queue", S.DUPLICATE: "1 print 2 other"}
+    short = {
+        S.NOPAPER: "No paper: note it", S.MISSED: "1: rejoin queue", S.DUPLICATE: "1 print 2 other",
+        S.UNSURE: "Out? 1 Yes  2 No", S.GIVEUP: "1 keep 2 give up", S.UNPRINTED: "OK: print it",
+    }  # fmt: skip
+    back_in_line = view.screen is S.MISSED and _has(view, "ok")
+    found_by_number = view.screen is S.DUPLICATE and not view.choices
+    if view.ticket is not None and (back_in_line or found_by_number):
+        return f"{view.ticket.waiting_ahead} ahead"
     if view.screen in short:
         return short[view.screen]
     return f"Window {_ascii(windows)}"

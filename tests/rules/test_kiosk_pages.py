@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from drivers.base import Condition
+from drivers.base import Condition, Key
 from hall_daemon.kiosk_pages import PAGES, READ_TROUBLES
 from hall_daemon.kiosk_visit import Visit, grouped_id, grouped_phone, phone_problem, print_reason
 from hall_daemon.protocol_kiosk import KioskScreen
@@ -15,6 +15,8 @@ from hall_daemon.words import PrintReason, TicketState
 from tests.screens.kiosk_views import ZHANG, all_views, scene, view
 
 VIEWS = all_views()
+NO_HELP = {KioskScreen.TIMEOUT, KioskScreen.HELP}
+"""The question goes on with any key, the other is help."""
 
 
 @pytest.mark.parametrize("screen", list(KioskScreen))
@@ -31,6 +33,17 @@ def test_each_key_and_choice_stands_once_and_has_words(name: str) -> None:
     keys = [entry.key for entry in (*shown.choices, *shown.keys)]
     assert len(keys) == len(set(keys))
     assert all(entry.label.zh for entry in (*shown.choices, *shown.keys))
+
+
+def test_every_choice_of_every_page_is_on_the_keypad_and_in_english() -> None:
+    metal = {key.value for key in Key}
+    for name, shown in VIEWS.items():
+        keys = {entry.key for entry in (*shown.choices, *shown.keys)}
+        beyond = {key for key in keys - metal if not (key.startswith("pick") and "ok" in keys)}
+        assert not beyond, f"{name}: only a finger on the screen reaches {beyond}"
+        assert not shown.bar or "help" in keys or shown.screen in NO_HELP, f"{name}: the bar stands behind no key"
+        words = [shown.title, *shown.notices, *(entry.label for entry in (*shown.choices, *shown.keys, *shown.bar))]
+        assert all(said.en for said in words), name
 
 
 @pytest.mark.parametrize("name", list(VIEWS))

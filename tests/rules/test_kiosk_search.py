@@ -89,6 +89,14 @@ def test_two_lines_lead_from_the_phone_to_the_ticket() -> None:
     assert lines(view(KioskScreen.PHONE, visit=Visit(card=ZHANG, phone="138"))) == ("Phone   * skips", "***........")
     assert lines(VIEWS["pinyin-found"])[0] == "Item number"
     assert lines(VIEWS["pinyin-none"])[1].endswith("none")
+    assert lines(VIEWS["pinyin-found"])[1] == "79       18...", "a choice among names that nobody sees is none"
+    assert lines(VIEWS["id-wrong"])[0] == "Wrong number"
+    assert lines(VIEWS["unsure"])[1] == "Out? 1 Yes  2 No"
+    assert lines(VIEWS["giveup"])[1] == "1 keep 2 give up"
+    assert lines(VIEWS["appointment"])[1] == "OK: check in"
+    assert lines(VIEWS["appointment-empty"])[1] == "Place ID card"
+    assert lines(VIEWS["missed"])[1] == "1: rejoin queue"
+    assert lines(VIEWS["missed-back"])[1] == "6 ahead"
     assert lines(view(KioskScreen.CONFIRM, visit=Visit(cart=(item,), ahead=6)))[1] == "6 ahead  OK=take"
     assert lines(VIEWS["done"]) == ("Ticket H037", "Window 1-2")
 
