@@ -13,7 +13,17 @@ import time
 from dataclasses import dataclass
 
 from drivers import speech
-from drivers.base import Announcement, Announcer, Condition, DeviceOptions, Identity, NoReply, Refused, Unconfirmed
+from drivers.base import (
+    Announcement,
+    Announcer,
+    Condition,
+    DeviceOptions,
+    Identity,
+    LinkError,
+    NoReply,
+    Refused,
+    Unconfirmed,
+)
 from drivers.transport_sound import SoundCard
 from drivers.wire_words import two_languages
 
@@ -76,7 +86,9 @@ class SoundAnnouncer(Announcer[SoundCard, SoundOptions]):
         return decode_mixer(self.link.mixer(self.options.card, self.options.mixer))
 
     def speak(self, announcement: Announcement) -> None:
-        """Play its sound, or make the speech. Raises Refused(TEXT_UNSUITABLE), Unconfirmed, LinkError."""
+        """Play its sound, or make the speech. Raises Refused(TEXT_UNSUITABLE | SILENCED), Unconfirmed, LinkError."""
+        if self._is_silenced():
+            raise Refused(Condition.SILENCED, f"{self.device}: not played, {self.options.mixer} is muted or at 0 %")
         try:
             sound = announcement.sound or speech.speech(announcement.text, announcement.text_en)
         except speech.SpeechError as exc:
@@ -86,6 +98,15 @@ class SoundAnnouncer(Announcer[SoundCard, SoundOptions]):
         except NoReply as exc:
             raise Unconfirmed(f"{self.device}: {exc}") from exc
         self._asked_at = time.monotonic()
+
+    def _is_silenced(self) -> bool:
+        """As far as the mixer tells; one that tells nothing silences nobody."""
+        if not self.options.mixer:
+            return False
+        try:
+            return Condition.SILENCED in decode_mixer(self.link.mixer(self.options.card, self.options.mixer))
+        except (NoReply, LinkError):
+            return False
 
     def _ask(self) -> None:
         self.link.play(speech.wav([speech.silence(0.02)]), 2.0)

@@ -72,7 +72,7 @@ class Announcing:
         device = self._of_zone.get(self._hall.profile.windows[window].zone)
         if device is None:
             return ()
-        if self._devices.view(device).link != "online" or device in self._unsaid:
+        if not self._devices.can_serve(device) or device in self._unsaid:
             return (text("notice.announcer_silent"),)
         return ()
 

@@ -2,12 +2,16 @@
 
 Source: the configuration language of ALSA (pcm types `file` and `null`), which the real player reads like that of a
 real card. The loudspeaker takes samples as fast as a card would, times `times_faster`; each sound it heard lies in
-`heard`, oldest first. No hardware is shown by this: no mixer, no driver of a card.
+`heard`, oldest first. No hardware is shown by this: no driver of a card.
+
+That device has no mixer. What `amixer -D <card> sget <control>` prints of one is played by a program of that name which
+lies first on the path (format as alsa-utils prints it for a control with one channel).
 """
 
 from __future__ import annotations
 
 import functools
+import os
 import shutil
 import sys
 import tempfile
@@ -18,6 +22,13 @@ from pathlib import Path
 from sim.carriers import Twin
 
 BYTES_A_SECOND = 2 * 22050
+
+
+_AMIXER = """#!/bin/sh
+[ -f "{mixer}" ] || {{ echo "amixer: Unable to find simple control '$4',0" >&2; exit 1; }}
+echo "Simple mixer control '$4',0"
+exec cat "{mixer}"
+"""
 
 
 @functools.cache
@@ -58,12 +69,14 @@ class SoundTwin(Twin):
 
     def environment(self) -> dict[str, str]:
         """What the process that plays needs in its environment."""
-        return {"ALSA_CONFIG_PATH": str(self._files / "asound.conf")}
+        path = f"{self._files / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        return {"ALSA_CONFIG_PATH": str(self._files / "asound.conf"), "PATH": path}
 
     def start(self) -> None:
         """Plug in."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="twin-sound-"))
+            self._make_amixer()
         self.recover()
 
     def stop(self) -> None:
@@ -81,8 +94,9 @@ class SoundTwin(Twin):
     # Faults
 
     def recover(self) -> None:
-        """The card is there and plays."""
+        """The card is there, is loud, and plays."""
         self._pace(self.times_faster)
+        self._set_mixer(percent=70, on=True)
         loudspeaker = Path(__file__).resolve().with_name("loudspeaker.py")
         sink = f"{sys.executable} -I {loudspeaker} {self._files}"
         self._configure(f'pcm.{self._name} {{ type file slave.pcm "null" format "raw" file "| exec {sink}" }}\n')
@@ -95,6 +109,18 @@ class SoundTwin(Twin):
         """The card takes no samples any more, and its driver never returns."""
         self._pace(0.0)
 
+    def mute(self) -> None:
+        """Somebody muted it; the volume stays."""
+        self._set_mixer(percent=70, on=False)
+
+    def turn_down(self) -> None:
+        """Somebody turned the volume to zero."""
+        self._set_mixer(percent=0, on=True)
+
+    def lose_mixer_control(self) -> None:
+        """The card has no control of that name any more."""
+        (self._files / "mixer").unlink(missing_ok=True)
+
     @property
     def _name(self) -> str:
         return f"hall_{self.device.replace('-', '_')}"
@@ -103,6 +129,16 @@ class SoundTwin(Twin):
     def _files(self) -> Path:
         assert self._folder is not None, "not started"
         return self._folder
+
+    def _make_amixer(self) -> None:
+        program = self._files / "bin" / "amixer"
+        program.parent.mkdir()
+        program.write_text(_AMIXER.format(mixer=self._files / "mixer"), encoding="ascii")
+        program.chmod(0o755)
+
+    def _set_mixer(self, *, percent: int, on: bool) -> None:
+        told = f"  Mono: Playback {percent * 87 // 100} [{percent}%] [{'on' if on else 'off'}]\n"
+        (self._files / "mixer").write_text(told, encoding="ascii")
 
     def _pace(self, times_faster: float) -> None:
         (self._files / "pace").write_text(str(times_faster), encoding="ascii")

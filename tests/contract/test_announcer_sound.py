@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -25,7 +25,8 @@ class TestSound(DriverContract):
     """What the contract asks of bytes on a line has no meaning here: a card answers nothing but that it has played."""
 
     driver_module = twin_module = "announcer_sound"
-    no_conditions = "SILENCED needs a mixer, and ALSA's file device has none; decode_mixer is tested below"
+    options: ClassVar[dict[str, Any]] = {"mixer": "Master"}
+    causes: ClassVar[dict[Condition, Callable[[Any], object]]] = {Condition.SILENCED: lambda twin: twin.mute()}
     pytestmark = needs_sound
 
     def job(self, driver: Any, rig: Rig) -> None:
@@ -54,7 +55,7 @@ class TestSound(DriverContract):
         for name, value in twin.environment().items():
             monkeypatch.setenv(name, value)
         line: Any = twin  # a sound card has no line of bytes
-        rig = Rig(driver_type=DRIVER, options={}, twin=twin, line=line)
+        rig = Rig(driver_type=DRIVER, options=self.options, twin=twin, line=line)
         yield rig
         rig.close()
 
@@ -119,6 +120,22 @@ class TestSound(DriverContract):
         with pytest.raises(LinkError):
             driver.speak(CALL)
         closing.join()
+
+    def test_to_a_card_that_is_silenced_nothing_is_played_and_to_one_without_the_control_all(self, rig: Rig) -> None:
+        driver = rig.open()
+        for silence in (rig.twin.mute, rig.twin.turn_down):
+            silence()
+            assert driver.conditions() == {Condition.SILENCED}
+            with pytest.raises(Refused, match="Master is muted or at 0 %") as refused:
+                driver.speak(CALL)
+            assert refused.value.condition is Condition.SILENCED
+        assert rig.twin.heard == []
+        rig.twin.recover()
+        self.job(driver, rig)
+        rig.twin.lose_mixer_control()
+        with pytest.raises(LinkError, match="Unable to find simple control 'Master'"):
+            driver.conditions()
+        self.job(driver, rig)
 
     def test_a_text_without_a_reading_is_refused(self, rig: Rig) -> None:
         with pytest.raises(Refused) as refused:

@@ -119,7 +119,7 @@ DEVICES = (
     ("ANN-01", "announcer_syn6288", "/dev/ttyA1", "baud = 9600"),
     ("SCN-01", "scanner_escl", "http://10.99.0.50:80/eSCL", ""),
 )
-SOUND_CARD = ("ANN-02", "announcer_sound", "sound:default", "")
+SOUND_CARD = ("ANN-02", "announcer_sound", "sound:default", 'mixer = "Master"')
 
 
 def write_fault_hall(folder: Path, *, item: str = "", sound_card: bool = False) -> Path:

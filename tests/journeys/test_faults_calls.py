@@ -108,6 +108,17 @@ def test_without_a_sound_card_the_display_flashes_and_the_clerk_calls_aloud(
     until(lambda: card.heard, 20, "the recall is heard")
     until(lambda: not operator.notices("3"), what="the clerk's notice is gone")
 
+    card.turn_down()
+    operator.sees("ANN-02", "bad", "没有声音", 40)
+    operator.hears("3", "语音没有播出，请口头叫号。")
+    heard = len(card.heard)
+    clerk.say("recall", seen=number)
+    until(lambda: hall["DSP-03"].shown[-1].attention, what="it flashes")
+    assert len(card.heard) == heard, "nothing is played to nobody"
+    card.recover()
+    until(lambda: len(card.heard) > heard, 40, "it is said when the volume is up again")
+    until(lambda: not operator.notices("3"), 40, "the clerk's notice is gone")
+
 
 @pytest.mark.fault("A25")
 def test_a_dead_pad_and_a_resident_who_does_not_rate_are_both_no_rating(start_faulty: Callable[..., Hall]) -> None:
