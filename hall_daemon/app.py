@@ -163,6 +163,7 @@ class Daemon:
             _Room(name="diagnostics", run=self.diagnostics.run),
             _Room(name="drills", run=self.drills.run),
             _Room(name="service day", run=self.day_keeper.run),
+            _Room(name="search", run=self._prepare_search),
             *(_Room(name=f"kiosk {code}", run=flow.run) for code, flow in self.kiosks.items()),
         ]
         if self.outbox is not None and self.inbox is not None:
@@ -174,7 +175,6 @@ class Daemon:
             if ready is not None:
                 ready()
             waiting = group.create_task(ended.wait(), name="signals")
-            tasks.append(group.create_task(_prepare_search(), name="search"))
             await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
             self._end_streams()
             server.should_exit = True
@@ -222,6 +222,16 @@ class Daemon:
             )
         )  # fmt: skip
 
+    async def _prepare_search(self) -> None:
+        """Nobody types pinyin in the first seconds of a hall, in which everything else wants the processor."""
+        await asyncio.sleep(SEARCH_AFTER_S)
+        heard, prepared = 0, None
+        while True:
+            if prepared is not self.hall.profile:
+                prepared = self.hall.profile
+                await asyncio.to_thread(kiosk_search.prepare, prepared)
+            heard = await self.hall.changed.wait(heard)
+
     async def _report_devices(self) -> None:
         """A device that begins or ceases to serve is an event; what it was at the start is none, if it is well."""
         while True:
@@ -250,12 +260,6 @@ class _Server(uvicorn.Server):
     def capture_signals(self):  # type: ignore[no-untyped-def]
         """Signals are the daemon's business."""
         yield
-
-
-async def _prepare_search() -> None:
-    """Nobody types pinyin in the first seconds of a hall, in which everything else wants the processor."""
-    await asyncio.sleep(SEARCH_AFTER_S)
-    await asyncio.to_thread(kiosk_search.prepare)
 
 
 _AS_IT_WAITS = {Condition.FEEDER_EMPTY.value}

@@ -1,21 +1,26 @@
 """Find an item with nine digit keys: by the initials of its pinyin, or by its number.
 
 The initials are made here, offline; the phrase dictionary of pypinyin knows that 重 in 重新 is read chong. It takes
-half a second to load, so `prepare` loads it when the hall is up and nobody waits. Looked at are names, short names,
-departments, and what people call a thing every day. A hit at the start of a name goes before one inside it, and what is
-asked for often goes first.
+half a second to load and 45 MB, so a process of its own reads all names of a catalogue in one go and ends; `prepare`
+has that done when the hall is up and nobody waits. Looked at are names, short names, departments, and what people call
+a thing every day. A hit at the start of a name goes before one inside it, and what is asked for often goes first.
 
 An item's number is digits 24 to 28 of its code: department and item (domain.md §3).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
 
 from hall_daemon.kiosk_visit import LETTERS
 from hall_daemon.profile import HallProfile, Item
+
+_log = logging.getLogger("kiosk.search")
 
 KEY_OF = {letter: digit for digit, letters in LETTERS.items() for letter in letters}
 EVERYDAY = {
@@ -53,6 +58,15 @@ EVERYDAY = {
 """What people say → parts of the names of the items that they mean."""
 
 
+# What is no Chinese would come back in runs; "|" keeps its characters apart.
+_READ = """
+import json, sys
+from pypinyin import Style, lazy_pinyin
+read = lambda words: lazy_pinyin(words, style=Style.FIRST_LETTER, errors=lambda run: "|".join(run) + "|")
+json.dump([read(words) for words in json.load(sys.stdin)], sys.stdout)
+"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Hit:
     """An item that fits what was typed; `start` and `count` say which characters of its name, if its name it was."""
@@ -71,29 +85,51 @@ class _Entry:
     number: str
 
 
-@lru_cache(maxsize=4096)
+READING_LIMIT_S = 60
+_KNOWN: dict[str, str] = {}
+"""Words → their initials."""
+
+
 def initials(words: str) -> str:
     """A capital letter for each character; a blank for what is not said."""
-    found = "".join(_initial(character) for character in _read(words))
-    return found if len(found) == len(words) else found[: len(words)].ljust(len(words))
+    _learn((words,))
+    return _KNOWN[words]
 
 
-def prepare() -> None:
-    """Load the dictionary; blocks for half a second."""
-    initials("重新")
+def prepare(profile: HallProfile) -> None:
+    """Learn how all names of a catalogue begin; blocks for half a second if there are new ones."""
+    _learn(word for item in profile.items.values() for word in (item.name.zh, *_other_names(profile, item)))
 
 
-@cache
-def _reader() -> Callable[[str], list[str]]:
-    from pypinyin import Style, lazy_pinyin  # noqa: PLC0415 - a quarter of the daemon's start otherwise
+def _learn(words: Iterable[str]) -> None:
+    new = sorted({word for word in words if word not in _KNOWN})
+    if new:
+        _KNOWN.update(
+            zip(new, (_padded(word, read) for word, read in zip(new, _readings(new), strict=True)), strict=True)
+        )
 
-    # What is no Chinese would come back in runs; "|" keeps its characters apart.
-    return lambda words: lazy_pinyin(words, style=Style.FIRST_LETTER, errors=lambda run: "|".join(run) + "|")
+
+def _readings(words: Sequence[str]) -> Sequence[Sequence[str]]:
+    """For each of the words its readings, of one character each; by a process that loads the dictionary and ends."""
+    try:
+        done = subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, "-c", _READ], input=json.dumps(words), capture_output=True, text=True, check=True,
+            timeout=READING_LIMIT_S,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError) as exc:
+        _log.error("no pinyin (%s): items are found by number, and by the catalogue's pinyin", type(exc).__name__)
+        return [()] * len(words)
+    readings: list[list[str]] = json.loads(done.stdout)
+    return readings
 
 
-def _read(words: str) -> list[str]:
-    found = _reader()(words)
-    return [letter for part in found for letter in (part.rstrip("|").split("|") if "|" in part else [part])]
+def _padded(words: str, readings: Sequence[str]) -> str:
+    found = "".join(_initial(letter) for part in readings for letter in _letters(part))
+    return found[: len(words)].ljust(len(words))
+
+
+def _letters(part: str) -> list[str]:
+    return part.rstrip("|").split("|") if "|" in part else [part]
 
 
 def _initial(letter: str) -> str:
@@ -115,6 +151,7 @@ class SearchIndex:
     """All that one kiosk offers."""
 
     def __init__(self, profile: HallProfile, kiosk: str, common: Sequence[str] = ()) -> None:
+        prepare(profile)
         rank = {code: place for place, code in enumerate(common)}
         offered = sorted(profile.items_at(kiosk), key=lambda item: rank.get(item.code, len(rank)))
         self._entries = [_entry(profile, item) for item in offered]
@@ -130,14 +167,16 @@ class SearchIndex:
         ]
 
 
-def _entry(profile: HallProfile, item: Item) -> _Entry:
+def _other_names(profile: HallProfile, item: Item) -> list[str]:
     everyday = [said for said, parts in EVERYDAY.items() if any(part in item.name.zh for part in parts)]
-    others = [item.short.zh, *everyday, *([profile.dept_name(item.dept).zh] if item.dept else [])]
+    return [item.short.zh, *everyday, *([profile.dept_name(item.dept).zh] if item.dept else [])]
+
+
+def _entry(profile: HallProfile, item: Item) -> _Entry:
     named = keys_of(item.name.zh)
     said = "".join(KEY_OF.get(letter, letter) for letter in item.pinyin.upper())
-    return _Entry(
-        item=item, name=named, others=(said, *(keys_of(name) for name in others)), number=number_of(item)
-    )  # fmt: skip
+    others = (said, *(keys_of(name) for name in _other_names(profile, item)))
+    return _Entry(item=item, name=named, others=others, number=number_of(item))
 
 
 def _quality(entry: _Entry, typed: str) -> tuple[int, int] | None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from hall_daemon import kiosk_search
 from hall_daemon.kiosk_common import in_order
 from hall_daemon.kiosk_lines import COLUMNS, lines
 from hall_daemon.kiosk_search import SearchIndex, initials, keys_of, number_of
@@ -25,6 +26,14 @@ VIEWS = all_views()
 )  # fmt: skip
 def test_initials_are_made_offline_a_letter_a_character(words: str, letters: str) -> None:
     assert initials(words) == letters
+
+
+def test_without_the_dictionary_items_are_found_by_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "最低生活保障申请" in found("32")
+    monkeypatch.setattr(kiosk_search, "_KNOWN", {})
+    monkeypatch.setattr(kiosk_search.sys, "executable", "/nonexistent/python")
+    assert "最低生活保障申请" not in found("32")
+    assert found("26003") == [scene().profile.items[LONG_ITEM].name.zh]
 
 
 def found(typed: str) -> list[str]:
