@@ -25,8 +25,8 @@ from tests.fuzz.report import Outcome, Run
 WORK = Path("artefacts") / "fuzz"
 LONGEST_INPUT = 4096
 ONE_INPUT_LIMIT_S = 20
-SHARES = {"decoders": 5, "driver": 1, "twin": 2}
-"""A driver on its line is ten times as slow as a decoder, and spends most of it waiting."""
+SHARES = {"decoders": 10, "driver": 1, "twin": 1}
+"""A driver on its line is ten times as slow as a decoder, and so is a twin, which draws what it shows."""
 NO_BYTES = tuple(f"sim.{name}" for name in ("bench", "province", "visits", "catalog", "oracle", "hall_plan", "prompt"))
 _RUNS = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
 _COVERED = re.compile(r"cov: (\d+)")

@@ -8,6 +8,7 @@ DeviceError, what a decoder may raise stands beside it, a twin raises nothing. N
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib
 import inspect
 import random
@@ -78,6 +79,8 @@ CONTRACTS = Path(__file__).parents[1] / "contract"
 _BEEP = Announcement(text="A001", sound=speech.wav([speech.silence(0.02)]))
 LATE_S = 1.0
 """A deed of a driver may end so much later than its limit before it counts as one that hangs."""
+CUTS = 4
+"""An input of so many bytes or more is cut at three places only."""
 LINKS: dict[type, Callable[[Input], Any]] = {  # Any: stand-ins for links of several kinds
     ByteStream: FuzzStream, CardSlot: FuzzSlot, InputDevice: FuzzEvents, WebDevice: FuzzWeb, Camera: FuzzCamera,
     SoundCard: FuzzSound, SaneDevice: FuzzSane,
@@ -114,12 +117,17 @@ class Decoder:
 def _all_pieces_same(feed: Callable[[Iterator[bytes]], object], data: bytes) -> None:
     """Whatever the place at which the bytes are cut, the same is found."""
     whole = feed(iter([data]))
-    if len(data) <= 64:
-        cuts = [iter([data[:at], data[at:]]) for at in range(1, len(data))]
-    else:
-        cuts = [iter([data[:at], data[at:]]) for at in (1, data[0] * len(data) // 256, len(data) - 1)]
-    for cut in (*cuts, pieces(data, 1)):
+    # Places are chosen by the content, so over many inputs each is; a test cuts the golden bytes at every place.
+    somewhere = int.from_bytes(hashlib.sha256(data).digest()[:4], "big") % max(1, len(data))
+    places = range(1, len(data)) if len(data) < CUTS else {1, somewhere, len(data) - 1}
+    cuts = [iter([data[:at], data[at:]]) for at in places if 0 < at < len(data)]
+    for cut in (*cuts, pieces(data, _small(data))):
         assert feed(cut) == whole, "cut elsewhere, something else is found"
+
+
+def _small(data: bytes) -> int:
+    """Single bytes; of a long input somewhat more, for a half frame is looked at anew with each piece."""
+    return 1 + len(data) // 64
 
 
 def _stream(split: Callable[[bytes], tuple[Any, bytes]]) -> Decoder:  # Any: frames of several kinds
@@ -158,7 +166,7 @@ def _one_by_one(take: Callable[[bytes], tuple[Any, bytes]]) -> Decoder:  # Any: 
 
     def run(data: bytes) -> None:
         feed(iter([data]))
-        feed(pieces(data, 1))
+        feed(pieces(data, _small(data)))
 
     return Decoder(run=run)
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.contract.test_every_driver import DRIVERS
 from tests.fuzz import report
+from tests.fuzz import targets as fuzz_targets
 from tests.fuzz.still_time import CLOCK, still_time
 from tests.fuzz.targets import DECODERS, LINKS, Target, mutated, targets
 
@@ -26,6 +27,13 @@ def test_any_bytes_are_taken(target: Target) -> None:
             except BaseException as exc:
                 exc.add_note(f"{target.name} with {data.hex(' ')}")
                 raise
+
+
+@pytest.mark.parametrize("target", [t for t in targets() if t.what == "decoders"], ids=lambda target: target.name)
+def test_golden_bytes_may_be_cut_anywhere(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzz_targets, "CUTS", 400)
+    for seed in target.seeds():
+        target.run(seed)
 
 
 def test_every_driver_is_fuzzed() -> None:
