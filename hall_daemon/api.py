@@ -302,7 +302,7 @@ def _about_current(app: FastAPI, hall: Hall) -> None:
 
     @app.post("/windows/{window}/finish")
     async def finish(window: str, order: Finish) -> Done:
-        return Done(event=await hall.finish(window, order.seen, order.outcome))
+        return Done(event=await hall.finish(window, order.seen, order.outcome, order.cases))
 
     @app.post("/windows/{window}/transfer")
     async def transfer(window: str, order: Transfer) -> Done:

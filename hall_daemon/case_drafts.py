@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from drivers.base import Slip, SlipFeed, SlipQr, SlipRule, SlipText
 from drivers.drawn import Align
@@ -91,7 +91,7 @@ def _reason(session: Session, case: CaseRow) -> str:
     question = select(EventRow.body).where(
         EventRow.subject == f"case/{case.local_case_no}", EventRow.type == "hall.case.returned.v1"
     )
-    body = session.exec(question).first()
+    body = session.exec(question.order_by(col(EventRow.number).desc())).first()  # one may have been undone before
     return str(json.loads(body)["data"]["reason_text"]) if body else ""
 
 

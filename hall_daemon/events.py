@@ -288,7 +288,7 @@ class AppointmentCheckedIn(EventData):
 class EventCorrected(EventData):
     """What an earlier event said does not hold any more: a slip of the finger, taken back at once.
 
-    `fields` say what holds instead; of a ticket, its id and state.
+    `fields` say what holds instead; of a ticket, its id and state; of a case, its number and state.
     """
 
     wire_type = "hall.event.corrected.v1"
@@ -299,6 +299,8 @@ class EventCorrected(EventData):
 
     @property
     def subject(self) -> str:
+        if "local_case_no" in self.fields:
+            return f"case/{self.fields['local_case_no']}"
         return f"ticket/{self.fields['ticket_id']}" if "ticket_id" in self.fields else "hall"
 
 

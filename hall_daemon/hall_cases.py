@@ -7,7 +7,7 @@ A decision on a case is no type of the contract: it is reported as what the cler
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
@@ -26,7 +26,7 @@ from hall_daemon.events_cases import (
     MissingMaterial,
     RequiredMaterial,
 )
-from hall_daemon.hall_core import HallCore
+from hall_daemon.hall_undo import CaseDeed, CaseStand, UndoVerbs, case_values
 from hall_daemon.profile import Item
 from hall_daemon.protocol import Text
 from hall_daemon.protocol_cases import (
@@ -50,6 +50,8 @@ from hall_daemon.tickets import HallError, IllegalStep, NotFound
 from hall_daemon.words import CounterKind, TicketState
 
 NoticeKind = Literal["accept", "supplement", "reject"]
+MOST_STEPS = 500
+"""Steps that are kept to be undone; it can be done for seconds only."""
 MOST_RECEIVED = 400
 """Cases that wait for 受理, of all windows, that are looked at for one."""
 
@@ -120,6 +122,13 @@ class _Hand:
     """By code, the last judgement."""
     event: int = 0
     """The last one that was emitted."""
+    stand: CaseStand = field(init=False)
+    """Before anything was done."""
+
+    def __post_init__(self) -> None:
+        told = [] if self.is_new else case_lookups.notices_of(self.tx.session, self.row.local_case_no)
+        answered = {(n.bizdate, n.notice_no): n.answered_on for n in told}
+        self.stand = CaseStand(row=case_values(self.row), answered=answered)
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -135,7 +144,7 @@ class _Hand:
             )
 
 
-class CaseVerbs(HallCore):
+class CaseVerbs(UndoVerbs):
     """Receive, accept, notify, supplement, return, withdraw, decide; and what screens ask about cases."""
 
     async def receive_case(self, window: str, order: HandIn) -> CaseDone:
@@ -172,7 +181,7 @@ class CaseVerbs(HallCore):
     async def accept_case(self, window: str, order: HandIn) -> CaseDone:
         """受理: everything is there. Raises CaseIncomplete, CaseStep, CaseNoItem, ScreenOutOfDate, NotSignedIn."""
 
-        def verb(tx: Tx) -> CaseDone:
+        def verb(tx: Tx) -> tuple[CaseDone, CaseDeed]:
             hand = self._hand_in(tx, window, order)
             wanted = cases.still_wanted(hand.lines)
             if wanted:
@@ -182,14 +191,14 @@ class CaseVerbs(HallCore):
             _say_received(hand)
             if notice is not None:
                 _say_supplemented(hand, notice)
-            return self._say_accepted(hand)
+            return self._say_accepted(hand), _step_of(hand)
 
-        return await self.store.write(verb)
+        return await self._remembered(verb)
 
     async def notify_case(self, window: str, order: HandIn) -> CaseDone:
         """一次性告知: everything that is still wanted, in one notice with a number. Raises CaseComplete, as accept."""
 
-        def verb(tx: Tx) -> CaseDone:
+        def verb(tx: Tx) -> tuple[CaseDone, CaseDeed]:
             hand = self._hand_in(tx, window, order)
             wanted = cases.still_wanted(hand.lines)
             if not wanted:
@@ -200,9 +209,9 @@ class CaseVerbs(HallCore):
             _say_received(hand)
             event, number = self._notice(hand, "supplement", wanted)
             told = sum(n.kind == "supplement" for n in earlier)
-            return _done(hand.row, event, number, repeated=cases.is_repeated(told))
+            return _done(hand.row, event, number, repeated=cases.is_repeated(told)), _step_of(hand)
 
-        return await self.store.write(verb)
+        return await self._remembered(verb)
 
     async def supplement_case(self, window: str, order: Supplement) -> CaseDone:
         """补件: papers in answer to a notice; accepted if nothing is wanted any more, else the notice stands."""
@@ -227,7 +236,7 @@ class CaseVerbs(HallCore):
     async def return_case(self, window: str, order: ReturnCase) -> CaseDone:
         """退回, 不予受理: with a written reason, and a notice that says so."""
 
-        def verb(tx: Tx) -> CaseDone:
+        def verb(tx: Tx) -> tuple[CaseDone, CaseDeed]:
             if order.local_case_no is None:
                 hand = self._hand_in(tx, window, order)
             else:
@@ -240,9 +249,9 @@ class CaseVerbs(HallCore):
             _say_received(hand)
             _, number = self._notice(hand, "reject", ())
             event = _emit(hand, _returned(hand.row, hand.clerk, order.reason, order.reason_text))
-            return _done(hand.row, event, number)
+            return _done(hand.row, event, number), _step_of(hand)
 
-        return await self.store.write(verb)
+        return await self._remembered(verb)
 
     async def withdraw_case(self, window: str, local_case_no: str, order: WithdrawCase) -> CaseDone:
         """The resident takes the case back."""
@@ -355,6 +364,14 @@ class CaseVerbs(HallCore):
 
         return await self.store.read(question)
 
+    async def _remembered(self, verb: Callable[[Tx], tuple[CaseDone, CaseDeed]]) -> CaseDone:
+        """Do it; what it has done can be undone with the end of the visit that it was done for."""
+        done, step = await self.store.write(verb)
+        self._case_steps[done.local_case_no] = step
+        while len(self._case_steps) > MOST_STEPS:
+            del self._case_steps[next(iter(self._case_steps))]
+        return done
+
     # --- parts of verbs -----------------------------------------------------------------------------------------------
 
     def _serving(self, tx: Tx, window: str, seen: str) -> TicketRow:
@@ -445,6 +462,16 @@ def _step(row: CaseRow, verb: CaseVerb, tx: Tx) -> None:
     if state is None:
         raise CaseStep(state=row.state)
     row.state, row.since_ms = state.value, tx.now_ms
+
+
+def _step_of(hand: _Hand) -> CaseDeed:
+    """What has been done with the case; that it was received stands whatever is undone."""
+    told = [e for e in hand.tx.events if e.subject == f"case/{hand.row.local_case_no}"]
+    made = [e for e in told if not isinstance(e.data, CaseReceived)] or told
+    return CaseDeed(
+        local_case_no=hand.row.local_case_no, event_ids=tuple(e.id for e in made), before=hand.stand,
+        after=case_values(hand.row),
+    )  # fmt: skip
 
 
 def _unanswered(hand: _Hand) -> NoticeRow | None:

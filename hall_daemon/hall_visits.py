@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from hall_daemon import carts, issuing, lookups, queueing
@@ -69,8 +71,8 @@ class VisitVerbs(UndoVerbs):
 
         return await self.store.write(verb)
 
-    async def finish(self, window: str, seen: str, outcome: Outcome) -> int:
-        """The resident leaves the window."""
+    async def finish(self, window: str, seen: str, outcome: Outcome, cases: Sequence[str] = ()) -> int:
+        """The resident leaves the window; `cases` are those whose last step was made for this end."""
 
         def verb(tx: Tx) -> tuple[int, Undoable]:
             clerk = self._clerk_at(tx, window)
@@ -80,7 +82,7 @@ class VisitVerbs(UndoVerbs):
             return event, self._undoable(tx, row, before)
 
         event, undoable = await self.store.write(verb)
-        self._may_undo(window, undoable)
+        self._may_undo(window, replace(undoable, cases=self._steps_for(cases)))
         return event
 
     async def transfer(self, window: str, to: Transfer) -> int:

@@ -338,6 +338,8 @@ class Finish(AboutCurrent):
     """The resident leaves."""
 
     outcome: Outcome = Outcome.COMPLETED
+    cases: tuple[str, ...] = Field(default=(), max_length=20)
+    """Numbers of cases whose last step was made for this end: undone with it."""
 
 
 class Transfer(AboutCurrent):

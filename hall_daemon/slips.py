@@ -76,9 +76,9 @@ def compose(facts: SlipFacts, columns: int) -> Slip:
         sheet.checks(text("slip.bring"), bring)
     if facts.code or bring:
         sheet.rule()
-    short = ".short" if sheet.narrow or facts.large else ""
-    sheet.note(text(f"slip.missed{short}"), small=True)
-    sheet.note(text(f"slip.valid{short}"), small=True)
+    short = sheet.narrow or facts.large
+    sheet.note(text("slip.missed.short" if short else "slip.missed"), small=True)
+    sheet.note(text("slip.valid.short" if short else "slip.valid"), small=True)
     if facts.jumped:
         sheet.note(text("slip.jumped"), small=True)
     sheet.note(Text(zh=text("slip.taken", at=facts.taken, kiosk=facts.kiosk).zh), small=True)

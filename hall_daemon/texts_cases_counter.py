@@ -54,6 +54,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "counter.ask.file_case": ("{name} 归到哪一件？", "{name}: for which case?"),
     "counter.file.every_case": ("各件共用", "For all of them"),
     "counter.doing.ask_rating": ("正在请群众评价…", "Asking for a rating..."),
+    "counter.doing.undo_papers": ("正在撤销…", "Undoing..."),
+    "counter.done.undo_papers": ("已撤销，请收回刚打印的单子", "Undone; take the paper back"),
     "counter.doing.accept": ("正在受理…", "Accepting..."),
     "counter.doing.receive": ("正在收件…", "Receiving..."),
     "counter.doing.refuse": ("正在退回…", "Returning..."),

@@ -247,7 +247,9 @@ class CaseKeys(MoreKeys):
 
     # ---- not accepted
 
-    def _ask_refusal(self, number: str, cases: Sequence[CaseView], after: tuple[Step, ...]) -> None:
+    def _ask_refusal(
+        self, number: str, cases: Sequence[CaseView], after: tuple[Step, ...], made: list[str] | None = None
+    ) -> None:
         """不予受理: the reason in words, which stands on the paper."""
         answers = [Answer(key=str(n), label=say(f"refusal.{r}"), value=r) for n, r in enumerate(_REFUSALS, 1)]
         other = Answer(key=str(len(answers) + 1), label=say("reason_other"), value="")
@@ -255,7 +257,7 @@ class CaseKeys(MoreKeys):
         def refuse(reason: str, words: str) -> None:
             if not self._may_stand(words):
                 return
-            rows = [step for case in cases for step in self._steps.refuse(number, case, reason, words)]
+            rows = [step for case in cases for step in self._steps.refuse(number, case, reason, words, made)]
             self._send(*rows, *after)
 
         def heard(reason: str) -> None:
@@ -308,9 +310,8 @@ class CaseKeys(MoreKeys):
 
     def _finish_with(self, number: str, outcome: str, cases: Cases) -> None:
         due = [case for case in cases if _is_due(case, outcome)]
-        end = self._steps.finish(number, outcome)
         if len(due) < 2:
-            self._end_with(number, outcome, due, end)
+            self._end_with(number, outcome, due)
             return
         every = Answer(key="Enter", label=say("case.all", n=len(due)), value="0")
         each = [
@@ -318,18 +319,21 @@ class CaseKeys(MoreKeys):
             for n, case in enumerate(due[:9], 1)
         ]
         question = Choice(say(f"ask.{outcome}_which", number=number), [every, *each], self._pen)
-        self._ask(question, lambda n: self._end_with(number, outcome, due if n == "0" else [due[int(n) - 1]], end))
+        self._ask(question, lambda n: self._end_with(number, outcome, due if n == "0" else [due[int(n) - 1]]))
 
-    def _end_with(self, number: str, outcome: str, due: Sequence[CaseView], end: Step) -> None:
+    def _end_with(self, number: str, outcome: str, due: Sequence[CaseView]) -> None:
+        made: list[str] = []
+        end = self._steps.finish(number, outcome, made)
+        self._papers_out = bool(due)
         if outcome == Outcome.RETURNED and due:
-            self._ask_refusal(number, due, (end,))
+            self._ask_refusal(number, due, (end,), made)
             return
         rows: list[Step] = []
         for case in due:
-            made = self._steps.accept(number, case.item) if outcome == Outcome.RECEIVED else self._steps.notice(
-                number, case.item, {}
+            steps = self._steps.accept(number, case.item, made) if outcome == Outcome.RECEIVED else self._steps.notice(
+                number, case.item, {}, made
             )  # fmt: skip
-            rows += made
+            rows += steps
         self._send(*rows, end)
 
 

@@ -106,6 +106,7 @@ class CounterScreen(CaseKeys):
         elif stage is Stage.SIGNED_OUT:
             self._hint("none.clerk")
         elif self._view is None or self._view.current is None:
+            self._papers_out = False
             self._send(self._steps.call_next(None))
         elif stage is Stage.PAUSED:
             self._hint("none.paused")

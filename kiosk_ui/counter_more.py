@@ -34,6 +34,8 @@ class MoreKeys(WindowScreen):
     """What a clerk does now and then."""
 
     _told_here_s = 0.0
+    # Whether the last end gave papers away, which an undo makes void.
+    _papers_out = False
 
     def _stage(self) -> Stage:
         return stage_of(self._view, mine=bool(self._client.session))
@@ -195,7 +197,8 @@ class MoreKeys(WindowScreen):
         if self._stage() in {Stage.SIGNED_OUT, Stage.UNKNOWN}:
             self._hint("none.clerk")
         else:
-            self._send(self._steps.undo())
+            self._send(self._steps.undo(papers=self._papers_out))
+            self._papers_out = False
 
     # ---- parts
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -114,10 +114,14 @@ class Steps:
         request = Park(seen=number, reason=ParkReason(reason), hold=Hold(hold), stage=stage)
         return Step(verb="park", number=number, send=partial(self.client.park, self.window, request))
 
-    def finish(self, number: str, outcome: str) -> Step:
-        """The resident leaves."""
-        request = Finish(seen=number, outcome=Outcome(outcome))
-        return Step(verb="finish", number=number, send=partial(self.client.finish, self.window, request))
+    def finish(self, number: str, outcome: str, made: Sequence[str] = ()) -> Step:
+        """The resident leaves; `made` are the cases whose step goes before, filled while the steps are sent."""
+
+        async def send() -> Done:
+            request = Finish(seen=number, outcome=Outcome(outcome), cases=tuple(made))
+            return await self.client.finish(self.window, request)
+
+        return Step(verb="finish", number=number, send=send)
 
     def transfer(self, number: str, target: str) -> Step:
         """To a target of `transfer_targets`."""
@@ -138,9 +142,10 @@ class Steps:
         request = Cancel(ticket=number, reason=CancelReason(reason))
         return Step(verb="cancel", number=number, send=partial(self.client.cancel, self.window, request))
 
-    def undo(self) -> Step:
-        """Take back the last call, no-show or finish."""
-        return Step(verb="undo", number="", send=partial(self.client.undo, self.window))
+    def undo(self, *, papers: bool = False) -> Step:
+        """Take back the last call, no-show or finish; `papers`: what was printed for it is void."""
+        verb = "undo_papers" if papers else "undo"
+        return Step(verb=verb, number="", send=partial(self.client.undo, self.window))
 
     def select(self, number: str, seen: str | None, reason: str) -> Step:
         """Call a chosen number."""
@@ -196,19 +201,21 @@ class Steps:
 
     # ---- cases: the deed, then its paper; what was seen and scanned the daemon knows
 
-    def notice(self, number: str, item: str, faults: Mapping[str, str]) -> tuple[Step, Step]:
+    def notice(
+        self, number: str, item: str, faults: Mapping[str, str], made: list[str] | None = None
+    ) -> tuple[Step, Step]:
         """One notice of everything that is missing or, by `faults`, does not do."""
         request = HandIn(seen=number, item=item, papers=_faulty(faults))
-        return self._with_paper("notice", number, partial(self.client.give_notice, self.window, request))
+        return self._with_paper("notice", number, partial(self.client.give_notice, self.window, request), made)
 
     def preview(self, number: str, item: str, paper: str, faults: Mapping[str, str]) -> PreviewPaper:
         """What to ask for before a paper is printed."""
         return PreviewPaper.model_validate({"seen": number, "item": item, "papers": _faulty(faults), "paper": paper})
 
-    def accept(self, number: str, item: str) -> tuple[Step, Step]:
+    def accept(self, number: str, item: str, made: list[str] | None = None) -> tuple[Step, Step]:
         """受理."""
         request = HandIn(seen=number, item=item)
-        return self._with_paper("accept", number, partial(self.client.accept_case, self.window, request))
+        return self._with_paper("accept", number, partial(self.client.accept_case, self.window, request), made)
 
     def accept_received(self, number: str, local_case_no: str) -> tuple[Step, Step]:
         """受理 of what was received before."""
@@ -220,7 +227,9 @@ class Steps:
         request = HandIn(seen=number, item=item)
         return self._with_paper("receive", number, partial(self.client.receive_case, self.window, request))
 
-    def refuse(self, number: str, case: CaseView, reason: str, words: str) -> tuple[Step, Step]:
+    def refuse(
+        self, number: str, case: CaseView, reason: str, words: str, made: list[str] | None = None
+    ) -> tuple[Step, Step]:
         """不予受理, with the reason in words."""
         request = ReturnCase.model_validate(
             {
@@ -228,7 +237,7 @@ class Steps:
                 "reason_text": words,
             }
         )  # fmt: skip
-        return self._with_paper("refuse", number, partial(self.client.return_case, self.window, request))
+        return self._with_paper("refuse", number, partial(self.client.return_case, self.window, request), made)
 
     def decide(self, number: str, local_case_no: str) -> Step:
         """办结: granted."""
@@ -251,11 +260,16 @@ class Steps:
         """Pages were filed in the wrong place."""
         return Step(verb="refile", number=number, send=partial(self.client.refile, self.window, request))
 
-    def _with_paper(self, verb: str, number: str, ask: Callable[[], Awaitable[CaseDone]]) -> tuple[Step, Step]:
+    def _with_paper(
+        self, verb: str, number: str, ask: Callable[[], Awaitable[CaseDone]], made: list[str] | None = None
+    ) -> tuple[Step, Step]:
+        """A deed and its paper; `made` learns the number of the case."""
         given: list[CaseDone] = []
 
         async def deed() -> Done:
             given.append(await ask())
+            if made is not None:
+                made.append(given[0].local_case_no)
             return Done(event=given[0].event, number=given[0].notice_no or number)
 
         async def paper() -> Done | Told:

@@ -19,7 +19,7 @@ from hall_daemon.protocol_cases import DecideCase, HandIn, ReturnCase, Supplemen
 from hall_daemon.store import Tx
 from hall_daemon.tables import MaterialRow
 from hall_daemon.tables_cases import CaseRow
-from hall_daemon.tickets import IllegalStep, NotFound, ScreenOutOfDate
+from hall_daemon.tickets import IllegalStep, NotFound, NothingToUndo, ScreenOutOfDate
 from hall_daemon.words import CopyKind, CounterKind, Outcome, PauseReason
 from tests.rules.hall_room import (
     HOUR_MS,
@@ -311,6 +311,41 @@ async def test_the_clerk_sees_what_a_standing_notice_asked_for_and_the_visit_bef
     assert (known.last.number, known.last.window, known.last.outcome) == (first, "1", "supplement")
     await room.hall.supplement_case("1", Supplement(seen=back, notice_no=told.notice_no, papers=taken(*ALL)))
     assert (await desk.known((await room.row(back)).id)).asked == frozenset()
+
+
+async def test_undoing_an_end_takes_back_the_step_of_the_case_that_was_made_for_it(room: HallRoom) -> None:
+    number = await at_window(room, card=card())
+    accepted = await room.hall.accept_case("1", HandIn(seen=number, papers=taken(*ALL)))
+    await room.hall.finish("1", number, Outcome.RECEIVED, [accepted.local_case_no])
+    await room.hall.undo("1")
+    [row] = await rows(room)
+    assert (row.state, row.accepted_on, row.due_on) == ("received", None, None)
+    told = [e for e in await room.log("event.corrected") if e["subject"] == f"case/{row.local_case_no}"]
+    notice = await room.last("case.notice")
+    assert [(e["data"]["fields"], e["data"]["reason_text"]) for e in told] == [
+        ({"local_case_no": row.local_case_no, "state": "received"}, "undo")
+    ]
+    assert notice["notice_no"] == accepted.notice_no
+    with pytest.raises(NotFound):
+        await room.hall.come_back(accepted.notice_no)
+
+    # What was meant can be done now, and is no second notice of anything.
+    asked = await room.hall.notify_case("1", HandIn(seen=number, papers=taken("M05", fault="没有签名")))
+    assert (asked.state, asked.repeated) == (CaseState.SUPPLEMENT, False)
+    assert asked.notice_no != accepted.notice_no
+    await room.hall.finish("1", number, Outcome.SUPPLEMENT, [asked.local_case_no])
+    room.clock.pass_ms(20_000)
+    with pytest.raises(NothingToUndo):
+        await room.hall.undo("1")
+    back = (await room.issue(notice_no=asked.notice_no, card=card())).number
+    await room.call_and_serve()
+    again = await room.hall.accept_case("1", HandIn(seen=back, papers=taken(*ALL)))
+    await room.hall.finish("1", back, Outcome.RECEIVED, [again.local_case_no])
+    await room.hall.undo("1")
+    [row] = await rows(room)
+    assert (row.state, row.due_on) == ("supplement", None)
+    assert (await room.hall.come_back(asked.notice_no)).open
+    assert [str(found) for found in store.replay_differences(room.config.database)] == []
 
 
 async def test_what_was_received_waits_in_the_list_of_its_windows_until_it_is_accepted(room: HallRoom) -> None:

@@ -180,21 +180,23 @@ async def test_enter_starts_and_a_digit_says_how_it_ended() -> None:
         await room.press("enter")
         await room.sees("H018 办理结果", "当场办结", "受理，承诺件", "材料不齐，已告知", "不予受理", "只是咨询")
         await room.press("3")
-        await until_async(lambda: room.hall.verbs()[1:] == [("finish", {"seen": "H018", "outcome": "supplement"})])
+        await until_async(
+            lambda: room.hall.verbs()[1:] == [("finish", {"seen": "H018", "outcome": "supplement", "cases": []})]
+        )
         assert [a.path for a in room.hall.asked if a.method == "GET"][-1] == "/windows/3/cases"
 
 
 async def test_enter_twice_finishes_as_completed() -> None:
     async with counter(serving()) as room:
         await room.press("enter", "enter")
-        await room.asks(("finish", {"seen": "H018", "outcome": "completed"}))
+        await room.asks(("finish", {"seen": "H018", "outcome": "completed", "cases": []}))
         await room.sees("H018 已办结")
 
 
 async def test_where_the_hall_asks_for_no_result_one_enter_finishes() -> None:
     async with counter(serving(outcome_required=False)) as room:
         await room.press("enter")
-        await room.asks(("finish", {"seen": "H018", "outcome": "completed"}))
+        await room.asks(("finish", {"seen": "H018", "outcome": "completed", "cases": []}))
 
 
 async def test_escape_in_a_question_sends_nothing() -> None:

@@ -213,7 +213,10 @@ async def test_a_result_that_needs_a_case_has_it_and_its_paper_first(
     async with counter(serving()) as room:
         have(room, *cases)
         await room.press("enter", key)
-        await room.asks((deed[0], NOTICE), printed(deed[1]), ("finish", {"seen": "H018", "outcome": outcome}))
+        end = ("finish", {"seen": "H018", "outcome": outcome, "cases": [CASE_NO]})
+        await room.asks((deed[0], NOTICE), printed(deed[1]), end)
+        await room.press("backspace")
+        await room.sees("已撤销，请收回刚打印的单子")
 
 
 async def test_a_visit_does_not_end_as_accepted_while_papers_are_missing() -> None:
@@ -232,7 +235,7 @@ async def test_all_cases_of_a_number_end_together_or_the_one_that_is_chosen() ->
         await room.sees("H018 受理哪几件？", "全部 2 件")
         await room.press("enter")
         both = [("accept", NOTICE | {"item": item}) for item in ("i1", "i2")]
-        end = ("finish", {"seen": "H018", "outcome": "received"})
+        end = ("finish", {"seen": "H018", "outcome": "received", "cases": [CASE_NO, CASE_NO]})
         await room.asks(both[0], printed("3-0302-0002"), both[1], printed("3-0302-0002"), end)
 
 

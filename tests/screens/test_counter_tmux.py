@@ -107,7 +107,9 @@ async def test_a_visit_by_keys_from_call_to_finish(terminal: Terminal, size: tup
         terminal.press("Enter")
         await terminal.sees("H018 办理结果", "不予受理")
         terminal.type("2")
-        await until_async(lambda: hall.verbs()[3:] == [("finish", {"seen": "H018", "outcome": "received"})])
+        await until_async(
+            lambda: hall.verbs()[3:] == [("finish", {"seen": "H018", "outcome": "received", "cases": []})]
+        )
         hall.show(window_view())
         await terminal.sees("空闲")
         terminal.press("C-q")
