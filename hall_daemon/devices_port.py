@@ -50,7 +50,7 @@ from drivers.transport import Link, Traffic, open_link
 from hall_daemon.config import DeviceConfig
 from hall_daemon.devices_claims import Claims
 from hall_daemon.devices_mailbox import DeviceUnavailable, Job, Mailbox, OutcomeUnknown, Urgency
-from hall_daemon.ports import path_of, presence, same_port
+from hall_daemon.ports import can_be_seen, presence, same_port
 
 _log = logging.getLogger("devices")
 _wire = logging.getLogger("wire")
@@ -317,13 +317,12 @@ class PortWorker:
 
     def _open(self) -> bool:
         """Open the port when it is time; else wait for that time, refusing jobs meanwhile."""
-        due = (
-            0.0
-            if self._plugged_in()
-            else min((s.try_at for s in self.slots.values() if not s.disabled), default=_NEVER)
-        )
+        if self._plugged_in():
+            for slot in self.slots.values():  # its node may be there before its driver is: the next tries come soon
+                slot.try_at, slot.wait_s = 0.0, SHORTEST_WAIT_S
+        due = min((s.try_at for s in self.slots.values() if not s.disabled), default=_NEVER)
         if (wait_s := due - time.monotonic()) > 0:
-            self._wait(min(wait_s, LOOK_FOR_PORT_S) if path_of(self.port) else wait_s)
+            self._wait(min(wait_s, LOOK_FOR_PORT_S) if can_be_seen(self.port) else wait_s)
             self.mailbox.refuse_all("offline")
             return False
         slot = next(iter(self.slots.values()))

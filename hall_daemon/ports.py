@@ -9,8 +9,11 @@ import os
 import re
 from pathlib import Path
 
-Presence = tuple[int, int, int]
-"""What is at a path at this moment; another one after a cable was pulled and plugged in again."""
+Presence = tuple[int, int, int] | frozenset[str]
+"""What is at a path, or on a bus, at this moment; another one after a cable was pulled and plugged in again."""
+
+BUSES = {"pcsc:": "/dev/bus/usb", "usb:": "/dev/bus/usb", "sane:": "/dev/bus/usb", "sound:": "/dev/snd"}
+"""How a port without a path begins → the folder in which the kernel shows what is plugged in."""
 
 _LASTING = {
     r"ttyUSB\d+|ttyACM\d+": "/dev/serial",
@@ -28,11 +31,30 @@ def path_of(port: str) -> Path | None:
     return Path(named[1]) if named else None
 
 
+def can_be_seen(port: str) -> bool:
+    """Whether it can be seen here that something is plugged in; not so behind a network."""
+    return path_of(port) is not None or _bus_of(port) is not None
+
+
+def _bus_of(port: str) -> str | None:
+    return next((bus for begin, bus in BUSES.items() if port.startswith(begin)), None)
+
+
+def _on_bus(folder: str) -> frozenset[str] | None:
+    """Names of what is plugged in there; a device that comes again has another number."""
+    found = frozenset(f"{where}/{name}" for where, _, names in os.walk(folder) for name in names)
+    return found or None
+
+
 def presence(port: str) -> Presence | None:
-    """What stands at the port's path now; None if nothing does, or only a link that leads nowhere."""
+    """What stands at the port's path now; None if nothing does, or only a link that leads nowhere.
+
+    Of a port without a path: what is on its bus, whoever it is.
+    """
     path = path_of(port)
     if path is None:
-        return None
+        bus = _bus_of(port)
+        return _on_bus(bus) if bus else None
     try:
         link, there = path.lstat(), path.stat()
     except OSError:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from drivers.base import CallText, CardGone, CardRead, Condition, Key, Refused
-from hall_daemon import devices_mailbox
+from hall_daemon import devices_mailbox, ports
 from hall_daemon import devices_port as room
 from hall_daemon.config import DeviceConfig
 from hall_daemon.devices import CardTrouble, DeviceUnavailable, OutcomeUnknown, Passed
@@ -148,6 +148,24 @@ async def test_a_cable_that_is_plugged_in_again_is_seen_long_before_the_next_try
     await asyncio.to_thread(bench.lines["PRN-01"].replug)
 
     await bench.becomes("PRN-01", "online", 5.0)
+
+
+async def test_a_device_without_a_path_is_tried_as_soon_as_something_is_plugged_in_on_its_bus(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(room, "SHORTEST_WAIT_S", 600.0)
+    monkeypatch.setattr(room, "LONGEST_WAIT_S", 600.0)
+    monkeypatch.setitem(ports.BUSES, "socket://", str(tmp_path / "usb"))  # a network stands in for a bus
+    (tmp_path / "usb" / "001").mkdir(parents=True)
+    (tmp_path / "usb" / "001" / "001").touch()
+    add_printer(bench, tcp=True)
+    await bench.start()
+    await asyncio.to_thread(bench.lines["PRN-01"].unplug)
+    await bench.becomes("PRN-01", "offline")
+    await asyncio.to_thread(bench.lines["PRN-01"].replug)
+    (tmp_path / "usb" / "001" / "002").touch()
+
+    await bench.becomes("PRN-01", "online", 20.0)
 
 
 async def test_a_device_that_is_not_there_at_the_start_may_come_later(bench: Bench) -> None:

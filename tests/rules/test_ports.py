@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from hall_daemon import __main__ as command
-from hall_daemon.ports import advice, path_of, presence, same_port
+from hall_daemon import ports
+from hall_daemon.ports import advice, can_be_seen, path_of, presence, same_port
 from tests.rules.hall_room import PLACES, write_hall
 
 PRINTER = """
@@ -86,6 +87,24 @@ def test_presence_changes_when_what_is_there_does(tmp_path: Path) -> None:
 
     assert presence(str(link)) not in (None, first)
     assert presence("socket://127.0.0.1:9") is None
+
+
+@pytest.mark.parametrize("port", ["pcsc:Reader 00 00", "usb:0dd4:0205", "sane:fujitsu:fi-7160:1", "sound:default"])
+def test_of_a_port_without_a_path_its_bus_is_looked_at(
+    port: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for begin in ports.BUSES:
+        monkeypatch.setitem(ports.BUSES, begin, str(tmp_path / "bus"))
+    assert can_be_seen(port)
+    assert presence(port) is None, "a machine without such a bus"
+    (tmp_path / "bus" / "001").mkdir(parents=True)
+    (tmp_path / "bus" / "001" / "004").touch()
+    before = presence(port)
+    assert before is not None
+    assert presence(port) == before
+    (tmp_path / "bus" / "001" / "004").rename(tmp_path / "bus" / "001" / "005")
+    assert presence(port) not in (None, before)
+    assert not can_be_seen("socket://127.0.0.1:9")
 
 
 def test_two_names_of_one_port_are_the_same_port(tmp_path: Path) -> None:
