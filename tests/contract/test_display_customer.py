@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from escpos.printer import Dummy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -151,6 +150,8 @@ def test_twin_obeys_the_worked_frames_in_any_pieces(cut: int) -> None:
 
 
 def test_twin_shows_what_an_independent_library_sends() -> None:
+    from escpos.printer import Dummy  # noqa: PLC0415 - loading it costs each process a second
+
     library = Dummy()
     library.linedisplay("A001 -> 3")
     twin = TwoRowTwin("TST-01", {"dialect": "dm_d"})

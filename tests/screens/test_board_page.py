@@ -33,7 +33,7 @@ from tests.screens.chromium import (
 from tests.screens.page_server import PageServer
 from tests.waiting import until
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("board page")]  # one browser for all
 
 ZONES = {
     "A": ("注册登记区", "Registration", 14),

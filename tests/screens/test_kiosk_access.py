@@ -17,7 +17,7 @@ from tests.screens.chromium import PORTRAIT, SLIM, Panel, chromium, heap, layout
 from tests.screens.kiosk_views import all_views
 from tests.screens.page_server import PageServer
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("kiosk access")]  # one browser for all
 
 TARGET_MM, LEAST_TEXT_MM = 20, 6.6
 MODES = {

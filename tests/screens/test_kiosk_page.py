@@ -32,7 +32,7 @@ from tests.screens.kiosk_views import all_views, view
 from tests.screens.page_server import PageServer
 from tests.waiting import until
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("kiosk page")]  # one browser for all
 
 S = KioskScreen
 TARGET_MM, LEAST_TEXT_MM = 20, 6.6

@@ -18,7 +18,7 @@ from tests.screens.chromium import Panel, chromium, layout_faults, open_page
 from tests.screens.overview_view import overview
 from tests.screens.page_server import PageServer
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("overview page")]  # one browser for all
 
 GOLDEN = Path(__file__).parent / "goldens" / "overview.txt"
 AXE = Path(__file__).parents[1] / "axe" / "node_modules" / "axe-core" / "axe.min.js"

@@ -16,7 +16,7 @@ from tests.screens.kiosk_views import LONG_ITEM, small_hall
 from tests.screens.page_server import WEB, PageServer
 from tests.screens.test_board_page import board, stands_large
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("public pages")]  # one browser for all
 
 REOPENS = Text(zh="13:30 继续叫号", en="Calling goes on at 13:30")
 OPENS = Text(zh="1月6日 08:30开始取号", en="Numbers are given from 6 Jan 08:30")
