@@ -1,7 +1,8 @@
 """Self-tests of devices that are not the usual one of their kind."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -12,10 +13,11 @@ from hall_daemon.clock import Clock
 from hall_daemon.config import DeviceConfig
 from hall_daemon.devices import Devices
 from hall_daemon.protocol_technician import Health, SelfTest
-from hall_daemon.self_tests import Hands, _scanned, whole
+from hall_daemon.self_tests import RULER, Hands, Limits, _scanned, whole
 from sim import papers
 from sim.carriers import HttpPort
 from sim.scanner_escl import EsclTwin
+from tests.rules.device_bench import Bench, add_printer
 from tests.waiting import until_async
 
 SHEET = papers.Paper(content=papers.Content.LETTER, noise=0)
@@ -62,6 +64,42 @@ async def test_scanner_without_glass_and_paper_says_that_its_feeder_is_empty(des
     tested = await desk.test()
     assert (tested.state, tested.steps[-1].health) == ("failed", Health.BAD)
     assert "进纸器空" in tested.steps[-1].note.zh
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    built = Bench(tmp_path)
+    yield built
+    await built.stop()
+
+
+async def outcome_of(bench: Bench, device: str, act: Callable[[], object] | None = None) -> SelfTest:
+    """A self-test from beginning to end; `act` is what a person does when the device's own steps begin."""
+    told: list[SelfTest] = []
+    hands = Hands(device=device, devices=bench.devices, limits=Limits(people_s=20.0, quiet_keys_s=0.3))
+    running = asyncio.ensure_future(whole(hands, "2026-01-01T09:00:00+08:00", told.append))
+    if act is not None:
+        await until_async(lambda: bool(told) and bool(told[-1].prompt.zh), 20.0, f"{device} waits for a person")
+        await asyncio.to_thread(act)
+    return await running
+
+
+async def test_each_kind_is_tested_by_what_only_it_can_show(bench: Bench) -> None:
+    printer, caller = add_printer(bench), bench.add("CAL-03", "caller_rs485", address=3)
+    gun = bench.add("GUN-01", "codereader_serial")
+    await bench.start()
+
+    assert (await outcome_of(bench, "PRN-01")).state == "passed"
+    [slip] = printer.whole_slips
+    assert slip.lines.count(RULER[:32]) == 2, "a ruler as wide as the paper, above and below"
+
+    told = await outcome_of(bench, "CAL-03", lambda: caller.log_in(1803))
+    assert told.state == "passed"
+    assert (caller.shown, caller.waiting) == ("0000", 8)
+    told = await outcome_of(bench, "GUN-01", lambda: gun.scan("EE123456785CN"))
+    assert told.state == "passed"
+    assert "13" in told.steps[-1].note.zh
+    assert "EE123456785CN" not in told.model_dump_json(), "what was read is nobody's business"
 
 
 def test_trouble_of_the_glass_is_not_tried_again_with_the_feeder() -> None:
