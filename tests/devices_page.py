@@ -43,7 +43,9 @@ MET: dict[str, list[tuple[str, str, str]]] = {
     "scanner_escl": [
         ("sane-airscan and scanimage (scan from the twin)", "scanimage", "tests/contract/test_scanner_airscan.py")
     ],
-    "scanner_sane": [("scanimage and SANE's `test` backend", "scanimage", "tests/contract/test_scanner_sane.py")],
+    "scanner_sane": [
+        ("scanimage and SANE's `test` backend", "scanimage", "tests/contract/test_scanner_sane_backend.py")
+    ],
 }
 """Driver → programs that nobody here wrote: what is said, a word that stands in the file, and the file."""
 _MARK = re.compile(r"(?:[(;,]\s*|(?<=[ABCG])/|confidence |as a whole: )([ABCG])(?=[):,;/ ])")
