@@ -26,11 +26,11 @@ from hall_daemon.estimates import (
     Record,
     Visit,
     calibrated,
-    foresee,
     learn,
     newcomer,
     shown,
 )  # fmt: skip
+from hall_daemon.estimates_play import foresee
 from hall_daemon.queueing import Place, Waiting, pick_next
 
 NO_SHOW_S = 75.0

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import uvicorn
 
 from drivers.base import Condition
-from hall_daemon import api, kiosk_search, service_day
+from hall_daemon import api, kiosk_search, service_day, waits
 from hall_daemon.accounts import Accounts
 from hall_daemon.announcing import Announcing
 from hall_daemon.board import Board, Emergency
@@ -59,7 +59,7 @@ _log = logging.getLogger("app")
 
 FIRST_RESTART_S, LONGEST_RESTART_S = 1.0, 60.0
 CLOSE_LIMIT_S = 5
-SEARCH_AFTER_S = 5.0
+PREPARE_AFTER_S = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +163,7 @@ class Daemon:
             _Room(name="diagnostics", run=self.diagnostics.run),
             _Room(name="drills", run=self.drills.run),
             _Room(name="service day", run=self.day_keeper.run),
-            _Room(name="search", run=self._prepare_search),
+            _Room(name="preparing", run=self._prepare),
             *(_Room(name=f"kiosk {code}", run=flow.run) for code, flow in self.kiosks.items()),
         ]
         if self.outbox is not None and self.inbox is not None:
@@ -222,9 +222,10 @@ class Daemon:
             )
         )  # fmt: skip
 
-    async def _prepare_search(self) -> None:
-        """Nobody types pinyin in the first seconds of a hall, in which everything else wants the processor."""
-        await asyncio.sleep(SEARCH_AFTER_S)
+    async def _prepare(self) -> None:
+        """Load what nobody asks for in the first seconds of a hall, in which everything else wants the processor."""
+        await asyncio.sleep(PREPARE_AFTER_S)
+        await asyncio.to_thread(waits.prepare)
         heard, prepared = 0, None
         while True:
             if prepared is not self.hall.profile:

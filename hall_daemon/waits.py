@@ -25,7 +25,6 @@ from hall_daemon.estimates import (
     Shown,
     Visit,
     calibrated,
-    foresee,
     learn,
     newcomer,
     shown,
@@ -125,7 +124,7 @@ class Waits:
         if usual:
             return self.outlook_of(snapshot).queues.get(queue)
         line, desks = [*self._line(snapshot), newcomer(queue, comer.arrival_ms)], self._desks(snapshot, more)
-        found = foresee(line, desks, self.paces(now_s), queue).queues.get(queue)
+        found = _foresee(line, desks, self.paces(now_s), queue).queues.get(queue)
         return calibrated(_from(found, comer.not_before_s), self.record) if found is not None else None
 
     async def outlook(self) -> Outlook:
@@ -138,7 +137,7 @@ class Waits:
         if self._outlook is not None and self._still_good(self._outlook, snapshot, now_s):
             return self._outlook[2]
         new = [newcomer(queue) for queue in self._hall.profile.queues]
-        found = foresee([*self._line(snapshot), *new], self._desks(snapshot), self.paces(now_s))
+        found = _foresee([*self._line(snapshot), *new], self._desks(snapshot), self.paces(now_s))
         outlook = Outlook(
             tickets={ticket: calibrated(e, self.record) for ticket, e in found.tickets.items()},
             queues={queue: calibrated(e, self.record) for queue, e in found.queues.items()},
@@ -236,6 +235,19 @@ class Waits:
         self.diary, self.record, self._paces, self._outlook = Diary(), Record(), None, None
         for kept in (self._items, self._waiting, self._at, self._left, self._said):
             kept.clear()
+
+
+def prepare() -> None:
+    """Load what plays the queue: NumPy takes a tenth of the daemon's start, in which nobody waits yet."""
+    from hall_daemon import estimates_play  # noqa: F401, PLC0415 - see above
+
+
+def _foresee(line: Sequence[InLine], desks: Sequence[Desk], paces: Paces, about: str | None = None) -> Outlook:
+    if not desks:
+        return Outlook(tickets={}, queues={})
+    from hall_daemon.estimates_play import foresee  # noqa: PLC0415 - see prepare
+
+    return foresee(line, desks, paces, about)
 
 
 def _from(estimate: Estimate, not_before_s: float) -> Estimate:

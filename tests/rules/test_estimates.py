@@ -17,11 +17,11 @@ from hall_daemon.estimates import (
     Record,
     Visit,
     calibrated,
-    foresee,
     learn,
     newcomer,
     shown,
 )
+from hall_daemon.estimates_play import foresee
 from hall_daemon.queueing import Waiting
 
 TEN_MINUTES = Paces(mean_s={"slow": 600.0, "quick": 120.0}, spread=0.4, between_s=0.0, no_show_share=0.0)
