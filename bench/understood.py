@@ -27,8 +27,8 @@ import numpy as np
 
 from hall_daemon import commands_voice, voice_build, voice_clips, voice_sound
 from hall_daemon.config import HallConfig, load
-from hall_daemon.voice import Voice
 from hall_daemon.voice_clips import Clip, Language
+from hall_daemon.voice_shelf import ClipShelf
 from hall_daemon.voice_sound import RATE, Samples
 
 HEARING_RATE = 16000
@@ -77,14 +77,14 @@ def main() -> int:
         said = {call: clips_of(call, config) for call in calls}
         needed = {clip.file: clip for clips in said.values() for clip in clips}
         voice_build.build(Path(folder), needed, commands_voice.engine(options.engine), tell=lambda _: None)
-        voice = Voice(Path(folder), lambda: config.profile, config.public.voice)
+        shelf = ClipShelf(Path(folder))
         _measure(Path(folder), list(needed.values()))
         for language in Language:
             results = []
             for call, clips in said.items():
-                spoken = np.concatenate(list(voice.joined([c for c in clips if c.language is language])))
+                spoken = np.concatenate(list(shelf.joined([c for c in clips if c.language is language])))
                 results.append(understood(call, _listen(recogniser, spoken, language), language))
-            _tell(language, results, said, voice)
+            _tell(language, results, said, shelf)
     return 0
 
 
@@ -179,13 +179,13 @@ def _listen(recogniser: Any, spoken: Samples, language: Language) -> str:
     return " ".join(piece.text for piece in pieces).strip()
 
 
-def _tell(language: Language, results: list[Heard], said: dict[Call, list[Clip]], voice: Voice) -> None:
+def _tell(language: Language, results: list[Heard], said: dict[Call, list[Clip]], shelf: ClipShelf) -> None:
     total = len(results)
     counted = Counter(
         key for heard in results for key in ("letter", "digits", "window", "whole") if getattr(heard, key)
     )
     seconds = [
-        sum(piece.size for piece in voice.joined([c for c in clips if c.language is language])) / RATE
+        sum(piece.size for piece in shelf.joined([c for c in clips if c.language is language])) / RATE
         for clips in said.values()
     ]
     line = ", ".join(f"{key} {counted[key]}/{total}" for key in ("whole", "letter", "digits", "window"))

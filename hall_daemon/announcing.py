@@ -22,7 +22,8 @@ from hall_daemon.events import Event, NoShow, TicketCalled, TicketCancelled, Tic
 from hall_daemon.hall import Hall
 from hall_daemon.protocol import Text
 from hall_daemon.texts import text
-from hall_daemon.voice import NoSound, Voice, call_text
+from hall_daemon.voice import Voice, call_text
+from hall_daemon.voice_clips import NoSound
 
 _log = logging.getLogger("hall.announcement")
 

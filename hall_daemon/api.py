@@ -82,8 +82,8 @@ from hall_daemon.support import Support
 from hall_daemon.tables import EventRow
 from hall_daemon.texts import text
 from hall_daemon.tickets import HallError, IssueOrder, NotFound
-from hall_daemon.voice import NoSound, Voice
-from hall_daemon.voice_clips import Language
+from hall_daemon.voice import Voice
+from hall_daemon.voice_clips import Language, NoSound
 from hall_daemon.words import Channel, RequeuedBy
 
 _log = logging.getLogger("api")

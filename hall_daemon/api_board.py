@@ -12,8 +12,8 @@ from hall_daemon.board import Emergency
 from hall_daemon.kiosk_voice import WORDS
 from hall_daemon.protocol_board import CalledNumber, SetEmergency
 from hall_daemon.tickets import NotFound
-from hall_daemon.voice import NoSound, Voice
-from hall_daemon.voice_clips import Language
+from hall_daemon.voice import Voice
+from hall_daemon.voice_clips import Language, NoSound
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,60}")
 _FACT = re.compile(r"[A-Za-z0-9]{1,12}")

@@ -11,27 +11,24 @@ import contextlib
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from drivers import speech
-from hall_daemon import voice_clips, voice_sound
+from hall_daemon import voice_clips
 from hall_daemon.profile import HallProfile
 from hall_daemon.settings import VoiceSettings
 from hall_daemon.texts import spoken_number, text
-from hall_daemon.voice_clips import CHIME, Clip, Language, VoiceState
-from hall_daemon.voice_sound import BadSound, Samples
+from hall_daemon.voice_clips import RECORDED, Clip, Language, NoSound, VoiceState
 
-RECORDED, MANIFEST = "recorded", "voice.json"
-_BETWEEN_S, _AFTER_CHIME_S, _BETWEEN_LANGUAGES_S = 0.04, 0.15, 0.35
-_MOST_CLIPS = 300
-"""Clips that are kept: some 100 KiB each."""
+if TYPE_CHECKING:
+    from hall_daemon.voice_shelf import ClipShelf
+
+MANIFEST = "voice.json"
 _MOST_SOUNDS = 64
 """Sentences of espeak-ng that are kept: some 200 KiB each."""
-
-
-class NoSound(Exception):
-    """There is neither a clip nor a voice for this; the sentence says what is missing."""
 
 
 class Voice:
@@ -40,7 +37,6 @@ class Voice:
     def __init__(self, folder: Path, profile: Callable[[], HallProfile], settings: VoiceSettings) -> None:
         self._folder, self._profile, self._settings = folder, profile, settings
         self._spoken: OrderedDict[tuple[str, ...], bytes] = OrderedDict()
-        self._clips: OrderedDict[Path, tuple[int, Samples]] = OrderedDict()
         self._lock = threading.Lock()
 
     def call(self, number: str, window: str, zone: str, *, short: bool = False) -> bytes:
@@ -51,7 +47,7 @@ class Voice:
             return voice_clips.call(number, window, zone, profile, self._settings, short=short, grouped=grouped)
 
         try:
-            return voice_sound.wav([self._chime(), voice_sound.silence(_AFTER_CHIME_S), *self._best(clips)])
+            return self._best(clips, chime=True)
         except (ValueError, NoSound):
             said = call_text(number, window, zone, profile, self._settings, short=short)
         return self._kept(("call", *said), lambda: speech.speech(*said))
@@ -64,7 +60,7 @@ class Voice:
             return voice_clips.sentence(code, facts, language, profile, self._settings, grouped=grouped)
 
         try:
-            return voice_sound.wav(self._best(clips))
+            return self._best(clips)
         except (ValueError, KeyError, NoSound):
             words = _spoken_facts(facts, language, profile, self._settings)
         try:
@@ -76,13 +72,13 @@ class Voice:
 
     def clip(self, file: str) -> bytes:
         """One clip by its file name. Raises NoSound."""
-        return voice_sound.wav([self._read(file)])
+        return self._shelf.one(file)
 
     def state(self) -> VoiceState:
         """How complete the clips are."""
         needed = voice_clips.needed(self._profile(), self._settings)
         built = manifest(self._folder)
-        broken = {file: why for file in needed if (why := self._broken(file))}
+        broken = {file: why for file in needed if (why := self._shelf.broken(file))}
         recorded = {file for file in needed if (self._folder / RECORDED / file).exists()} - broken.keys()
         missing = sorted(
             file
@@ -94,54 +90,19 @@ class Voice:
             missing=tuple(missing), broken=tuple(f"{file}: {why}" for file, why in sorted(broken.items())),
         )  # fmt: skip
 
-    def _best(self, clips: Callable[[bool], list[Clip]]) -> list[Samples]:
+    def _best(self, clips: Callable[[bool], list[Clip]], *, chime: bool = False) -> bytes:
         """With numbers in one breath, unless the hall has recorded its digits or has no such clip. Raises NoSound."""
         if not (self._folder / RECORDED / "digit-0.zh.wav").exists():
             # A voice that was built before there were such clips, or only in part, goes on with single digits.
             with contextlib.suppress(NoSound):
-                return list(self.joined(clips(True)))
-        return list(self.joined(clips(False)))
+                return self._shelf.sentence(clips(True), chime=chime)
+        return self._shelf.sentence(clips(False), chime=chime)
 
-    def joined(self, clips: Sequence[Clip]) -> Iterable[Samples]:
-        """The clips of a sentence and the gaps between them. Raises NoSound."""
-        before: Clip | None = None
-        for clip in clips:
-            if before is not None:
-                yield voice_sound.silence(_BETWEEN_S if before.language is clip.language else _BETWEEN_LANGUAGES_S)
-            yield self._read(clip.file)
-            before = clip
+    @cached_property
+    def _shelf(self) -> ClipShelf:
+        from hall_daemon.voice_shelf import ClipShelf  # noqa: PLC0415 - NumPy is a tenth of the daemon's start
 
-    def _chime(self) -> Samples:
-        try:
-            return self._read(CHIME)
-        except NoSound:
-            return voice_sound.chime()
-
-    def _read(self, file: str) -> Samples:
-        for path in (self._folder / RECORDED / file, self._folder / file):
-            try:
-                changed = path.stat().st_mtime_ns
-                known = self._clips.get(path)
-                if known is None or known[0] != changed:
-                    known = changed, voice_sound.tidy(voice_sound.read_wav(path.read_bytes()))
-                    with self._lock:
-                        self._clips[path] = known
-                        while len(self._clips) > _MOST_CLIPS:
-                            self._clips.popitem(last=False)
-                return known[1]
-            except (OSError, BadSound):
-                continue  # the next folder; `state` tells of a recording that cannot be used
-        raise NoSound(f"there is no clip {file}")
-
-    def _broken(self, file: str) -> str:
-        path = self._folder / RECORDED / file
-        try:
-            voice_sound.tidy(voice_sound.read_wav(path.read_bytes()))
-        except FileNotFoundError:
-            return ""
-        except (OSError, BadSound) as exc:
-            return str(exc)
-        return ""
+        return ClipShelf(self._folder)
 
     def _kept(self, key: tuple[str, ...], speak: Callable[[], bytes]) -> bytes:
         """What espeak-ng has said once it need not say again."""

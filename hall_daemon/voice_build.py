@@ -13,8 +13,8 @@ from typing import Protocol
 
 from drivers import speech
 from hall_daemon import voice_sound
-from hall_daemon.voice import MANIFEST, RECORDED, manifest
-from hall_daemon.voice_clips import CHIME, Clip, Language
+from hall_daemon.voice import MANIFEST, manifest
+from hall_daemon.voice_clips import CHIME, RECORDED, Clip, Language
 from hall_daemon.voice_sound import Samples
 
 WORD_LIST = "clips.txt"

@@ -18,11 +18,17 @@ from hall_daemon.settings import VoiceSettings
 from hall_daemon.texts import TEXTS
 
 CHIME = "chime.wav"
+RECORDED = "recorded"
+"""Folder below the built clips, for those that people spoke."""
 MOST_COUNTED = 100
 """Quantities up to this have a clip: people ahead, minutes."""
 GROUPS = 1000
 """Three digits in one breath: 000 up to this."""
 SPOKEN_CODES = tuple(code for code in TEXTS if code.startswith("voice."))
+
+
+class NoSound(Exception):
+    """There is neither a clip nor a voice for this; the sentence says what is missing."""
 
 
 class Language(StrEnum):

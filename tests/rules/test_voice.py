@@ -17,9 +17,9 @@ from hall_daemon.config import HallConfig, load
 from hall_daemon.doctor import Facts
 from hall_daemon.protocol_technician import Health
 from hall_daemon.settings import VoiceSettings
-from hall_daemon.voice import NoSound, Voice, call_text
+from hall_daemon.voice import Voice, call_text
 from hall_daemon.voice_build import EspeakEngine
-from hall_daemon.voice_clips import Clip, Language
+from hall_daemon.voice_clips import Clip, Language, NoSound
 from hall_daemon.voice_sound import RATE, Samples
 from tests.rules.hall_room import PLACES, write_hall
 
@@ -218,13 +218,13 @@ def test_digits_that_the_hall_has_recorded_go_before_the_groups_of_the_machine(t
 
 
 def test_clips_are_not_kept_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hall_daemon.voice._MOST_CLIPS", 5)
+    monkeypatch.setattr("hall_daemon.voice_shelf._MOST_CLIPS", 5)
     config = hall(tmp_path)
     built(config)
     speaker = voice(config)
     first = speaker.call("A001", "1", "A")
     speaker.call("D018", "2", "D")
-    assert len(speaker._clips) == 5
+    assert len(speaker._shelf._clips) == 5
     assert speaker.call("A001", "1", "A") == first
 
 
