@@ -269,6 +269,7 @@ class TestRealService:
         rig.twin.put("zhang")
         card = card_of(driver)
         assert (card.kind, card.serial, card.id_no, card.name) == (CardKind.SERIAL_ONLY, "1122334455667788", "", "")
+        assert driver.link.card_atr(0.2) == bytes.fromhex("3B 88 80 01 D1 03 86 0C 00 80 80 00 51")
         seen = b"".join(data for _, data in rig.traced)
         assert bytes.fromhex("1122334455667788") not in seen
 

@@ -123,6 +123,24 @@ def test_twin_answers_wrong_requests_as_the_document_says() -> None:
     assert module.commands == [b"\x77\x01"]
 
 
+@pytest.mark.parametrize(
+    ("request_", "speed"),
+    [
+        ("00 03 60 00 63", 115200), ("00 03 60 01 62", 57600), ("00 03 60 02 61", 38400), ("00 03 60 03 60", 19200),
+        ("00 03 60 04 67", 9600),
+    ],
+)  # fmt: skip
+def test_twin_is_set_to_each_speed_of_the_document(request_: str, speed: int) -> None:
+    module = SamModule()
+    assert module.answer(frame(request_)) == frame("00 04 00 00 90 94")
+    assert module.new_speed == speed
+
+
+@pytest.mark.parametrize("variant", ["00 03 30 02 31", "00 03 30 05 36"])
+def test_twin_knows_no_reading_of_the_card_number_that_only_some_lists_have(variant: str) -> None:
+    assert SamModule().answer(frame(variant)) == frame("00 04 00 00 21 25")
+
+
 def test_frame_ends_where_its_length_says_whatever_stands_inside() -> None:
     inside = answer_frame(0x90, answer_frame(0x90) + b"\xaa\xaa\xaa\x96\x69")
     reply, rest = take_frame(inside + b"\xaa\xaa")

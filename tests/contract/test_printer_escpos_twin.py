@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from sim.printer_escpos import TWIN
+from sim.printer_paper import Cut
 from tests.contract.printer_room import (
     rig,
 )
@@ -91,6 +92,41 @@ def test_twin_consumes_commands_it_does_not_know_by_their_length() -> None:
     assert twin.paper.lines == ["A037"]
     assert twin.interpreter.ignored == NOT_ACTED_ON
     assert said == []
+
+
+@pytest.mark.parametrize(
+    ("cut", "partial"),
+    [
+        ("1D 56 00", False), ("1D 56 01", True), ("1D 56 41 08", False), ("1D 56 42 08", True), ("1B 69", False),
+        ("1B 6D", True),
+    ],
+)  # fmt: skip
+def test_twin_cuts_by_each_form_of_the_command(cut: str, partial: bool) -> None:
+    twin, _ = twin_on_a_line()
+    twin.receive(b"A001\n\x1bJ\xff" + bytes.fromhex(cut) + b"A002\n")
+    assert [(s.lines, s.cut) for s in twin.printed] == [(["A001"], Cut.PARTIAL if partial else Cut.FULL)]
+    assert twin.paper.lines[-1] == "A002"
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        "1D 76 30 00 02 00 02 00 FF FF FF FF",
+        "1D 28 4C 0E 00 30 70 30 01 01 31 10 00 02 00 FF FF FF FF 1D 28 4C 02 00 30 32",
+    ],
+)
+def test_twin_draws_the_picture_of_the_document_in_both_forms(picture: str) -> None:
+    twin, _ = twin_on_a_line()
+    twin.receive(bytes.fromhex(picture))
+    [raster] = twin.paper.rasters
+    assert (raster.data, twin.interpreter.ignored) == (b"\xff" * 4, [])
+
+
+def test_twin_answers_the_questions_that_no_driver_asks() -> None:
+    twin, said = twin_on_a_line()
+    twin.receive(bytes.fromhex("1D 72 02 1D 49 01 1B 63 33 0C 1B 63 34 0C 1B 33 18") + b"A001\n")
+    assert [len(answer) for answer in said] == [1, 1]
+    assert twin.paper.lines == ["A001"], "sensor settings and line spacing are no text"
 
 
 def test_twin_cuts_through_the_last_lines_when_nobody_fed_first() -> None:
