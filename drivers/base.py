@@ -302,16 +302,25 @@ class CallerKey(StrEnum):
     """暂停服务, and on again."""
     RATE = "rate"
     UNDO = "undo"
+    SELECT = "select"
+    """Call the number that was typed."""
+    TRANSFER = "transfer"
+    """To the window that was typed."""
     SIGN_IN = "sign_in"
     SIGN_OUT = "sign_out"
 
 
+TYPED = frozenset({CallerKey.SELECT, CallerKey.TRANSFER})
+"""Keys that say something with digits typed before them."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CallerPress:
-    """A key of a physical caller; `staff` is the staff number typed with SIGN_IN, digits."""
+    """A key of a physical caller; `staff` is the staff number typed with SIGN_IN, `typed` what TYPED keys mean."""
 
     key: CallerKey
     staff: str = ""
+    typed: str = ""
 
 
 class Caller(Driver[LinkT, OptionsT]):

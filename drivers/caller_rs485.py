@@ -8,8 +8,9 @@ drivers/caller_line.py. d1 d2 is 73 73 where there is nothing to say.
                     1C waiting count: hundreds and the rest; one program sends a single byte (C): `waiting_form`
 
 Serve, finish and no-show have no bytes there. A caller that has such keys is described in its table, `keys = {"0a" =
-"serve"}` (G: any byte is a guess until somebody has recorded that caller). The polled sets of §3.2 are not spoken:
-their bytes are not public.
+"serve"}` (G: any byte is a guess until somebody has recorded that caller). So are a chosen call and a transfer, which
+other callers are known to have (§5), `"0b" = "select"`, `"0c" = "transfer"`: digits typed before such a key are taken
+to come as a staff number does, ÷ 100 and mod 100 (G). The polled sets of §3.2 are not spoken: their bytes are not public.
 
 What this line cannot say: nothing is acknowledged and there is no question that a caller answers. So a method returns
 when its frame is sent, and nothing more is claimed; a caller that is switched off looks like one on which nobody
@@ -25,7 +26,7 @@ from dataclasses import dataclass, field
 from string import hexdigits
 from typing import Literal
 
-from drivers.base import Caller, CallerKey, CallerPress, Condition, Identity, Refused
+from drivers.base import TYPED, Caller, CallerKey, CallerPress, Condition, Identity, Refused
 from drivers.caller_line import (
     EMPTY,
     CallerFrame,
@@ -55,7 +56,8 @@ class CallerRs485Options(LineOptions):
     address: int
     """2 to 254; the host is 1."""
     keys: Mapping[str, str] = field(default_factory=dict)
-    """Command byte in hex → key, added to the usual ones (G): "serve", "finish", "no_show", ..., "" takes one away."""
+    """Command byte in hex → key, added to the usual ones (G): "serve", "finish", "no_show", ..., and with digits typed
+    before them "select" and "transfer"; "" takes one away."""
     waiting_form: WaitingForm = "two_bytes"
     """"one_byte" (C): a count of 100 is 64, not 01 00."""
 
@@ -81,12 +83,15 @@ def key_table(changes: Mapping[str, str]) -> dict[int, CallerKey]:
 
 
 def decode_press(frame: CallerFrame, table: Mapping[int, CallerKey]) -> CallerPress | None:
-    """The key of a frame; None for a staff number that is none."""
+    """The key of a frame; None for a number that is none."""
     key = table[frame.command]
-    if key is not CallerKey.SIGN_IN:
+    if key is not CallerKey.SIGN_IN and key not in TYPED:
         return CallerPress(key=key)
+    if max(frame.data) > 99:
+        return None
     hundreds, rest = frame.data
-    return CallerPress(key=key, staff=str(100 * hundreds + rest)) if max(frame.data) <= 99 else None
+    typed = str(100 * hundreds + rest)
+    return CallerPress(key=key, typed=typed) if key in TYPED else CallerPress(key=key, staff=typed)
 
 
 def encode_number(address: int, number: str) -> bytes:

@@ -18,7 +18,8 @@ from hall_daemon.desk import Desk
 from hall_daemon.devices import Devices, DeviceUnavailable, Input, OutcomeUnknown
 from hall_daemon.evaluating import Evaluating
 from hall_daemon.hall import Hall
-from hall_daemon.protocol import DeviceView
+from hall_daemon.protocol import DeviceView, Transfer
+from hall_daemon.texts import text
 from hall_daemon.tickets import HallError, NotFound, Snapshot
 from hall_daemon.words import Hold, Outcome, ParkReason, PauseReason, TicketState
 
@@ -88,6 +89,10 @@ class Callers:
             await self._pause(window)
         elif press.key is CallerKey.RESUME:
             await self._resume(window)
+        elif press.key is CallerKey.SELECT:
+            await self._select(window, press.typed)
+        elif press.key is CallerKey.TRANSFER:
+            await self._transfer(window, press.typed)
         else:
             await self._about_current(window, press.key)
 
@@ -126,6 +131,34 @@ class Callers:
         ]
         if here:
             await self._hall.resume(window, max(here, key=lambda t: t.since_ms).number)
+
+    async def _select(self, window: str, typed: str) -> None:
+        """The number with these digits, if one only waits or was missed here. Raises NotFound.
+
+        A caller has digits and no letters. That it was chosen there is the reason that is audited.
+        """
+        snapshot = await self._hall.snapshot()
+        queues = self._hall.profile.windows[window].queues
+        found = [
+            t.number
+            for t in snapshot.tickets
+            if t.state in (TicketState.WAITING, TicketState.NO_SHOW)
+            and {t.queue, *(leg.queue for leg in t.also)} & set(queues)
+            and _digits(t.number) == _digits(typed)
+        ]
+        if len(found) != 1:
+            raise NotFound(what=typed)
+        current = snapshot.at_window(window)
+        await self._hall.select(window, current.number if current else None, found[0], text("caller.chosen").zh)
+
+    async def _transfer(self, window: str, typed: str) -> None:
+        """Whoever is here goes to the window with this number. Raises NotFound."""
+        current = (await self._hall.snapshot()).at_window(window)
+        if current is None or typed == window:
+            raise NotFound(what=typed)
+        if current.state is TicketState.CALLED:  # who is sent on has come
+            await self._hall.serve(window, current.number, identity_rechecked=False)
+        await self._hall.transfer(window, Transfer(seen=current.number, to_window=typed))
 
     async def _has_serve_key(self, window: str) -> bool:
         found: list[bool] = []
@@ -199,3 +232,7 @@ class Callers:
             _log.info("not told device=%s: %s", device, exc)  # it is told all when it is back
             return False
         return True
+
+
+def _digits(number: str) -> int:
+    return int(re.sub(r"\D", "", number) or 0)

@@ -44,6 +44,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "item.fee": ("收费", "Fee"),
     "item.free": ("不收费", "free"),
     "item.basis": ("依据", "Basis"),
+    "caller.chosen": ("呼叫器选呼", "chosen at the physical caller"),
     "item.last": ("上次", "Before"),
     "item.last_visit": (
         "今天 {at}，{number}，{window} 号窗口，{outcome}",

@@ -165,6 +165,11 @@ class CallerTwin(SixByteTwin):
         if self.logged_in:
             self.send(command, *_NOTHING)
 
+    def type_and_press(self, number: int, command: int) -> None:
+        """Type a number and press a key of a caller that has more of them than the document."""
+        if self.logged_in:
+            self.send(command, *divmod(number, 100))
+
     def bounce(self, key: str, *, after_s: float = 0.02) -> None:
         """Press a key whose contacts close twice."""
         self.press(key)

@@ -138,6 +138,16 @@ class TestRs485Caller(DriverContract):
         rig.twin.press_other(0x44)
         assert heard_nothing(driver)
 
+    def test_digits_typed_before_a_key_of_the_table_come_with_it(self, rig: Rig) -> None:
+        rig.options = {"address": 3, "keys": {"0b": "select", "0c": "transfer"}}
+        driver = signed_in(rig)
+        rig.twin.type_and_press(1017, 0x0B)
+        assert pressed(driver) == CallerPress(key=CallerKey.SELECT, typed="1017")
+        rig.twin.type_and_press(13, 0x0C)
+        assert pressed(driver) == CallerPress(key=CallerKey.TRANSFER, typed="13")
+        rig.twin.press_other(0x0C)  # nothing was typed
+        assert heard_nothing(driver)
+
     # What the line does to frames
 
     @pytest.mark.parametrize(

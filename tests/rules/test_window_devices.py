@@ -191,6 +191,22 @@ async def test_a_caller_with_all_keys_parks_resumes_rates_undoes_and_pauses(tmp_
             await until_async(lambda paused=paused: hall.is_paused(paused), what=f"paused: {paused}")
 
 
+async def test_a_caller_with_digits_calls_a_chosen_number_and_sends_to_a_window(tmp_path: Path) -> None:
+    async with window1(tmp_path, 'keys = { "0b" = "select", "0c" = "transfer" }') as hall:
+        one, two = await hall.room.numbers(2)
+        await hall.room.sign_in(w2="c002")
+        await hall.signed_in()
+        hall.caller.type_and_press(9, 0x0B)  # nobody has it
+        hall.caller.type_and_press(2, 0x0B)
+        await hall.state(two, TicketState.CALLED)
+        assert (await hall.room.find(one)).state is TicketState.WAITING
+        select = [e.data for e in hall.room.heard if e.type.endswith("acted.v1") and e.data.action == "select"]
+        assert [a.reason_text for a in select] == ["呼叫器选呼"]
+        hall.caller.type_and_press(2, 0x0C)
+        await hall.state(two, TicketState.WAITING)
+        assert (await hall.room.find(two)).for_window == "2"
+
+
 async def test_with_a_key_for_serving_next_does_not_decide_about_a_call(tmp_path: Path) -> None:
     async with window1(tmp_path, MORE_KEYS) as hall:
         one, two = await hall.room.numbers(2)
