@@ -10,7 +10,8 @@ drivers/caller_line.py. d1 d2 is 73 73 where there is nothing to say.
 Serve, finish and no-show have no bytes there. A caller that has such keys is described in its table, `keys = {"0a" =
 "serve"}` (G: any byte is a guess until somebody has recorded that caller). So are a chosen call and a transfer, which
 other callers are known to have (§5), `"0b" = "select"`, `"0c" = "transfer"`: digits typed before such a key are taken
-to come as a staff number does, ÷ 100 and mod 100 (G). The polled sets of §3.2 are not spoken: their bytes are not public.
+to come as a staff number does, ÷ 100 and mod 100 (G). The polled sets of §3.2 are not spoken: their bytes are not
+public.
 
 What this line cannot say: nothing is acknowledged and there is no question that a caller answers. So a method returns
 when its frame is sent, and nothing more is claimed; a caller that is switched off looks like one on which nobody

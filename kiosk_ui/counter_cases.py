@@ -13,8 +13,8 @@ from textual import on
 from textual.message import Message
 
 from hall_daemon.client import HallUnreachable, Link, RequestRefused
-from hall_daemon.protocol_cases import CaseLine, CaseView, PaperPreview, ReceivedCase, Refile
-from hall_daemon.words import Outcome
+from hall_daemon.protocol_cases import CaseLine, CaseView, PaperPreview, ReceivedCase, Refile, TakenPaper
+from hall_daemon.words import CopyKind, Outcome
 from kiosk_ui.counter_dialogs import Answer, Candidate, Choice, Pick
 from kiosk_ui.counter_more import MoreKeys
 from kiosk_ui.counter_paper import PaperChoice
@@ -23,6 +23,9 @@ from kiosk_ui.counter_steps import Step, is_personal, is_ticket
 from kiosk_ui.counter_view import Stage, say
 
 Cases = tuple[CaseView, ...]
+Judged = Mapping[str, TakenPaper]
+"""By code: papers that the clerk has just found bad, or taken in another form."""
+_WAYS = {"e_license": CopyKind.ELECTRONIC, "commitment": CopyKind.COMMITMENT}
 _PRINTING = ("notice", "accept", "receive")
 _ENDED = ("decided", "returned")
 _FAULTS = ("fault.unclear", "fault.unsigned", "fault.unsealed", "fault.expired")
@@ -154,23 +157,23 @@ class CaseKeys(MoreKeys):
             question = self._choice("ask.case", answers, number=number)
             self._ask(question, lambda n: self._ask_case(number, cases[int(n) - 1], {}, cases))
 
-    def _ask_case(self, number: str, case: CaseView, faults: Mapping[str, str], cases: Cases) -> None:
-        """What is to become of a case; `faults` are papers that the clerk has just found bad."""
-        deeds = _deeds(case, faults)
+    def _ask_case(self, number: str, case: CaseView, judged: Judged, cases: Cases) -> None:
+        """What is to become of a case; `judged` are papers that the clerk has just found bad."""
+        deeds = _deeds(case, judged)
         if not deeds:
             self._hint("case_ended", state=_standing(case))
             return
-        self._with_paper(number, case, faults, deeds[0], partial(self._ask_deed, number, case, faults, cases, deeds))
+        self._with_paper(number, case, judged, deeds[0], partial(self._ask_deed, number, case, judged, cases, deeds))
 
     def _with_paper(
-        self, number: str, case: CaseView, faults: Mapping[str, str], deed: str,
+        self, number: str, case: CaseView, judged: Judged, deed: str,
         then: Callable[[PaperPreview | None], None],
     ) -> None:  # fmt: skip
         """What the likeliest step would print."""
         if deed not in _PRINTING or (deed == "accept" and case.kind == "immediate"):
             then(None)
             return
-        request = self._steps.preview(number, case.item, deed, faults)
+        request = self._steps.preview(number, case.item, deed, judged)
 
         async def ask() -> None:
             try:
@@ -190,7 +193,7 @@ class CaseKeys(MoreKeys):
             message.then(message.paper)
 
     def _ask_deed(
-        self, number: str, case: CaseView, faults: Mapping[str, str], cases: Cases, deeds: Sequence[str],
+        self, number: str, case: CaseView, judged: Judged, cases: Cases, deeds: Sequence[str],
         paper: PaperPreview | None,
     ) -> None:  # fmt: skip
         answers = [
@@ -198,38 +201,56 @@ class CaseKeys(MoreKeys):
             for n, d in enumerate(deeds, 1)
         ]
         title = f"{number} {case.item_name.zh}  {_standing(case)}"
-        lines = _wanted(case, faults) or [say("case.complete")]
+        lines = _wanted(case, judged) or [say("case.complete")]
         shown = [*lines[:MOST_LINES], say("more", n=len(lines) - MOST_LINES)] if len(lines) > MOST_LINES else lines
         question = PaperChoice("\n".join([title, *shown]), answers, self._pen, paper)
-        self._ask(question, lambda deed: self._do_with_case(deed, number, case, faults, cases))
+        self._ask(question, lambda deed: self._do_with_case(deed, number, case, judged, cases))
 
     def _do_with_case(
-        self, deed: str, number: str, case: CaseView, faults: Mapping[str, str], cases: Cases
+        self, deed: str, number: str, case: CaseView, judged: Judged, cases: Cases
     ) -> None:  # fmt: skip
         steps = self._steps
         asks: dict[str, Callable[[], None]] = {
-            "notice": lambda: self._send(*steps.notice(number, case.item, faults)),
-            "accept": lambda: self._send(*steps.accept(number, case.item)),
-            "receive": lambda: self._send(*steps.receive(number, case.item)),
+            "notice": lambda: self._send(*steps.notice(number, case.item, judged)),
+            "accept": lambda: self._send(*steps.accept(number, case.item, judged)),
+            "receive": lambda: self._send(*steps.receive(number, case.item, judged)),
             "print": lambda: self._send(steps.print_again(number, case)),
             "decide": lambda: self._send(steps.decide(number, case.local_case_no)),
-            "fault": lambda: self._ask_fault(number, case, faults, cases),
+            "fault": lambda: self._ask_fault(number, case, judged, cases),
+            "waive": lambda: self._ask_waiver(number, case, judged, cases),
             "refuse": lambda: self._ask_refusal(number, (case,), ()),
             "refile": lambda: self._ask_refile(number, case, cases),
         }
         asks[deed]()
 
-    def _ask_fault(self, number: str, case: CaseView, faults: Mapping[str, str], cases: Cases) -> None:
+    def _ask_fault(self, number: str, case: CaseView, judged: Judged, cases: Cases) -> None:
         """A paper that was brought does not do: which, and why."""
 
         def named(code: str) -> None:
             def why(words: str) -> None:
                 if self._may_stand(words):
-                    self._ask_case(number, case, {**faults, code: words[:LONGEST_FAULT]}, cases)
+                    bad = TakenPaper(code=code, fault=words[:LONGEST_FAULT])
+                    self._ask_case(number, case, {**judged, code: bad}, cases)
 
             self._ask_reason("ask.fault", _FAULTS, why, name=_name(case, code))
 
         self._ask_line("ask.which_paper", [line for line in case.lines if line.state != "not_asked"], named)
+
+    def _ask_waiver(self, number: str, case: CaseView, judged: Judged, cases: Cases) -> None:
+        """An electronic licence or a letter of commitment stands in for a paper, where the item takes one."""
+
+        def named(code: str) -> None:
+            line = next(x for x in case.lines if x.code == code)
+            ways = [way for way in _WAYS if way in line.waivable_by]
+            answers = [Answer(key=str(n), label=say(f"waive.{way}"), value=way) for n, way in enumerate(ways, 1)]
+
+            def way_chosen(way: str) -> None:
+                instead = TakenPaper(code=code, copy_kind=_WAYS[way])
+                self._ask_case(number, case, {**judged, code: instead}, cases)
+
+            self._ask(self._choice("ask.waive", answers, name=line.name), way_chosen)
+
+        self._ask_line("ask.which_waived", _waivable(case, judged), named)
 
     def _ask_line(self, code: str, lines: Sequence[CaseLine], then: Callable[[str], None]) -> None:
         if len(lines) == 1:
@@ -330,10 +351,8 @@ class CaseKeys(MoreKeys):
             return
         rows: list[Step] = []
         for case in due:
-            steps = self._steps.accept(number, case.item, made) if outcome == Outcome.RECEIVED else self._steps.notice(
-                number, case.item, {}, made
-            )  # fmt: skip
-            rows += steps
+            deed = self._steps.accept if outcome == Outcome.RECEIVED else self._steps.notice
+            rows += deed(number, case.item, {}, made)
         self._send(*rows, end)
 
 
@@ -346,29 +365,40 @@ def _is_due(case: CaseView, outcome: str) -> bool:
     return case.state not in _ENDED
 
 
-def _deeds(case: CaseView, faults: Mapping[str, str]) -> list[str]:
+def _deeds(case: CaseView, judged: Judged) -> list[str]:
     """What can be done with a case, the likeliest first; the daemon may still refuse."""
     fresh = case.state in (None, "received", "supplement")
-    complete = case.complete and not faults
+    complete = not _lacking(case, judged)
     wanted = {
         "notice": case.state not in _ENDED and not complete,
         "accept": fresh and complete,
         "decide": case.state == "accepted",
-        "receive": case.state is None and any(line.copy_kind for line in case.lines),
+        "receive": case.state is None and (any(line.copy_kind for line in case.lines) or bool(judged)),
         "print": bool(case.notices) or case.state == "received",
         "fault": fresh,
+        "waive": fresh and bool(_waivable(case, judged)),
         "refile": case.state not in _ENDED and any(line.scanned for line in case.lines),
         "refuse": case.state not in _ENDED,
     }
     return [deed for deed, can in wanted.items() if can]
 
 
-def _wanted(case: CaseView, faults: Mapping[str, str]) -> list[str]:
+def _lacking(case: CaseView, judged: Judged) -> list[CaseLine]:
+    """Papers that are still wanted, as the clerk has judged meanwhile; what counts is what the daemon says."""
+    return [
+        line for line in case.lines if (judged[line.code].fault if line.code in judged else line.wanted.zh)
+    ]  # fmt: skip
+
+
+def _waivable(case: CaseView, judged: Judged) -> list[CaseLine]:
+    return [line for line in _lacking(case, judged) if set(line.waivable_by) & set(_WAYS)]
+
+
+def _wanted(case: CaseView, judged: Judged) -> list[str]:
     """What the notice will say, a line a paper."""
     said = [
-        f"{line.name}：{faults[line.code]}" if line.code in faults else line.wanted.zh
-        for line in case.lines
-        if line.code in faults or line.wanted.zh
+        f"{line.name}：{judged[line.code].fault}" if line.code in judged else line.wanted.zh
+        for line in _lacking(case, judged)
     ]
     return [f"  {n} {words}" for n, words in enumerate(said, 1)]
 

@@ -64,7 +64,7 @@ class PaperChoice(Choice):
         widest = max(len(answer.key) for answer in self._answers)
         lines = [
             Static(
-                self._pen.key(answer.key.ljust(widest), self._pen.fit(answer.label, 18)).append(answer.hint, OFF),
+                self._pen.key(answer.key.ljust(widest), self._pen.fit(answer.label, 21)).append(answer.hint, OFF),
                 classes="answer",
             )
             for answer in self._answers

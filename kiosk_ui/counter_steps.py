@@ -202,19 +202,23 @@ class Steps:
     # ---- cases: the deed, then its paper; what was seen and scanned the daemon knows
 
     def notice(
-        self, number: str, item: str, faults: Mapping[str, str], made: list[str] | None = None
+        self, number: str, item: str, judged: Mapping[str, TakenPaper], made: list[str] | None = None
     ) -> tuple[Step, Step]:
-        """One notice of everything that is missing or, by `faults`, does not do."""
-        request = HandIn(seen=number, item=item, papers=_faulty(faults))
+        """One notice of everything that is missing or, as `judged`, does not do."""
+        request = HandIn(seen=number, item=item, papers=tuple(judged.values()))
         return self._with_paper("notice", number, partial(self.client.give_notice, self.window, request), made)
 
-    def preview(self, number: str, item: str, paper: str, faults: Mapping[str, str]) -> PreviewPaper:
+    def preview(self, number: str, item: str, paper: str, judged: Mapping[str, TakenPaper]) -> PreviewPaper:
         """What to ask for before a paper is printed."""
-        return PreviewPaper.model_validate({"seen": number, "item": item, "papers": _faulty(faults), "paper": paper})
+        return PreviewPaper.model_validate(
+            {"seen": number, "item": item, "papers": (*judged.values(),), "paper": paper}
+        )
 
-    def accept(self, number: str, item: str, made: list[str] | None = None) -> tuple[Step, Step]:
+    def accept(
+        self, number: str, item: str, judged: Mapping[str, TakenPaper], made: list[str] | None = None
+    ) -> tuple[Step, Step]:
         """受理."""
-        request = HandIn(seen=number, item=item)
+        request = HandIn(seen=number, item=item, papers=tuple(judged.values()))
         return self._with_paper("accept", number, partial(self.client.accept_case, self.window, request), made)
 
     def accept_received(self, number: str, local_case_no: str) -> tuple[Step, Step]:
@@ -222,9 +226,9 @@ class Steps:
         ask = partial(self.client.accept_received, self.window, local_case_no)
         return self._with_paper("accept", number, ask)
 
-    def receive(self, number: str, item: str) -> tuple[Step, Step]:
+    def receive(self, number: str, item: str, judged: Mapping[str, TakenPaper]) -> tuple[Step, Step]:
         """收件, against a receipt."""
-        request = HandIn(seen=number, item=item)
+        request = HandIn(seen=number, item=item, papers=tuple(judged.values()))
         return self._with_paper("receive", number, partial(self.client.receive_case, self.window, request))
 
     def refuse(
@@ -314,10 +318,6 @@ class Steps:
     def file(self, number: str, job: str, request: FilePages) -> Step:
         """File pages as one material."""
         return Step(verb="file", number=number, send=partial(self.client.file_pages, self.window, job, request))
-
-
-def _faulty(faults: Mapping[str, str]) -> tuple[TakenPaper, ...]:
-    return tuple(TakenPaper(code=code, fault=words) for code, words in faults.items())
 
 
 def transfer_targets(hall: HallMap, window: str, queue: str) -> list[Candidate]:

@@ -94,6 +94,21 @@ async def test_the_paper_can_be_read_before_it_is_printed() -> None:
         await room.asks(("notice", NOTICE), printed("3-0302-0001"))
 
 
+async def test_an_electronic_licence_or_a_commitment_stands_in_for_a_paper_where_the_item_says_so() -> None:
+    waivable = LICENCE.model_copy(update={"waivable_by": ("commitment", "e_license")})
+    async with counter(serving()) as room:
+        have(room, case("i1", "社会保险登记", FORM, waivable))
+        await room.press("f8")
+        await room.sees("1 营业执照：缺", "电子证照、告知承诺")
+        await room.press("4")
+        await room.sees("营业执照 用什么代替？", "电子证照已核", "签告知承诺书")
+        await room.press("1")
+        await room.sees("材料齐全", "打印受理通知书")
+        await room.press("enter")
+        shown = {"code": "m2", "copy_kind": "electronic", "fault": ""}
+        await room.asks(("accept", NOTICE | {"papers": [shown]}), printed("3-0302-0002"))
+
+
 async def test_what_cannot_be_shown_before_is_asked_for_all_the_same() -> None:
     async with counter(serving()) as room:
         have(room, LACKING)
