@@ -25,7 +25,17 @@ from sqlmodel import Session, col, select
 from starlette.exceptions import HTTPException
 
 import kiosk_ui
-from hall_daemon import access, api_board, api_cases, api_clerks, api_day, api_manager, api_technician, api_window
+from hall_daemon import (
+    access,
+    api_board,
+    api_cases,
+    api_clerks,
+    api_day,
+    api_manager,
+    api_slips,
+    api_technician,
+    api_window,
+)
 from hall_daemon.accounts import Accounts
 from hall_daemon.api_clerks import Gate
 from hall_daemon.api_follow import add_routes as add_follow
@@ -140,6 +150,7 @@ def build(services: Services, tokens: dict[str, str]) -> FastAPI:
     _kiosks(app, services)
     _windows(app, services)
     _scans(app, services)
+    api_slips.add_routes(app, services.kiosks)
     api_cases.add_routes(app, services.hall, CasePapers(services.hall, services.devices))
     _tickets(app, services)
     _streams(app, services)

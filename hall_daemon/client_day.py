@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TypeVar
+from urllib.parse import quote
 
 from pydantic import BaseModel
 
@@ -21,6 +22,7 @@ from hall_daemon.protocol_day import (
     ResumeItem,
     SuspendItem,
 )  # fmt: skip
+from hall_daemon.protocol_technician import PrintAgain, SlipAgain
 from hall_daemon.protocol_window import KeyInPads, PadsKeyed
 
 Shape = TypeVar("Shape", bound=BaseModel)
@@ -76,6 +78,10 @@ class DayClient(HallClient):
     async def check_in(self, order: CheckInByCode) -> Done:
         """A number for an appointment, by its code."""
         return await self._order(Done, "/tickets/check-in", order)
+
+    async def print_again(self, number: str, kiosk: str) -> SlipAgain:
+        """The slip of a number once more, by this kiosk's printer."""
+        return await self._order(SlipAgain, f"/tickets/{quote(number, safe='')}/slip", PrintAgain(kiosk=kiosk))
 
     async def key_in_pads(self, order: KeyInPads) -> PadsKeyed:
         """The stack of numbers from emergency pads; may be sent again as it is."""

@@ -30,9 +30,18 @@ from hall_daemon.profile import Item, Kiosk
 from hall_daemon.protocol import Text
 from hall_daemon.protocol_cases import ComeBack
 from hall_daemon.texts import say, text
-from hall_daemon.tickets import HallError, Issued, IssueOrder, NotFound, TicketInfo
+from hall_daemon.tickets import HallError, IllegalStep, Issued, IssueOrder, NotFound, TicketInfo
 from hall_daemon.upkeep import Upkeep
-from hall_daemon.words import CancelReason, Channel, PrintReason, PrintResult, Priority, RequeuedBy, TicketState
+from hall_daemon.words import (
+    OPEN_STATES,
+    CancelReason,
+    Channel,
+    PrintReason,
+    PrintResult,
+    Priority,
+    RequeuedBy,
+    TicketState,
+)
 
 USUAL_COLUMNS = 48
 SHOW_LIMIT_S = 2.0
@@ -230,6 +239,18 @@ class Desk:
         facts = self._facts(ticket, code, reprint=reprint, large=large)
         return await self._print(partial(slips.compose, facts))
 
+    async def print_for_staff(self, number: str, by: str) -> tuple[PrintResult, PrintReason | None]:
+        """The slip of a number once more because the guide's desk wants it (fault A03), whoever stands here.
+
+        Raises NotFound, and IllegalStep for a number that is over.
+        """
+        ticket = await self.find(number)
+        if ticket.state not in OPEN_STATES:
+            raise IllegalStep(number=number, state=ticket.state)
+        result, reason = await self.print_slip(ticket, reprint=True)
+        await self.record(ticket, result, reason, reprint=True, by=by)
+        return result, reason
+
     async def code_on_screen(self, ticket: TakenTicket) -> tuple[str, ...]:
         """Rows of the QR code that would stand on the slip (fault A01); none where the hall has no page for phones."""
         if not self.hall.config.public.phone.url:
@@ -261,12 +282,15 @@ class Desk:
         return PrintResult.OK, None
 
     async def record(
-        self, ticket: TakenTicket, result: PrintResult, reason: PrintReason | None, *, reprint: bool
+        self, ticket: TakenTicket, result: PrintResult, reason: PrintReason | None, *, reprint: bool, by: str = ""
     ) -> None:
-        """Write down what became of the slip. A slip that cannot be recorded is offered again after a restart."""
-        by = f"kiosk/{self.kiosk.code}" if reprint else None
+        """Write down what became of the slip, and `by` whom it was wanted again if not by the kiosk.
+
+        A slip that cannot be recorded is offered again after a restart.
+        """
+        again = (by or f"kiosk/{self.kiosk.code}") if reprint else None
         try:
-            await self.hall.record_print(ticket.ticket_id, self.kiosk.device_id, result, reason, by)
+            await self.hall.record_print(ticket.ticket_id, self.kiosk.device_id, result, reason, again)
         except HallError as exc:
             self._log.warning("slip of %s not recorded: %s", ticket.number, exc.code)
             return

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from hall_daemon.protocol import DeviceView, Text
-from hall_daemon.words import Frozen
+from hall_daemon.words import Frozen, PrintReason, PrintResult
 
 
 class Health(StrEnum):
@@ -242,3 +242,18 @@ class ByHand(Frozen):
     """A person confirms a step of a repair that no sensor can see; it is logged."""
 
     step: int
+
+
+class PrintAgain(Frozen):
+    """Print the slip of a number once more, marked as printed again: POST /tickets/{number}/slip."""
+
+    kiosk: str = Field(min_length=1, max_length=16)
+    """Whose printer makes it."""
+
+
+class SlipAgain(Frozen):
+    """What became of it; the number stands, whatever that is."""
+
+    number: str
+    result: PrintResult
+    reason: PrintReason | None = None
