@@ -96,7 +96,11 @@ class Hall:
 
     def online(self, device: str) -> bool:
         """Whether the daemon has the device."""
-        return any(d["device"] == device and d["link"] == "online" for d in self.get("/devices"))
+        return device in self.all_online()
+
+    def all_online(self) -> set[str]:
+        """Devices that the daemon has."""
+        return {d["device"] for d in self.get("/devices") if d["link"] == "online"}
 
     def judge(self) -> None:
         """Everything reaches the province, and the oracle finds nothing."""
@@ -162,7 +166,7 @@ def start_hall(tmp_path: Path) -> Iterator[Callable[[], Hall]]:
 def ready(hall: Hall) -> Hall:
     """Every device that can be there is online."""
     missing = {note.split(":")[0] for note in hall.bench.notes}
-    until(lambda: all(hall.online(d) for d in hall.bench.twins if d not in missing), 20, "devices online")
+    until(lambda: hall.bench.twins.keys() - missing <= hall.all_online(), 20, "devices online")
     return hall
 
 
