@@ -1,6 +1,7 @@
 """Screen of those who belong to no window: guide desk, chief representatives, manager, technicians.
 
-Shows who calls for help and takes it, sends words to windows, keys in emergency pads. Draws and asks; decides nothing.
+Shows who calls for help and takes it, sends words to windows, has slips printed again at any kiosk, keys in emergency
+pads. Draws and asks; decides nothing.
 Started as `hall-counter` without a window.
 """
 
@@ -28,6 +29,7 @@ from hall_daemon.client_day import DayClient
 from hall_daemon.protocol import HallMap
 from hall_daemon.protocol_clerks import MessageView, PersonSession, SendMessage
 from hall_daemon.protocol_window import KeyInPads, PadKeyed, PadLine
+from hall_daemon.words import PrintResult
 from kiosk_ui.counter_dialogs import Candidate, Pick
 from kiosk_ui.counter_sign_in import SignInDialog, SignInOrder
 from kiosk_ui.counter_view import filled, say
@@ -38,7 +40,7 @@ RESULT_S, FRESH_S = 10.0, 10.0
 MOST_SAID = 6
 _HALL_ZONE = timezone(timedelta(hours=8))
 _LINKS = {Link.CONNECTING: (Mark.WARN, ACCENT), Link.ONLINE: (Mark.OK, OK), Link.OFFLINE: (Mark.BAD, BAD)}
-_KEYS = (("Enter", "answer"), ("F6", "send"), ("F8", "pads"), ("F12", "out"), ("Ctrl+Q", "quit"))
+_KEYS = (("Enter", "answer"), ("F6", "send"), ("F7", "slip"), ("F8", "pads"), ("F12", "out"), ("Ctrl+Q", "quit"))
 SEES_CALLS = frozenset({"guide", "chief", "manager", "technician"})
 ALL = "*"
 
@@ -87,6 +89,7 @@ class StaffScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "answer", say("staff.key_answer"), id="staff.answer", priority=True),
         Binding("f6", "send", say("staff.key_send"), id="staff.send", priority=True),
+        Binding("f7", "slip", say("staff.key_slip"), id="staff.slip", priority=True),
         Binding("f8", "pads", say("staff.key_pads"), id="staff.pads", priority=True),
         Binding("f12", "out", say("staff.key_out"), id="staff.out", priority=True),
         Binding("down", "move('cursor_down')", id="staff.down", priority=True),
@@ -278,10 +281,14 @@ class StaffScreen(Screen[None]):
             else:
                 self.post_message(Said(sentence))
 
-        if self._link.link is not Link.ONLINE:
-            self._say(say("not_sent"), failed=True)
-            return
-        self.run_worker(go(), group="deeds", exit_on_error=True)
+        if self._is_online():
+            self.run_worker(go(), group="deeds", exit_on_error=True)
+
+    def _is_online(self) -> bool:
+        if self._link.link is Link.ONLINE:
+            return True
+        self._say(say("not_sent"), failed=True)
+        return False
 
     def action_answer(self) -> None:
         """Take the marked call; its window sees by whom."""
@@ -321,6 +328,35 @@ class StaffScreen(Screen[None]):
 
         title, note = say("staff.ask_words", to=to), say("staff.words_line")
         self.app.push_screen(Pick(title, [], self._pen, note, free=True), typed)
+
+    def action_slip(self) -> None:
+        """The slip of a number once more, at whichever kiosk somebody stands."""
+        if self._who is None or self._map is None:
+            self._ask_who()
+            return
+        rows = [Candidate(value=k.code, code=k.code.lstrip("k"), label=k.name.zh) for k in self._map.kiosks]
+
+        def typed(number: str | None) -> None:
+            if number:
+                title = say("staff.ask_kiosk", number=number.upper())
+                self.app.push_screen(Pick(title, rows, self._pen), lambda kiosk: chosen(number.upper(), kiosk))
+
+        def chosen(number: str, kiosk: str | None) -> None:
+            if kiosk is not None and self._is_online():
+                self.run_worker(self._print_again(number, kiosk), group="deeds", exit_on_error=True)
+
+        self.app.push_screen(Pick(say("staff.ask_number"), [], self._pen, say("staff.number_line"), free=True), typed)
+
+    async def _print_again(self, number: str, kiosk: str) -> None:
+        try:
+            told = await self._client.print_again(number, kiosk)
+        except RequestRefused as exc:
+            self.post_message(Said(exc.text.zh, failed=True, over=exc.status == 401))
+        except HallUnreachable as exc:
+            self.post_message(Said(exc.text.zh, failed=True))
+        else:
+            sentence = say(f"staff.slip.{told.result.value}", number=number, kiosk=kiosk)
+            self.post_message(Said(sentence, failed=told.result is not PrintResult.OK))
 
     def action_pads(self) -> None:
         """Key in what stands on paper."""

@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from hall_daemon.client import HallClient
 from hall_daemon.client_day import DayClient
 from hall_daemon.clock import CHINA
-from hall_daemon.protocol import ItemName, Text
+from hall_daemon.protocol import ItemName, KioskPlace, Text
 from hall_daemon.protocol_clerks import Messages, MessageView
 from hall_daemon.words import Outcome
 from kiosk_ui.counter import CounterApp
@@ -33,6 +33,7 @@ ITEMS = (
     ItemName(code="i1", name=Text(zh="灵活就业参保"), queue="H"),
     ItemName(code="i2", name=Text(zh="职工参保"), queue="H"),
 )
+KIOSKS = tuple(KioskPlace(code=f"k{n}", name=Text(zh=f"{n}号取号机")) for n in (1, 2))
 PERSON = {"session": "secret", "number": "m001", "name": "样例值班长", "role": "manager"}
 
 
@@ -40,12 +41,13 @@ PERSON = {"session": "secret", "number": "m001", "name": "样例值班长", "rol
 async def call_desk(size: tuple[int, int], **answers: Answer) -> AsyncIterator[Room]:
     """A running call desk in a hall where two windows call; nobody has signed in."""
     async with (
-        ScriptedHall(HALL.model_copy(update={"items": ITEMS})) as hall,
+        ScriptedHall(HALL.model_copy(update={"items": ITEMS, "kiosks": KIOSKS})) as hall,
         DayClient(hall.url, limits=QUICK) as client,
     ):
         hall.view = Messages(messages=(GUARD, MANAGER))
         hall.answers["sign-in"] = lambda _body: answers.get("sign_in", (200, PERSON))
         hall.answers["pads"] = _keyed
+        hall.answers["slip"] = _printed
         app = CounterApp(client, "", "m001")
         async with app.run_test(size=size) as pilot:
             room = Room(hall=hall, app=app, pilot=pilot)
@@ -57,6 +59,11 @@ def _keyed(body: Any) -> Answer:
     number = body["pads"][0]["number"]
     why = None if number != "XA009" else {"zh": "没有这样的号", "en": ""}
     return 200, {"event": 7, "pads": [{"number": number, "state": "refused" if why else "keyed", "text": why}]}
+
+
+def _printed(body: Any) -> Answer:
+    out = {"result": "ok"} if body["kiosk"] == "k2" else {"result": "failed", "reason": "jam"}
+    return 200, {"number": "A037", **out}
 
 
 async def sign_in(room: Room) -> None:
@@ -85,6 +92,12 @@ async def test_calls_are_seen_and_answered_words_sent_and_pads_keyed_in(
         await room.press(*"ABC", "enter")
         await room.sees("已发给 13 号窗口：ABC")
         assert room.hall.verbs()[-1] == ("messages", {"window": "13", "words": "ABC"})
+
+        for kiosk, said in (("1", "A037 没有打印出来，号码有效，请换一台"), ("2", "A037 已在 k2 补打")):
+            await room.press("f7", *"a037", "enter", kiosk, "enter")
+            await room.sees(said)
+            assert room.hall.asked[-1].path == "/tickets/A037/slip"
+        assert [body["kiosk"] for verb, body in room.hall.verbs() if verb == "slip"] == ["k1", "k2"]
 
         await room.press("f8")
         await room.sees("补录应急号")
