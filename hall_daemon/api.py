@@ -84,7 +84,7 @@ from hall_daemon.protocol import (
 )  # fmt: skip
 from hall_daemon.protocol_board import BoardView, CalledNumber
 from hall_daemon.protocol_kiosk import KeyPressed, KioskView
-from hall_daemon.protocol_window import PageDots
+from hall_daemon.protocol_window import PageDots, Places
 from hall_daemon.scanning import Scanning
 from hall_daemon.screens import Screens
 from hall_daemon.store import Store
@@ -286,6 +286,10 @@ def _windows(app: FastAPI, services: Services) -> None:
     _about_current(app, hall)
     _about_others(app, hall)
     api_window.add_routes(app, hall)
+
+    @app.get("/windows/{window}/places")
+    async def places(window: str) -> Places:
+        return await services.screens.places(window)
 
     @app.get("/windows/{window}/views", response_model=WindowView)
     async def window_views(window: str) -> StreamingResponse:

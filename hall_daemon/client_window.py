@@ -35,7 +35,7 @@ from hall_daemon.protocol_cases import (
     ReturnCase,
 )
 from hall_daemon.protocol_clerks import CallFor, PauseWindow, SignedIn, SignIn, TakeNote, Tick
-from hall_daemon.protocol_window import AddItem, NotThere, PageDots, Pin, PutBack, Select, ToColleague, WalkIn
+from hall_daemon.protocol_window import AddItem, NotThere, PageDots, Pin, Places, PutBack, Select, ToColleague, WalkIn
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -200,6 +200,10 @@ class WindowVerbs:
         """A paper of a case, at this window's printer or the nearest."""
         answer = await self._ask("POST", f"/windows/{part(window)}/cases/print", request)
         return self.parse(PaperPrinted, answer, maybe_done=True)
+
+    async def places(self, window: str) -> Places:
+        """How it stands at other windows and in the queues."""
+        return self.parse(Places, await self._ask("GET", f"/windows/{part(window)}/places"))
 
     async def preview_paper(self, window: str, request: PreviewPaper) -> PaperPreview:
         """The paper that a step would print."""

@@ -51,6 +51,14 @@ class AddItem(AboutCurrent):
     item: str = Field(min_length=1, max_length=64)
 
 
+class Places(Frozen):
+    """How it stands elsewhere, for whoever sends somebody on."""
+
+    windows: dict[str, Literal["closed", "idle", "calling", "serving", "paused"]]
+    queues: dict[str, int]
+    """How many wait."""
+
+
 class WalkIn(Frozen):
     """Serve somebody who has no ticket."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Literal
+
 from hall_daemon.announcing import Announcing
 from hall_daemon.clock import hour_minute, rfc3339
 from hall_daemon.desk import Desk
@@ -21,6 +24,7 @@ from hall_daemon.protocol import (
     WindowView,
 )  # fmt: skip
 from hall_daemon.protocol_clerks import DeviceLamp
+from hall_daemon.protocol_window import Places
 from hall_daemon.queueing import may_resume
 from hall_daemon.scanning import Scanning
 from hall_daemon.signage import Signage
@@ -85,6 +89,17 @@ class Screens:
             outcome_required=self._hall.config.desk.outcome_required,
             to_province=self._outbox.status().backlog_events if self._outbox else 0,
             last_event=snapshot.event,
+        )
+
+    async def places(self, asking: str) -> Places:
+        """Every window and queue at a glance, for the window that asks. Raises NotFound."""
+        snapshot, profile = await self._hall.snapshot(), self._hall.profile
+        if asking not in profile.windows:
+            raise NotFound(what=asking)
+        waiting = Counter(t.queue for t in snapshot.waiting())
+        return Places(
+            windows={code: _state(snapshot, code) for code in profile.windows},
+            queues={code: waiting[code] for code in profile.queues},
         )
 
     async def _current(self, snapshot: Snapshot, ticket: TicketInfo) -> CurrentTicket:
@@ -162,6 +177,17 @@ def left_open(snapshot: Snapshot, window: Window, now_ms: int) -> list[Text]:
         if t.state is TicketState.SERVING and t.window not in (window.code, *snapshot.sessions)
         and t.queue in window.queues and now_ms - t.since_ms >= UNFINISHED_MIN * 60_000
     ]  # fmt: skip
+
+
+def _state(snapshot: Snapshot, window: str) -> Literal["closed", "idle", "calling", "serving", "paused"]:
+    current = snapshot.at_window(window)
+    if window not in snapshot.sessions:
+        return "closed"
+    if window in snapshot.pauses:
+        return "paused"
+    if current is None:
+        return "idle"
+    return "serving" if current.state is TicketState.SERVING else "calling"
 
 
 def _materials(item: Item) -> tuple[MaterialNeed, ...]:

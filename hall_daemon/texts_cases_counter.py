@@ -101,6 +101,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "counter.device.paper_low": ("纸少", "paper low"),
     "counter.scan.beside_platen": ("换旁边 {window} 号窗口，玻璃板", "Beside, window {window}, platen"),
     "counter.scan.beside_feeder": ("换旁边 {window} 号窗口，进纸器", "Beside, window {window}, feeder"),
+    "counter.place.idle": ("空闲", "free"),
+    "counter.place.calling": ("叫号中", "calling"),
+    "counter.place.serving": ("办理中", "serving"),
+    "counter.place.paused": ("暂停", "paused"),
+    "counter.place.closed": ("未开放", "closed"),
     "counter.ask.command": ("要做什么？", "What is to be done?"),
     "counter.page.shown": ("第 {n} 页，共 {all} 页   放大 {zoom} 倍", "Page {n} of {all}, {zoom} times"),
     "counter.page.keys": (

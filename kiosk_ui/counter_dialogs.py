@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from rich.text import Text
@@ -152,6 +152,20 @@ class Pick(ModalScreen[str | None]):
             matches.highlighted = 0
         elif not self._free:
             matches.add_option(Option(say("pick.nothing"), disabled=True))
+
+    def say_more(self, notes: Mapping[str, str]) -> None:
+        """By value, what has become known of the candidates since; their order stays."""
+        # Behind its name: the end of a long line may be cut off.
+        self._candidates = [
+            replace(c, label=f"  {notes[c.value]}  ".join(c.label.split("  ", 1))) if c.value in notes else c
+            for c in self._candidates
+        ]
+        if not self.is_mounted:
+            return
+        mark = self.query_one("#matches", OptionList).highlighted
+        self._show_matching(self._typed)
+        if mark is not None and self._shown:
+            self.query_one("#matches", OptionList).highlighted = mark
 
     def on_key(self, event: events.Key) -> None:
         """What the input line leaves: Enter, Esc, moving; and letters that were faster than its focus."""

@@ -215,6 +215,7 @@ class CounterScreen(CaseKeys):
         targets = counter_steps.transfer_targets(self._map, self._window, current.queue)
         dialog = Pick(say("ask.transfer", number=number), targets, self._pen, say("transfer.line"))
         self._ask(dialog, lambda target: self._with_them(self._steps.transfer(number, target)))
+        self.say_how_it_stands(dialog)
 
     def action_colleague(self) -> None:
         """A colleague goes on with the visit."""
@@ -227,6 +228,7 @@ class CounterScreen(CaseKeys):
         targets = counter_steps.colleagues(self._map, self._window, current.queue)
         dialog = Pick(say("ask.colleague", number=number), targets, self._pen, say("transfer.line"))
         self._ask(dialog, lambda to: self._with_them(self._steps.to_colleague(number, to.removeprefix("window:"))))
+        self.say_how_it_stands(dialog)
 
     # ---- keys: other tickets
 

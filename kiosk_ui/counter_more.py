@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
-from textual import events
+from textual import events, on
+from textual.message import Message
 from textual.screen import ModalScreen
 
+from hall_daemon.client import HallUnreachable, Link, RequestRefused
 from hall_daemon.protocol import CurrentTicket
+from hall_daemon.protocol_window import Places
 from hall_daemon.words import MessageTo, PauseReason
 from kiosk_ui import counter_steps
 from kiosk_ui.counter_dialogs import Answer, Choice, Pick
@@ -28,6 +33,14 @@ _CHOSEN = ("chosen.frail", "chosen.stamp", "chosen.waited", "chosen.manager")
 _EARLY = ("early.left", "early.gave_up", "early.wrong")
 # The daemon is told that somebody is there at most so often.
 HERE_S = 60.0
+
+
+@dataclass
+class PlacesArrived(Message):
+    """How it stands elsewhere, for a list that is open."""
+
+    dialog: Pick
+    places: Places
 
 
 class MoreKeys(WindowScreen):
@@ -199,6 +212,22 @@ class MoreKeys(WindowScreen):
         else:
             self._send(self._steps.undo(papers=self._papers_out))
             self._papers_out = False
+
+    def say_how_it_stands(self, dialog: Pick) -> None:
+        """Beside windows and queues to choose from: free, busy, how many wait; the list does not wait for it."""
+
+        async def ask() -> None:
+            with contextlib.suppress(RequestRefused, HallUnreachable):  # the list does without
+                self.post_message(PlacesArrived(dialog, await self._client.places(self._window)))
+
+        if self._link.link is Link.ONLINE:
+            self.run_worker(ask(), group="places", exclusive=True, exit_on_error=True)
+
+    @on(PlacesArrived)
+    def places_arrived(self, message: PlacesArrived) -> None:
+        """If the list is still open."""
+        if message.dialog in self.app.screen_stack:
+            message.dialog.say_more(counter_steps.how_it_stands(message.places))
 
     # ---- parts
 

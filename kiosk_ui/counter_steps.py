@@ -36,7 +36,7 @@ from hall_daemon.protocol_cases import (
     TakenPaper,
 )  # fmt: skip
 from hall_daemon.protocol_clerks import CallFor, PauseWindow, TakeNote, Tick
-from hall_daemon.protocol_window import Pin, Select, ToColleague, WalkIn
+from hall_daemon.protocol_window import Pin, Places, Select, ToColleague, WalkIn
 from hall_daemon.words import (
     CancelReason,
     ClerkId,
@@ -347,6 +347,12 @@ def transfer_targets(hall: HallMap, window: str, queue: str) -> list[Candidate]:
         )
         for zone in hall.zones
     ]
+
+
+def how_it_stands(places: Places) -> dict[str, str]:
+    """What is said beside a target of `transfer_targets`."""
+    windows = {f"window:{code}": say(f"place.{state}") for code, state in places.windows.items()}
+    return windows | {f"queue:{code}": say("people", n=waiting) for code, waiting in places.queues.items()}
 
 
 def colleagues(hall: HallMap, window: str, queue: str) -> list[Candidate]:

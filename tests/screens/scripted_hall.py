@@ -17,6 +17,7 @@ from hall_daemon.texts import text
 CASE_NO = "L" + "9" * 12 + "20260302000001"
 _DONE = {"event": 1, "local_case_no": CASE_NO, "due": "", "repeated": False}
 _CASES: dict[str, dict[str, Any]] = {
+    "places": {"windows": {"1": "closed", "2": "idle", "3": "serving", "13": "serving"}, "queues": {"A": 2, "H": 7}},
     "cases": {"cases": [], "outcome": "completed"},
     "notice": _DONE | {"state": "supplement", "notice_no": "3-0302-0001"},
     "accept": _DONE | {"state": "accepted", "notice_no": "3-0302-0002"},

@@ -173,6 +173,18 @@ PAPER = as_lines(
     ),
     48,
 )  # fmt: skip
+ACCEPTANCE = as_lines(
+    slips.case_paper(
+        slips.CaseFacts(
+            kind="accept", hall=Text(zh="样例市政务服务中心", en="Yangli Government Service Center"),
+            notice_no="打印时给号", local_case_no="L" + "9" * 26, item=Text(zh="住房公积金单位登记"),
+            given="03-02 10:24", window="3", clerk="c017", received=("单位社会保险登记表",), due="2026-03-09",
+            promise=Text(zh="5 个工作日"), code="L" + "9" * 26, phone="025-1234567",
+        ),
+        48,
+    ),
+    48,
+)  # fmt: skip
 DOTS = [f"{(0xF0F0F0F0 >> row // 4 % 4) & 0xFFFFFFFF:08x}" for row in range(64)]
 PAGES = scanned(page(1), page(2, skew_mdeg=2300), page(3, blank=True))
 PAUSED = PauseView(reason=PauseReason.MEAL, since=since(60), back="10:54")
@@ -199,8 +211,8 @@ STATES = {
     "finish-which": State(view=served(), keys=("enter", "2"), sees="受理哪几件", cases=(LACKING, READY)),
     "file": State(view=served(scan=PAGES), keys=("f7",), sees="归到哪一项材料"),
     "page": State(view=served(scan=PAGES), keys=("f7", "enter"), sees="放大 1 倍"),
-    "colleague": State(view=served(), keys=("f19",), sees="交给谁"),
-    "transfer": State(view=served(), keys=("f6",), sees="转到哪里"),
+    "colleague": State(view=served(), keys=("f19",), sees="空闲"),
+    "transfer": State(view=served(), keys=("f6",), sees="空闲"),
     "pause": State(view=idle(), keys=("f12",), sees="为什么暂停"),
     "chosen": State(view=idle(), keys=("tab", "down", "enter"), sees="不按顺序"),
     "call-for": State(view=idle(), keys=("f21",), sees="叫谁过来"),
@@ -216,7 +228,8 @@ def answer(room: Room, state: State) -> None:
     room.hall.answers["cases"] = lambda _body: (200, said)
     received = {"cases": [c.model_dump(mode="json") for c in state.received]}
     room.hall.answers["received"] = lambda _body: (200, received)
-    room.hall.answers["preview"] = lambda _body: (200, PAPER.model_dump(mode="json"))
+    papers = {"notice": PAPER, "accept": ACCEPTANCE}
+    room.hall.answers["preview"] = lambda body: (200, papers[body["paper"]].model_dump(mode="json"))
     room.hall.answers["dots"] = lambda _body: (200, {"rows": DOTS})
 
 

@@ -103,7 +103,7 @@ async def test_park_resume_transfer_no_show_requeue_and_cancel(daemon: DaemonPro
         await clerk.press("full_stop")
         await clerk.sees(f"{numbers[0]} 已取回", "办理中")
         await clerk.press("f6")
-        await clerk.sees("转到哪里？")
+        await clerk.sees("转到哪里？", "1 号窗口", "空闲", "3 号窗口", "未开放")
         await clerk.press("1", "enter")
         await clerk.sees(f"{numbers[0]} 已转出", "空闲")
         await clerk.press("plus")
