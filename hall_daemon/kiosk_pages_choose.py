@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hall_daemon.kiosk_scene import NO_TEXT, Page, Scene, about, choice, keys, ranged, several, turning
-from hall_daemon.kiosk_search import number_of
+from hall_daemon.kiosk_search import named, number_of
 from hall_daemon.kiosk_visit import (
     COMMON_PER_PAGE,
     HITS_PER_PAGE,
@@ -101,7 +101,7 @@ def _item_choice(scene: Scene, key: str, item: Item, detail: Text | None = None)
         detail = text("kiosk.list.suspended")
     elif detail is None:
         detail = about(scene.waits.get(item.queue))
-    return KioskChoice(key=key, label=item.name, detail=detail, zone=item.zone, suspended=item.suspended)
+    return KioskChoice(key=key, label=named(item), detail=detail, zone=item.zone, suspended=item.suspended)
 
 
 def service(scene: Scene) -> Page:
@@ -131,7 +131,7 @@ def _read_on(title: Text, items: Sequence[Item]) -> Text:
     """The title, then each entry with its key, for those who listen."""
     spoken = [text("kiosk.voice.choice", n=place, name="{name}") for place, _ in enumerate(items, start=1)]
     zh = "".join(s.zh.replace("{name}", item.name.zh) for s, item in zip(spoken, items, strict=True))
-    en = " ".join(s.en.replace("{name}", item.name.en or item.name.zh) for s, item in zip(spoken, items, strict=True))
+    en = " ".join(s.en.replace("{name}", named(item).en or item.name.zh) for s, item in zip(spoken, items, strict=True))
     return Text(zh=f"{title.zh}。{zh}", en=f"{title.en} {en}")
 
 
@@ -255,14 +255,14 @@ def guide(scene: Scene) -> Page:
     take = (choice("2", "kiosk.guide.take"),) if not item.suspended and not scene.visit.cart else ()
     return Page(
         title=text("kiosk.guide.title"),
-        line=item.name,
+        line=named(item),
         notices=scene.printer_notices,
         choices=(*((choice("1", "kiosk.guide.print"),) if scene.printer_serves else ()), *take),
         facts=published_facts(scene.profile, item),
         materials=tuple(_material(material) for material in item.materials),
         code=scene.guide_code,
         keys=keys(cancel="cancel", correct="back"),
-        voice=say("kiosk.voice.guide", name=item.name, n=len(item.materials)),
+        voice=say("kiosk.voice.guide", name=named(item), n=len(item.materials)),
     )
 
 
@@ -271,7 +271,7 @@ def published_facts(profile: HallProfile, item: Item) -> tuple[tuple[Text, Text]
     published = item.published
     rows: list[tuple[str, Text]] = [
         ("organ", profile.dept_name(item.dept) if item.dept else NO_TEXT),
-        ("content", item.name),
+        ("content", named(item)),
         ("basis", Text(zh="；".join(published.basis))),
         ("procedure", text(f"kiosk.guide.procedure.{item.kind}")),
         ("limit", _both_limits(item)),
@@ -362,7 +362,7 @@ def _open(scene: Scene, item: Item) -> Text:
 
 def _names(cart: Sequence[Item]) -> Text:
     if len(cart) == 1:
-        return cart[0].name
+        return named(cart[0])
     return Text(zh="＋".join(i.short.zh for i in cart), en=" + ".join(i.short.en or i.short.zh for i in cart))
 
 
@@ -391,7 +391,7 @@ def suspended(scene: Scene) -> Page:
     item = scene.visit.looked
     return Page(
         title=text("kiosk.suspended.title"),
-        line=item.name if item else NO_TEXT,
+        line=named(item) if item else NO_TEXT,
         notices=(
             text("kiosk.suspended.today", reason=item.suspended_why)
             if item and item.suspended_why

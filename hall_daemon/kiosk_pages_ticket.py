@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hall_daemon.kiosk_pages_choose import place_of
 from hall_daemon.kiosk_scene import NO_TEXT, Booking, Page, Scene, choice, keys
+from hall_daemon.kiosk_search import named
 from hall_daemon.protocol import Text
 from hall_daemon.protocol_kiosk import KioskChoice, KioskTicket
 from hall_daemon.slips import window_range
@@ -17,7 +18,7 @@ def taken(scene: Scene) -> KioskTicket | None:
         return None
     return KioskTicket(
         number=scene.ticket.number,
-        item=scene.ticket.item.name,
+        item=named(scene.ticket.item),
         zone=place_of(scene.profile, scene.ticket.item),
         windows=window_range(scene.ticket.windows),
         waiting_ahead=scene.ticket.waiting_ahead,
@@ -184,7 +185,7 @@ def _booked(booking: Booking) -> tuple[Text, Text]:
     told = say(
         f"kiosk.appointment.{booking.may}", start=booking.start, end=booking.end, opens=booking.opens,
     )  # fmt: skip
-    return booking.item.name, told
+    return named(booking.item), told
 
 
 def came_back(scene: Scene) -> Page:
@@ -195,10 +196,10 @@ def came_back(scene: Scene) -> Page:
     return Page(
         step=4,
         title=text("kiosk.return.title"),
-        line=say("kiosk.return.window", window=back.window) if back.window else back.item.name,
+        line=say("kiosk.return.window", window=back.window) if back.window else named(back.item),
         notices=scene.printer_notices,
         choices=(choice("2", "kiosk.duplicate.other"),),
-        facts=((back.item.name, place_of(scene.profile, back.item)),),
+        facts=((named(back.item), place_of(scene.profile, back.item)),),
         materials=tuple(Text(zh=name) for name in back.missing),
         keys=keys(cancel="cancel", ok="take_return"),
     )

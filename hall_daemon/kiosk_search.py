@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from hall_daemon.kiosk_visit import LETTERS
 from hall_daemon.profile import HallProfile, Item
+from hall_daemon.protocol import Text
 
 _log = logging.getLogger("kiosk.search")
 
@@ -62,7 +63,7 @@ EVERYDAY = {
 _READ = """
 import json, sys
 from pypinyin import Style, lazy_pinyin
-read = lambda words: lazy_pinyin(words, style=Style.FIRST_LETTER, errors=lambda run: "|".join(run) + "|")
+read = lambda words: lazy_pinyin(words, style=Style.NORMAL, errors=lambda run: "|".join(run) + "|")
 json.dump([read(words) for words in json.load(sys.stdin)], sys.stdout)
 """
 
@@ -88,6 +89,8 @@ class _Entry:
 READING_LIMIT_S = 60
 _KNOWN: dict[str, str] = {}
 """Words → their initials."""
+_SPELLED: dict[str, str] = {}
+"""Words → their pinyin."""
 
 
 def initials(words: str) -> str:
@@ -104,9 +107,8 @@ def prepare(profile: HallProfile) -> None:
 def _learn(words: Iterable[str]) -> None:
     new = sorted({word for word in words if word not in _KNOWN})
     if new:
-        _KNOWN.update(
-            zip(new, (_padded(word, read) for word, read in zip(new, _readings(new), strict=True)), strict=True)
-        )
+        for word, read in zip(new, _readings(new), strict=True):
+            _KNOWN[word], _SPELLED[word] = _padded(word, read), _joined(read)
 
 
 def _readings(words: Sequence[str]) -> Sequence[Sequence[str]]:
@@ -126,6 +128,16 @@ def _readings(words: Sequence[str]) -> Sequence[Sequence[str]]:
 def _padded(words: str, readings: Sequence[str]) -> str:
     found = "".join(_initial(letter) for part in readings for letter in _letters(part))
     return found[: len(words)].ljust(len(words))
+
+
+def _joined(readings: Sequence[str]) -> str:
+    said = " ".join(part.replace("|", "") for part in readings)
+    return said[:1].upper() + said[1:]
+
+
+def named(item: Item) -> Text:
+    """An item's name; where the catalogue has no English one, pinyin can be read out at least (ux.md §3.3)."""
+    return item.name if item.name.en else Text(zh=item.name.zh, en=_SPELLED.get(item.name.zh, ""))
 
 
 def _letters(part: str) -> list[str]:

@@ -12,6 +12,7 @@ from hall_daemon.kiosk_lines import COLUMNS, lines
 from hall_daemon.kiosk_search import SearchIndex, initials, keys_of, number_of
 from hall_daemon.kiosk_visit import Visit, masked_while_typed, next_letter
 from hall_daemon.kiosk_voice import heard
+from hall_daemon.protocol import Text
 from hall_daemon.protocol_kiosk import KioskScreen
 from tests.screens.kiosk_views import LONG_ITEM, ZHANG, all_views, scene, view
 
@@ -26,6 +27,14 @@ VIEWS = all_views()
 )  # fmt: skip
 def test_initials_are_made_offline_a_letter_a_character(words: str, letters: str) -> None:
     assert initials(words) == letters
+
+
+def test_an_item_without_an_english_name_stands_in_pinyin() -> None:
+    profile = scene().profile
+    item = replace(profile.items[LONG_ITEM], name=Text(zh="重新办理A证"))
+    kiosk_search.prepare(replace(profile, items={item.code: item}))
+    shown = view(KioskScreen.CONFIRM, visit=Visit(cart=(item,), language="en")).facts[0][0]
+    assert (shown.zh, shown.en) == ("重新办理A证", "Chong xin ban li A zheng")
 
 
 def test_without_the_dictionary_items_are_found_by_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
