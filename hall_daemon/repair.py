@@ -58,6 +58,7 @@ _GUIDES: dict[str, Guide] = {
     Condition.DEVICE_FAULT: Guide(minutes=3, tools="key", steps=(("power_cycle", Proof.HAND), _GONE, _TEST)),
     Condition.SWITCHED_OFFLINE: Guide(minutes=1, tools="none", steps=(("panel", Proof.GONE), _TEST)),
     Condition.FEEDER_JAM: Guide(minutes=2, tools="none", steps=(("feeder", Proof.HAND), _GONE, _TEST)),
+    Condition.DOUBLE_FEED: Guide(minutes=2, tools="none", steps=(("feeder", Proof.HAND), _GONE, _TEST)),
     Condition.KEYS_STUCK: Guide(minutes=2, tools="cloth", steps=(("clean", Proof.HAND), _GONE, _TEST)),
     Condition.SILENCED: Guide(minutes=1, tools="none", steps=(("volume", Proof.GONE), _TEST)),
     Condition.LENS_DARK: Guide(minutes=1, tools="none", steps=(("lens", Proof.GONE), _TEST)),

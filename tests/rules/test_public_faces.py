@@ -28,7 +28,7 @@ from hall_daemon.kiosk_visit import KioskTimes
 from hall_daemon.profile import Kiosk
 from hall_daemon.protocol import Text
 from hall_daemon.tickets import IssueOrder
-from hall_daemon.words import Channel, PauseReason
+from hall_daemon.words import Channel, Outcome, PauseReason
 from tests.background import at_work
 from tests.rules.hall_room import (
     ENVIRONMENT,
@@ -302,6 +302,27 @@ async def test_the_code_of_a_slip_opens_a_page_without_anything_personal(tmp_pat
         public.clock.pass_ms(24 * HOUR_MS)
         await service_day.open_day(public.daemon.hall)
         assert (await public.http.get(f"/t/{code}/view")).status_code == 404, "valid on its day only"
+
+
+@pytest.mark.fault("A25")
+async def test_a_visit_is_rated_over_http_once_and_by_one_of_five_levels(tmp_path: Path) -> None:
+    async with served(tmp_path, PHONE) as public:
+        hall = public.daemon.hall
+        number = await public.number()
+        page = f"/t/{await public.code_of(number)}"
+        early = await public.http.post(f"{page}/rating", json={"level": 5})
+        assert (early.status_code, early.json()["code"]) == (409, "not_to_rate")
+        await hall.sign_in("1", "c001")
+        await hall.call_next("1", None)
+        await hall.serve("1", number, identity_rechecked=False)
+        await hall.finish("1", number, Outcome.COMPLETED)
+        for body in ({}, {"level": 0}, {"level": 6}, {"level": "5"}, {"level": True}):
+            assert (await public.http.post(f"{page}/rating", json=body)).status_code == 422, body
+        given = await public.http.post(f"{page}/rating", json={"level": 4})
+        assert (given.status_code, given.json()["rating"]) == (200, "given")
+        assert given.headers["cache-control"] == "no-store"
+        assert (await public.http.post(f"{page}/rating", json={"level": 1})).status_code == 409
+        assert (await public.http.post(f"/t/{'x' * 22}/rating", json={"level": 1})).status_code == 404
 
 
 async def test_who_tries_codes_over_http_is_told_to_wait(tmp_path: Path) -> None:

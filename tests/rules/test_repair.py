@@ -4,7 +4,7 @@ import pytest
 
 from drivers.base import Condition
 from drivers.transport import _LINKS
-from hall_daemon.incidents import DISABLED, OFFLINE, name_of
+from hall_daemon.incidents import DISABLED, DOUBLE, OFFLINE, name_of
 from hall_daemon.protocol_technician import Health
 from hall_daemon.repair import Mending, advice, cause, guide_for, repair_view
 from hall_daemon.texts import text
@@ -43,7 +43,7 @@ def test_a_step_without_sensor_is_confirmed_by_hand_and_says_so() -> None:
     assert view.steps[0].proof.zh == "人工确认"
 
 
-@pytest.mark.parametrize("what", [*Condition, OFFLINE, DISABLED])
+@pytest.mark.parametrize("what", [*Condition, OFFLINE, DISABLED, DOUBLE])
 def test_every_trouble_has_a_guide_that_ends_with_a_test(what: str) -> None:
     guide = guide_for(what)
     assert guide.minutes > 0
@@ -51,7 +51,7 @@ def test_every_trouble_has_a_guide_that_ends_with_a_test(what: str) -> None:
     assert repair_view(Mending(what=what)).tools.zh
 
 
-@pytest.mark.parametrize("what", sorted({*Condition, DISABLED} - {Condition.FEEDER_EMPTY}))
+@pytest.mark.parametrize("what", sorted({*Condition, DISABLED, DOUBLE} - {Condition.FEEDER_EMPTY}))
 def test_every_trouble_has_cause_and_remedy_in_both_languages(what: str) -> None:
     for sentence in (cause(what, "/dev/ttyS1"), advice(what, "/dev/ttyS1")):
         assert sentence.zh
