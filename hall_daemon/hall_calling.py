@@ -47,7 +47,7 @@ class CallingVerbs(UndoVerbs):
             current = self._free_or_served(tx, window, seen)
             open_ms, place = self._passed(tx), self.place(window, clerk)
             pick = queueing.pick_next(
-                lookups.waiting(tx.session, tx.bizdate, tx.now_ms), place,
+                lookups.waiting(tx.session, tx.bizdate, tx.now_ms, place), place,
                 queueing.Moment(open_ms=open_ms, now_ms=tx.now_ms),
             )  # fmt: skip
             if pick is None:
@@ -82,7 +82,7 @@ class CallingVerbs(UndoVerbs):
             if row.state == TicketState.NO_SHOW.value:
                 self._bring_back(tx, row, Verb.REQUEUE, RequeuedBy.CLERK)
             moment = queueing.Moment(open_ms=open_ms, now_ms=tx.now_ms)
-            line = queueing.in_order(lookups.waiting(tx.session, tx.bizdate, tx.now_ms), place, moment)
+            line = queueing.in_order(lookups.waiting(tx.session, tx.bizdate, tx.now_ms, place), place, moment)
             done = self._make_room(tx, current, clerk)
             oldest_s = max([c.ticket.waited_s for c in line] + [max(0, (tx.now_ms - row.issued_ms) // 1000)])
             rule = CallRule(picked_by="select", candidates=len(line), oldest_wait_s=oldest_s)

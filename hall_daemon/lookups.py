@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Row, true
 from sqlalchemy import text as sql
 from sqlmodel import Session, col, func, select
 
@@ -82,15 +82,19 @@ def at_window(session: Session, window: str) -> TicketRow | None:
     return session.exec(question).first()
 
 
-def waiting(session: Session, bizdate: str, now_ms: int) -> list[queueing.Waiting]:
-    """All who wait, as the choice sees them."""
-    # Columns, not rows: a crowded hall has a thousand of them, and each call looks at all.
+def waiting(session: Session, bizdate: str, now_ms: int, place: queueing.Place | None = None) -> list[queueing.Waiting]:
+    """All who wait, as the choice sees them; with a place, those at least whom it may call."""
+    # Columns, not rows: a crowded hall has a thousand of them, and each call looks at its own.
     table = TicketRow.__table__.c  # type: ignore[attr-defined]  # SQLModel does not type its tables
+    wanted = true()
+    if place is not None:
+        # Of a number for several things the other queues stand in its legs.
+        wanted = table.queue.in_(place.queues) | (table.for_window == place.window) | (table.legs != [])
     rows = session.connection().execute(
         select(table.id, table.queue, table.arrival_ms, table.issued_ms)
         .add_columns(table.for_window, table.number, table.item, table.legs, table.lane, table.arrived_ms)
         .add_columns(table.callable_ms, table.slot_start_ms, table.pinned_ms, table.no_shows)
-        .where(table.bizdate == bizdate, table.state == TicketState.WAITING.value)
+        .where(table.bizdate == bizdate, table.state == TicketState.WAITING.value, wanted)
     )
     paused = set(session.exec(select(PauseRow.window)))
     staffed = set(session.exec(select(SessionRow.window))) - paused
