@@ -151,6 +151,14 @@ class WindowVerbs:
         """Put a ticket before all others."""
         return await self._at(window, "pin", request)
 
+    async def unpin(self, window: str, ticket: str) -> Done:
+        """Not before all others any more."""
+        return await self._at(window, "unpin", AboutTicket(ticket=ticket))
+
+    async def stage_back(self, window: str, ticket: str) -> Done:
+        """What a parked ticket waited for has come back."""
+        return await self._at(window, "stage-back", AboutTicket(ticket=ticket))
+
     async def put_back(self, window: str, request: PutBack) -> Done:
         """The wrong number was called."""
         return await self._at(window, "put-back", request)

@@ -324,6 +324,7 @@ class Help(ModalScreen[None]):
         ("Bksp", "undo"),
         ("Tab", "lists"),
         ("Del", "cancel"),
+        ("Ins", "add_item"),
     )
     FUNCTIONS = (
         ("F2-F5", "same"),

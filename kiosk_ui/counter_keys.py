@@ -44,6 +44,7 @@ class CounterScreen(CaseKeys):
                 ("main", "main", "enter"),
                 ("requeue", "requeue", "f16,shift+f4"),
                 ("cancel", "cancel", "delete,f18,shift+f6"),
+                ("add_item", "add_item", "insert"),
                 ("transfer", "transfer", "f6"),
                 ("colleague", "colleague", "f19,shift+f7"),
                 ("scan", "scan", "f7"),
@@ -84,6 +85,10 @@ class CounterScreen(CaseKeys):
         self._signing_in = self._next_wanted = False
         if message.code == "recall_first":
             self.ask_early(message)
+        elif message.code == "still_away" and message.step:
+            self.ask_back(message.step.number, message.sentence)
+        elif message.code == "nothing_to_undo" and self._stage() is Stage.CALLING:
+            self.ask_put_back()
         elif message.code == "session_over" or (message.step and message.step.verb == "sign_in"):
             self._ask_clerk(message.sentence)
 

@@ -18,7 +18,7 @@ from hall_daemon.protocol import CurrentTicket
 from hall_daemon.protocol_window import Places
 from hall_daemon.words import MessageTo, PauseReason
 from kiosk_ui import counter_steps
-from kiosk_ui.counter_dialogs import Answer, Choice, Pick
+from kiosk_ui.counter_dialogs import Answer, Candidate, Choice, Pick
 from kiosk_ui.counter_screen import StepFailed, WindowScreen
 from kiosk_ui.counter_view import Stage, say, stage_of
 
@@ -30,6 +30,7 @@ _PAUSES = {
 }  # fmt: skip
 _LENGTHS = (5, 10, 15, 30, 60)
 _CHOSEN = ("chosen.frail", "chosen.stamp", "chosen.waited", "chosen.manager")
+_PUT_BACK = ("put_back.wrong", "put_back.elsewhere")
 _EARLY = ("early.left", "early.gave_up", "early.wrong")
 # The daemon is told that somebody is there at most so often.
 HERE_S = 60.0
@@ -144,9 +145,11 @@ class MoreKeys(WindowScreen):
 
     def _ask_chosen(self, number: str) -> None:
         """Out of turn: what is to become of a waiting ticket."""
+        pinned = {t.number for t in self._view.waiting if t.pinned} if self._view else set()
+        pin = "unpin" if number in pinned else "pin"
         answers = [
             Answer(key="1", label=say("choice.select"), value="select", hint=say("choice.reason_hint")),
-            Answer(key="2", label=say("choice.pin"), value="pin", hint=say("choice.pin_hint")),
+            Answer(key="2", label=say(f"choice.{pin}"), value=pin, hint=say("choice.pin_hint")),
             Answer(key="3", label=say("key.cancel"), value="cancel"),
         ]
         self._ask(self._choice("ask.chosen", answers, number=number), lambda deed: self._chosen(deed, number))
@@ -154,6 +157,9 @@ class MoreKeys(WindowScreen):
     def _chosen(self, deed: str, number: str) -> None:
         if deed == "cancel":
             self._ask_cancel(number)
+            return
+        if deed == "unpin":
+            self._send(self._steps.unpin(number))
             return
         seen = self._view.current.number if self._view and self._view.current else None
 
@@ -182,6 +188,32 @@ class MoreKeys(WindowScreen):
         self._ask_reason(
             "ask.early", answers, lambda reason: self._send(self._steps.no_show(number, reason)), number=number
         )
+
+    def ask_put_back(self) -> None:
+        """Too late to undo a wrong call: back to the front of the line, with a reason."""
+        if self._view and self._view.current:
+            number = self._view.current.number
+            self._ask_reason(
+                "ask.put_back", _PUT_BACK, lambda why: self._send(self._steps.put_back(number, why)), number=number
+            )
+
+    def ask_back(self, number: str, sentence: str) -> None:
+        """A parked ticket waits for another step: has it come back?"""
+        back = Answer(key="Enter", label=say("choice.stage_back"), value="back", hint=say("choice.stage_back_hint"))
+        steps = (self._steps.stage_back(number), self._steps.resume(number))
+        self._ask(Choice(sentence, [back], self._pen), lambda _: self._send(*steps))
+
+    def action_add_item(self) -> None:
+        """One more thing for the number at the window."""
+        if (current := self._current()) is None:
+            return
+        if self._map is None:
+            self._hint("none.map")
+            return
+        number = current.number
+        items = [Candidate(value=i.code, code=i.queue, label=f"{i.queue}  {i.name.zh}") for i in self._map.items]
+        dialog = Pick(say("ask.add_item", number=number), items, self._pen, say("walk_in_line"))
+        self._ask(dialog, lambda item: self._send(self._steps.add_item(number, item)))
 
     def action_call_for(self) -> None:
         """The guard, the manager, an adviser, a technician."""

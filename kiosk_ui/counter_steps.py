@@ -36,7 +36,7 @@ from hall_daemon.protocol_cases import (
     TakenPaper,
 )  # fmt: skip
 from hall_daemon.protocol_clerks import CallFor, PauseWindow, TakeNote, Tick
-from hall_daemon.protocol_window import Pin, Places, Select, ToColleague, WalkIn
+from hall_daemon.protocol_window import AddItem, Pin, Places, PutBack, Select, ToColleague, WalkIn
 from hall_daemon.words import (
     CancelReason,
     ClerkId,
@@ -156,6 +156,24 @@ class Steps:
         """Put a ticket before all others."""
         request = Pin(ticket=number, reason=reason)
         return Step(verb="pin", number=number, send=partial(self.client.pin, self.window, request))
+
+    def unpin(self, number: str) -> Step:
+        """Back to its own place."""
+        return Step(verb="unpin", number=number, send=partial(self.client.unpin, self.window, number))
+
+    def put_back(self, number: str, reason: str) -> Step:
+        """The wrong number was called."""
+        request = PutBack(seen=number, reason=reason)
+        return Step(verb="put_back", number=number, send=partial(self.client.put_back, self.window, request))
+
+    def stage_back(self, number: str) -> Step:
+        """The step that a parked ticket waited for has come back."""
+        return Step(verb="stage_back", number=number, send=partial(self.client.stage_back, self.window, number))
+
+    def add_item(self, number: str, item: str) -> Step:
+        """One more thing for the number."""
+        request = AddItem(seen=number, item=item)
+        return Step(verb="add_item", number=number, send=partial(self.client.add_item, self.window, request))
 
     def to_colleague(self, number: str, window: str) -> Step:
         """Hand the visit to another window."""

@@ -285,6 +285,40 @@ async def test_somebody_who_was_called_has_come_when_they_are_parked(
         await room.asks(("serve", {"seen": "H018", "identity_rechecked": False}), verb)
 
 
+async def test_a_call_that_cannot_be_undone_any_more_is_put_back_with_a_reason() -> None:
+    async with counter(calling()) as room:
+        room.hall.answers["undo"] = lambda _body: refusal("nothing_to_undo")
+        await room.press("backspace")
+        await room.sees("H018 叫错了？放回队首")
+        await room.press("1")
+        await room.asks(("undo", None), ("put-back", {"seen": "H018", "reason": "叫错号"}))
+
+
+async def test_a_ticket_that_waits_for_another_step_is_taken_up_when_it_is_back() -> None:
+    async with counter(window_view(parked=(parked("H011", ParkReason.OTHER),))) as room:
+        room.hall.answers["resume"] = lambda _body: refusal("still_away", number="H011", stage="税务")
+        await room.press("full_stop")
+        await room.sees("H011 还在等待：税务", "回来了，取回")
+        del room.hall.answers["resume"]
+        await room.press("enter")
+        await room.asks(
+            ("resume", {"ticket": "H011"}), ("stage-back", {"ticket": "H011"}), ("resume", {"ticket": "H011"})
+        )
+
+
+async def test_one_more_item_goes_on_the_number_and_a_pinned_one_can_be_unpinned() -> None:
+    async with counter(serving()) as room:
+        await room.press("insert")
+        await room.sees("H018 还要办什么？")
+        await room.press("enter")
+        await room.asks(("add-item", {"seen": "H018", "item": "i1"}))
+    async with counter(window_view(waiting=(waiting("H024", 6, pinned=True),), waiting_total=1)) as room:
+        await room.press("tab", "down", "enter")
+        await room.sees("取消置顶")
+        await room.press("2")
+        await room.asks(("unpin", {"ticket": "H024"}))
+
+
 @pytest.mark.parametrize("key", ["plus", "f2", "fullwidth_plus_sign", "enter"])
 async def test_every_key_of_next_calls_next(key: str) -> None:
     async with counter(window_view()) as room:

@@ -9,6 +9,7 @@ from hall_daemon.protocol import (
     ClerkName,
     CurrentTicket,
     HallMap,
+    ItemName,
     MaterialNeed,
     ParkedTicket,
     QueueLoad,
@@ -35,6 +36,11 @@ HALL = HallMap(
         WindowPlace(code="2", zone="D", queues=("H", "A"), scanner=True),
         WindowPlace(code="3", zone="D", queues=("H",)),
         WindowPlace(code="13", zone="D", queues=("H",), scanner=True),
+    ),
+    items=(
+        ItemName(code="i1", name=Text(zh="社会保险登记", en="Insurance"), queue="H"),
+        ItemName(code="i2", name=Text(zh="灵活就业参保", en="Freelance insurance"), queue="H"),
+        ItemName(code="i3", name=Text(zh="个体工商户设立登记", en="Sole trader"), queue="A"),
     ),
     clerks=(ClerkName(clerk="c017", name="样例员工甲"), ClerkName(clerk="c018", name="样例员工乙")),
 )
