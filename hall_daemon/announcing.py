@@ -58,6 +58,8 @@ class Announcing:
         self._of_zone = {z.code: z.announcer for z in hall.profile.zones.values() if z.announcer}
         self._lines: dict[str, deque[_Call]] = {device: deque() for device in self._of_zone.values()}
         self._news: dict[str, asyncio.Event] = {device: asyncio.Event() for device in self._lines}
+        self._said_now: dict[str, _Call] = {}
+        """Announcer → the call that is being said, while it still counts."""
         self._unsaid: set[str] = set()
         """Announcers that did not say their last call."""
         hall.on_event(self._heard)
@@ -79,7 +81,7 @@ class Announcing:
 
     def _heard(self, event: Event) -> None:
         if isinstance(event.data, _ENDS_CALL):
-            self._drop(event.data.ticket_id)
+            self._end(event.data.ticket_id)
         if not isinstance(event.data, TicketCalled):
             return
         window = self._hall.profile.windows.get(event.data.window_code)
@@ -100,13 +102,21 @@ class Announcing:
             for call in [call for call in line if call.ticket_id == ticket_id]:
                 line.remove(call)
 
+    def _end(self, ticket_id: str) -> None:
+        """Nobody is called to where nobody waits for them: what is being said is not repeated."""
+        self._drop(ticket_id)
+        for device, call in list(self._said_now.items()):
+            if call.ticket_id == ticket_id:
+                del self._said_now[device]
+
     async def _speak_all(self, device: str) -> None:
         line, news = self._lines[device], self._news[device]
         while True:
             while line:
                 waiting, call = len(line), line.popleft()
-                if not self._silent():
-                    await self._speak(device, call, waiting)
+                self._said_now[device] = call
+                await self._speak(device, call, waiting)
+                self._said_now.pop(device, None)
             news.clear()
             await news.wait()
 
@@ -114,10 +124,13 @@ class Announcing:
         announcement = await self._announcement(call, short=waiting >= SHORT_FROM)
         give_up_at = self._loop_s() + TRY_FOR_S
         for _ in range(1 if waiting >= ONCE_FROM else 2):
-            while not await self._say(device, announcement, call):
+            while self._counts(device, call) and not await self._say(device, announcement, call):
                 if self._loop_s() >= give_up_at:
                     return
                 await asyncio.sleep(TRY_AGAIN_S)
+
+    def _counts(self, device: str, call: _Call) -> bool:
+        return not self._silent() and self._said_now.get(device) is call
 
     async def _announcement(self, call: _Call, *, short: bool) -> Announcement:
         """Its words, and their sound where the hall has clips and a device that plays sounds."""

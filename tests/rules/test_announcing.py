@@ -151,6 +151,25 @@ async def test_in_an_emergency_nobody_is_called_to_a_window(tmp_path: Path) -> N
         await hall.says(H001, H001)
 
 
+@pytest.mark.parametrize("why", ["emergency", "missed"])
+async def test_what_is_being_said_is_not_repeated_when_it_no_longer_counts(tmp_path: Path, why: str) -> None:
+    async with loud(tmp_path) as hall:
+        hall.module.play_for_ever()
+        await hall.room.issue()
+        await hall.room.issue(PENSION)
+        await hall.room.call("1")
+        await until_async(lambda: bool(hall.module.playing), what="the call is being said")
+        if why == "missed":
+            await hall.room.hall.no_show("1", "A001")
+        hall.emergency = why == "emergency"
+        hall.module.recover()
+        hall.module.power_cycle()
+        await until_async(lambda: not hall.announcing._said_now, what="the call is given up")
+        hall.emergency = False
+        await hall.room.call("2")
+        await hall.says(H001, H001)
+
+
 async def test_who_is_called_again_goes_first_and_is_not_doubled(tmp_path: Path) -> None:
     async with loud(tmp_path) as hall:
         hall.module.play_for_ever()
