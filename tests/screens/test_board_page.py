@@ -426,6 +426,33 @@ def test_who_is_gone_is_not_spoken_and_who_is_called_again_goes_first(browser: B
         assert "A036" not in {page.locator(".hero .who b").inner_text()}
 
 
+def test_who_has_come_while_being_called_is_not_called_once_more(browser: Browser, server: PageServer) -> None:
+    server.sound = beep(0.05)
+    with open_page(browser, LANDSCAPE) as page:
+        page.clock.install()
+        page.goto(f"{server.url}/board?voice")
+        server.show(board(6))
+        stands_large(page, "A035")
+        page.keyboard.press("Shift")
+        expect(page.locator("footer")).not_to_contain_text("声音没有打开")
+        server.may_sound.clear()
+        server.show(board(7))
+        called = board(7).calls[0]
+        stands_large(page, called.number)
+        until(lambda: server.sounds, what="the first round")
+        come = (called.model_copy(update={"over": True}), *board(6).calls)
+        server.show(board(7).model_copy(update={"calls": come, "missed": ("Z999",)}))
+        until(lambda: "Z999" in page.inner_text("footer"), what="the page knows of it")
+        server.may_sound.set()
+
+        def is_over() -> bool:
+            page.clock.run_for(1000)
+            return page.locator(".hero.new").count() == 0
+
+        until(is_over, what="the end of its turn")
+        assert len(server.sounds) == 1, server.sounds
+
+
 def test_without_leave_to_sound_the_board_says_so_and_shows_the_calls(browser: Browser, server: PageServer) -> None:
     with open_page(browser, LANDSCAPE) as page:
         page.goto(f"{server.url}/board?voice")

@@ -18,6 +18,7 @@ export class Turns {
     this.known = null;
     this.busy = false;
     this.silent = false;
+    this.over = new Set(); // events of calls that no longer count
   }
 
   /** Take note of the calls of a view; `nowMs` is the daemon's time, as far as it is known. */
@@ -27,8 +28,8 @@ export class Turns {
     } else {
       for (const call of calls.filter((entry) => entry.event > this.known).reverse()) this.#add(call, nowMs);
     }
-    const over = new Set(calls.filter((call) => call.over).map((call) => call.event));
-    this.waiting = this.waiting.filter((call) => !over.has(call.event));
+    this.over = new Set(calls.filter((call) => call.over).map((call) => call.event));
+    this.waiting = this.waiting.filter((call) => !this.over.has(call.event));
     this.known = Math.max(this.known ?? 0, ...calls.map((call) => call.event));
     if (!this.busy) void this.#run();
   }
@@ -63,6 +64,7 @@ export class Turns {
   async #say(call, crowd) {
     const least = crowd >= ONCE_FROM ? Promise.resolve() : wait(TURN_MS);
     for (let round = crowd >= ONCE_FROM ? 1 : 2; round > 0; round -= 1) {
+      if (this.over.has(call.event)) break; // has come, or has been missed: not said once more
       if (this.silent || !(await this.speak(call, { short: crowd >= SHORT_FROM }))) return false;
     }
     await least;
