@@ -383,6 +383,8 @@ class KioskFlow:
             action = self._actions.get((screen, key))
             if action is not None:
                 action()
+            elif key is Key.OK and self.core.visit.modes.voice:
+                self.core.stage.repeat()
 
     def _digit_table(self) -> dict[S, Callable[[str], None]]:
         """Pages on which every digit means something of its own."""

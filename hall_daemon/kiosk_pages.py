@@ -358,7 +358,12 @@ def helping(scene: Scene) -> Page:
         line=NO_TEXT if scene.can_call_staff else text("kiosk.help.desk"),
         choices=(
             *call,
-            *(choice(str(key), f"kiosk.help.{name}").model_copy(update={"on": on}) for key, name, on in switches),
+            *(
+                choice(str(key), f"kiosk.help.{name}", "kiosk.help.voice.detail" if name == "voice" else "").model_copy(
+                    update={"on": on}
+                )
+                for key, name, on in switches
+            ),
             choice("6", "kiosk.help.language"),
         ),
         keys=(

@@ -48,6 +48,7 @@ class Stage:
         self._on_silence = on_silence
         self._covered: list[KioskScreen] = []
         """Pages under a question or the help page, to come back to."""
+        self._again = 0
         self._notice: Text | None = None
         """What the last key or card led to."""
         self._timer: asyncio.TimerHandle | None = None
@@ -81,6 +82,11 @@ class Stage:
 
     def refresh(self) -> None:
         """Show what has changed on the same page."""
+        self._show(new_page=False)
+
+    def repeat(self) -> None:
+        """Say the page aloud once more."""
+        self._again += 1
         self._show(new_page=False)
 
     def say(self, notice: Text | None) -> None:
@@ -141,7 +147,7 @@ class Stage:
             revision=revision,
             clock=self._now(),
             seconds_left=self._seconds_left(),
-        )
+        ).model_copy(update={"again": self._again})
         if new_page:
             self._page_since = revision + 1
         elif view == self.view:

@@ -160,6 +160,8 @@ class KioskView(Frozen):
     modes: KioskModes = KioskModes()
     voice: Text = Text(zh="")
     """What is said aloud in voice mode: never anything personal, never what is not on the screen."""
+    again: int = 0
+    """Counts how often somebody asked to hear it once more."""
     words: dict[str, Text] = Field(default_factory=dict)
     """The frame's own words, the same on every page."""
 

@@ -302,6 +302,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "kiosk.help.large": ("字大一点", "Larger text"),
     "kiosk.help.contrast": ("黑底黄字", "High contrast"),
     "kiosk.help.voice": ("语音提示", "Voice prompts"),
+    "kiosk.help.voice.detail": ("选事项时按“确认”再听一遍", "While choosing, Confirm says it again"),
     "kiosk.help.low": ("按键移到下方", "Move keys lower"),
     "kiosk.mode.large": ("大字", "Large text"),
     "kiosk.mode.contrast": ("高对比", "Contrast"),

@@ -220,6 +220,18 @@ async def test_help_keeps_the_visit_and_english_lasts_until_its_end(tmp_path: Pa
         assert (room.view.screen, room.view.language) == (S.IDLE, "zh")
 
 
+async def test_who_listens_hears_a_page_again_with_confirm(tmp_path: Path) -> None:
+    async with kiosk_room(tmp_path) as room:
+        await room.identify()
+        room.touch("ok")
+        assert (room.view.screen, room.view.again) == (S.ZONES, 0), "without the voice it means nothing there"
+        room.touch("help", "4")
+        assert (room.view.screen, room.view.modes.voice) == (S.ZONES, True)
+        before = room.view.revision
+        room.touch("ok")
+        assert (room.view.screen, room.view.again, room.view.revision) == (S.ZONES, 1, before + 1)
+
+
 async def test_help_promises_nobody_where_nobody_is_told(tmp_path: Path) -> None:
     async with kiosk_room(tmp_path) as room:
         await room.shows(S.IDLE)

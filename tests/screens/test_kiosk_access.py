@@ -126,6 +126,12 @@ def test_every_page_has_a_sentence_for_those_who_listen(browser: Browser, server
             stand(page, server, sent)
             asked_for = f"{server.url}/kiosks/k1/voice/{sent.revision}.wav"
             page.wait_for_function("url => performance.getEntriesByName(url).length", arg=asked_for)
+        again = sent.model_copy(update={"revision": sent.revision + 1, "again": 1})
+        server.show(again)
+        page.wait_for_function(
+            "url => performance.getEntriesByName(url).length",
+            arg=f"{server.url}/kiosks/k1/voice/{again.revision}.wav",
+        )
     assert not any("%" in url or "text" in url for url in asked if "/voice/" in url), "no word stands in an address"
 
 

@@ -8,12 +8,13 @@ export class Speaker {
     this.turn = 0;
   }
 
-  /** A new page says its sentence; on the same page only a changed one is said. */
+  /** A new page says its sentence; on the same page only a changed one, or one that was asked for again. */
   async say(view, samePage) {
     const text = view.language === "en" ? view.voice.en || view.voice.zh : view.voice.zh;
-    if (!text || (samePage && text === this.said)) return;
+    const said = `${view.again} ${text}`;
+    if (!text || (samePage && said === this.said)) return;
     this.stop();
-    this.said = text;
+    this.said = said;
     const turn = ++this.turn;
     try {
       const answer = await fetch(`/kiosks/${encodeURIComponent(view.kiosk)}/voice/${view.revision}.wav`, { headers: credentials(), cache: "no-store" });
