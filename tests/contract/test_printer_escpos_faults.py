@@ -1,5 +1,6 @@
 """ESC/POS slip printer: whatever breaks, the driver tells the truth about the slip."""
 
+import socket
 import threading
 
 import pytest
@@ -232,6 +233,20 @@ def test_line_gone_before_is_a_link_error(rig: Rig) -> None:
     rig.line.unplug()
     with pytest.raises(LinkError):
         driver.print_slip(TICKET)
+
+
+def test_printer_that_another_client_holds_prints_nothing_until_that_one_leaves(rig: Rig) -> None:
+    with socket.create_connection(("127.0.0.1", int(rig.line.port.rpartition(":")[2]))) as somebody:
+        somebody.sendall(b"\x10\x04\x01")
+        assert somebody.recv(1)
+        with pytest.raises(NoReply):
+            rig.open().print_slip(TICKET)
+        assert rig.twin.printed == []
+    rig.links[-1].close()
+    driver = rig.open()
+    driver.hello()
+    driver.print_slip(TICKET)
+    assert lines_of(rig) == [LINES]
 
 
 def test_stalled_printer_is_unconfirmed_and_prints_later_what_it_has(rig: Rig) -> None:
