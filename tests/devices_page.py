@@ -67,8 +67,8 @@ can be one. The docstring of `drivers/<name>.py` says which fact has which mark,
 it. What every driver is put through besides is in `tests/contract/contract.py`: silence, single bytes, leftovers,
 damaged replies, a port that is pulled. Faults that reach a resident or a clerk are in `docs/faults-devices.md`.
 
-**Fuzz inputs**: those of the last run of `make fuzz` over all targets, kept by that run in `docs/fuzz.json`: decoders,
-the driver on a line, and the twin, guided by coverage. *Found* counts targets with an input that raised what it should
+**Fuzz inputs**: those of the last run of `make fuzz`, kept by that run in `docs/fuzz.json`: decoders, the driver on a
+line, and the twin, guided by coverage. *Found* counts targets with an input that raised what it should
 not, or ran on, in that run; what earlier runs found is a test now, which is named.
 """
 HOW_TO = """\
@@ -151,8 +151,10 @@ def _table() -> str:
 def _fuzzed(name: str) -> str:
     run = report.read()
     if run is None:
-        return "no whole run kept"
+        return "no run kept"
     inputs, found = run.of(name)
+    if not inputs and not run.whole:
+        return "not reached"
     return f"{inputs}, {found}"
 
 
@@ -160,7 +162,8 @@ def _last_run() -> str:
     run = report.read()
     if run is None:
         return ""
-    return f"\nThe last whole fuzz run ended on {run.ended}: {run.last_line()} in {len(run.targets)} targets.\n"
+    how = "ended" if run.whole else "was stopped before its end"
+    return f"\nThe last fuzz run {how} on {run.ended}: {run.last_line()} in {len(run.targets)} targets.\n"
 
 
 def found_by_fuzzing(name: str) -> list[str]:

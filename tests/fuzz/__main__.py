@@ -51,15 +51,20 @@ def main() -> int:
 
     chosen = [target for target in targets() if options.only in target.name]
     whole = sum(SHARES[target.what] for target in chosen)
-    outcomes = []
-    for target in chosen:
-        folder = WORK / target.name
-        _lay_out(folder / "corpus", target.seeds())
-        outcomes.append(_run(target.name, options.inputs * SHARES[target.what] // whole, options.seconds))
-        print(outcomes[-1].line(), flush=True)
-    run = Run(ended=f"{datetime.now(UTC):%Y-%m-%d}", targets=tuple(outcomes))
-    print(run.last_line())
-    if not options.only:
+    outcomes: list[Outcome] = []
+    try:
+        for target in chosen:
+            folder = WORK / target.name
+            _lay_out(folder / "corpus", target.seeds())
+            outcomes.append(_run(target.name, options.inputs * SHARES[target.what] // whole, options.seconds))
+            print(outcomes[-1].line(), flush=True)
+    except KeyboardInterrupt:
+        print("stopped")  # what was run counts
+    done = len(outcomes) == len(chosen)
+    run = Run(ended=f"{datetime.now(UTC):%Y-%m-%d}", targets=tuple(outcomes), whole=done)
+    if done:
+        print(run.last_line())
+    if outcomes and not options.only:
         report.write(run)
     return 1 if run.findings else 0
 

@@ -1,6 +1,6 @@
 """What a long fuzz run did, in docs/fuzz.json: written by `python -m tests.fuzz` at its end, read by docs/devices.md.
 
-{"ended": "2026-03-01", "inputs": 10000000, "targets": [{"name": "display_strip-twin", "inputs": 135135, ...}]}
+{"ended": "2026-03-01", "whole": true, "inputs": 10000000, "targets": [{"name": "display_strip-twin", ...}]}
 """
 
 from __future__ import annotations
@@ -42,11 +42,13 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A whole run over all targets."""
+    """A run over all targets, or as many of them as there was time for."""
 
     ended: str
     """Date."""
     targets: tuple[Outcome, ...]
+    whole: bool = True
+    """False: somebody stopped it before its end; targets that are not there were not reached."""
 
     @property
     def inputs(self) -> int:
@@ -69,7 +71,10 @@ class Run:
 
 
 def read_table(text: str, ended: str) -> Run:
-    """The run whose printed table this is. Raises ValueError where it is not whole."""
+    """The run whose printed table this is; without its last line it was stopped.
+
+    Raises ValueError if lines are lost.
+    """
     targets = tuple(
         Outcome(
             name=found["name"], inputs=int(found["inputs"]), covered=int(found["covered"]),
@@ -78,21 +83,28 @@ def read_table(text: str, ended: str) -> Run:
         for line in text.splitlines()
         if (found := _LINE.fullmatch(line.rstrip()))
     )  # fmt: skip
-    run = Run(ended=ended, targets=targets)
-    if not any(line.rstrip() == run.last_line() for line in text.splitlines() if _END.fullmatch(line.rstrip())):
-        raise ValueError(f"the table does not end with {run.last_line()!r}: the run did not end, or lines are missing")
+    ends = [line.rstrip() for line in text.splitlines() if _END.fullmatch(line.rstrip())]
+    run = Run(ended=ended, targets=targets, whole=bool(ends))
+    if not targets or ends not in ([], [run.last_line()]):
+        raise ValueError(f"the table ends with {ends}, its lines make {run.last_line()!r}")
     return run
 
 
 def write(run: Run, file: Path = FILE) -> None:
     """Keep a run in place of the one before."""
-    told = {"ended": run.ended, "inputs": run.inputs, "targets": [asdict(one) for one in run.targets]}
+    told = {
+        "ended": run.ended,
+        "whole": run.whole,
+        "inputs": run.inputs,
+        "targets": [asdict(one) for one in run.targets],
+    }
     file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 def read(file: Path = FILE) -> Run | None:
-    """The last whole run; None before the first."""
+    """The last run that was kept; None before the first."""
     if not file.exists():
         return None
     told = json.loads(file.read_text(encoding="utf-8"))
-    return Run(ended=told["ended"], targets=tuple(Outcome(**one) for one in told["targets"]))
+    targets = tuple(Outcome(**one) for one in told["targets"])
+    return Run(ended=told["ended"], targets=targets, whole=told["whole"])

@@ -66,7 +66,12 @@ def test_a_printed_table_is_the_run_that_is_kept(tmp_path: Path) -> None:
     assert report.read(tmp_path / "none.json") is None
 
 
-def test_a_table_that_is_not_whole_is_no_run() -> None:
-    for lines in (TABLE.splitlines()[:-1], TABLE.splitlines()[:1] + TABLE.splitlines()[2:]):
-        with pytest.raises(ValueError, match="does not end with"):
-            report.read_table("\n".join(lines), "2026-03-01")
+def test_a_run_that_was_stopped_says_so_and_lost_lines_are_no_run(tmp_path: Path) -> None:
+    lines = TABLE.splitlines()
+    stopped = report.read_table("\n".join([*lines[:-1], "stopped"]), "2026-03-01")
+    assert (stopped.whole, stopped.inputs) == (False, 540539)
+    report.write(stopped, tmp_path / "fuzz.json")
+    assert report.read(tmp_path / "fuzz.json") == stopped
+    for lost in (lines[:1] + lines[2:], lines[-1:], lines[:1]):
+        with pytest.raises(ValueError, match="its lines make"):
+            report.read_table("\n".join(lost), "2026-03-01")
