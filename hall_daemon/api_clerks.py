@@ -43,6 +43,8 @@ from hall_daemon.tickets import HallError
 SESSION = b"x-hall-session"
 _UNTIED = frozenset({"sign-in", "views"})
 """Below a window, but before or without a session."""
+_IN_ONES_NAME = ("/messages", "/pads")
+"""What is done there is written down with who did it: an old session is not taken for the machine's own user."""
 
 
 class Gate:
@@ -73,6 +75,8 @@ class Gate:
         else:
             role = access.screen_of(bearer, self._tokens) if self._tokens else None
             scope["state"]["actor"] = role.value if role else "technician"
+        if bearer and person is None and not self._tokens and path.startswith(_IN_ONES_NAME):
+            return "hall.session_over", "a session that is over", text("hall.session_over")
         if access.is_open(path) or (not self._tokens and person is None):
             return None
         if role is None and path == "/people/sign-in":

@@ -16,7 +16,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Label, Static
 
-from hall_daemon.protocol_cases import PaperPreview
+from hall_daemon.protocol_cases import PaperLine, PaperPreview
 from kiosk_ui.counter_dialogs import Answer, Choice
 from kiosk_ui.counter_view import say
 from kiosk_ui.theme import OFF, Pen
@@ -29,11 +29,16 @@ _MOVES = {"down": 1, "up": -1, "pagedown": 12, "pageup": -12, "end": 400, "home"
 
 def drawn(paper: PaperPreview, pen: Pen) -> Text:
     """The whole paper."""
-    rows = [
-        Text(f" {pen.fit(line.text, paper.columns)} ", style=f"bold {PAPER}" if line.bold or line.large else PAPER)
-        for line in paper.lines
-    ]
-    return Text("\n").join(rows)
+    return Text("\n").join(_line(line, paper.columns, pen) for line in paper.lines)
+
+
+def _line(line: PaperLine, columns: int, pen: Pen) -> Text:
+    words = pen.fit(line.text, columns).rstrip()
+    begins = len(words) - len(words.lstrip())
+    strong = f"bold {PAPER}" if line.bold or line.large else PAPER
+    # Blanks apart from words: a picture of the screen would squeeze both together.
+    drawn_line = Text(" " * (begins + 1), PAPER).append(words[begins:], style=strong)
+    return drawn_line.append(" " * (columns + 2 - drawn_line.cell_len), style=PAPER)
 
 
 class PaperChoice(Choice):

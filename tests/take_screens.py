@@ -101,29 +101,10 @@ async def _counter(bench: Bench, session: str) -> str:
             return app.export_screenshot()
 
 
-PICTURES = {
-    (120, 40): (
-        "signed-out",
-        "idle",
-        "calling",
-        "serving",
-        "scanned",
-        "paused",
-        "finish",
-        "notice",
-        "help",
-        "case-received",
-        "file",
-    ),
-    (80, 24): ("idle", "calling", "serving", "park", "chosen", "messages", "notice", "cases", "finish-which"),
-}
-"""States of test_counter_goldens that are drawn, by size."""
-
-
 async def _counter_states() -> None:
-    """The counter in each state, as its goldens are made, by night; one by day."""
-    for size, names in PICTURES.items():
-        for name in names:
+    """The counter in each state at both sizes, as its goldens are made, by night; one by day."""
+    for size in goldens.SIZES:
+        for name in goldens.STATES:
             await _counter_state(name, size)
     await _counter_state("serving", (120, 40), day=True)
 
@@ -135,6 +116,9 @@ async def _counter_state(name: str, size: tuple[int, int], *, day: bool = False)
         async with shown as room:
             goldens.answer(room, state)
             await room.press(*state.keys)
+            if state.then:
+                await room.sees(state.first)
+                await room.press(*state.then)
             await room.sees(state.sees)
             await until_async(lambda: not room.shows("正在"))
             look = "-day" if day else ""
