@@ -1,8 +1,10 @@
 """What every test may count on: nothing it started lives on after it."""
 
 import gc
+import importlib
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -31,6 +33,20 @@ def _daemons_are_forked() -> Iterator[None]:
 def as_in_a_hall(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each daemon is a new interpreter."""
     monkeypatch.setattr(DaemonProcess, "launcher", Fresh())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _root_certificates_are_read_once() -> Iterator[None]:
+    """Each client of httpx reads them all, which takes longer than what most tests ask; a context may be shared."""
+    default: Any = importlib.import_module("httpx._transports.default")  # nobody else is asked for a context
+    make, made = default.create_ssl_context, default.create_ssl_context()
+
+    def shared(verify: Any = True, cert: Any = None, trust_env: bool = True) -> Any:
+        return made if verify is True and cert is None else make(verify=verify, cert=cert, trust_env=trust_env)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(default, "create_ssl_context", shared)
+        yield
 
 
 @pytest.fixture(autouse=True)
