@@ -29,6 +29,7 @@ def test_without_a_reader_the_first_page_offers_other_ways_within_three_seconds(
     assert "2号取号机可以刷证" in words(view)
     assert [c["label"]["zh"] for c in view["choices"]] == ["手工输入身份证号", "护照或其他证件", "请工作人员帮忙"]
     operator.sees("IDR-01", "warn", "断线")
+    assert operator.state()["level"] == "L2", "amber, and a device is lost all the same"
     operator.is_told("IDR-01", ("failed", "offline"))
 
     resident.press("1", "id")

@@ -10,7 +10,7 @@ import pytest
 from sqlmodel import select
 
 from drivers.base import Grade
-from hall_daemon import evaluating, following, store
+from hall_daemon import evaluating, following, service_day, store
 from hall_daemon.following import CODE_BYTES, Following, NotToRate, TooMany, slip_address
 from hall_daemon.tables import EvaluationRow, EventRow
 from hall_daemon.tables_board import FollowRow
@@ -175,6 +175,18 @@ async def test_no_answer_at_the_window_leaves_the_code_valid_and_counts_once(tmp
             5
         ]
     assert [str(found) for found in store.replay_differences(room.config.database)] == []
+
+
+async def test_whom_nobody_served_to_the_end_is_not_asked_on_the_phone(tmp_path: Path) -> None:
+    write_hall(tmp_path, PLACES + PHONE)
+    async with hall_room(tmp_path) as room:
+        await room.numbers(2)
+        codes = [await code_of(room, number) for number in ("A001", "A002")]
+        await room.sign_in(w1="c001")
+        await room.call_and_serve("1")
+        await service_day.close(room.hall, force=True)
+        assert [(await shown(room, code))["rating"] for code in codes] == ["", ""]
+        assert (await room.row("A001")).outcome == Outcome.LEFT
 
 
 async def test_who_tries_to_rate_without_end_is_slowed_down(tmp_path: Path) -> None:
