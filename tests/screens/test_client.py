@@ -48,7 +48,7 @@ async def test_verb_is_sent_with_token_and_answer_of_a_newer_daemon_is_read() ->
         assert done.event == 1
         [asked] = hall.asked
         assert (asked.method, asked.path, asked.token) == ("POST", "/windows/3/finish", "Bearer secret")
-        assert asked.body == {"seen": "A017", "outcome": "received"}
+        assert asked.body == {"seen": "A017", "outcome": "received", "cases": []}
 
 
 async def test_names_are_quoted_in_paths() -> None:
