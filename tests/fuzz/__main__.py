@@ -25,7 +25,7 @@ from tests.fuzz.report import Outcome, Run
 WORK = Path("artefacts") / "fuzz"
 LONGEST_INPUT = 4096
 ONE_INPUT_LIMIT_S = 20
-SHARES = {"decoders": 10, "driver": 1, "twin": 1}
+SHARES = {"decoders": 20, "driver": 1, "twin": 1}
 """A driver on its line is ten times as slow as a decoder, and so is a twin, which draws what it shows."""
 NO_BYTES = tuple(f"sim.{name}" for name in ("bench", "province", "visits", "catalog", "oracle", "hall_plan", "prompt"))
 _RUNS = re.compile(r"stat::number_of_executed_units:\s*(\d+)")

@@ -127,7 +127,7 @@ def _all_pieces_same(feed: Callable[[Iterator[bytes]], object], data: bytes) -> 
 
 def _small(data: bytes) -> int:
     """Single bytes; of a long input somewhat more, for a half frame is looked at anew with each piece."""
-    return 1 + len(data) // 64
+    return 1 + len(data) // 16
 
 
 def _stream(split: Callable[[bytes], tuple[Any, bytes]]) -> Decoder:  # Any: frames of several kinds
