@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -43,6 +44,7 @@ from hall_daemon.api_streams import DaemonEnds, Wake, follow, follow_line, lines
 from hall_daemon.board import Board, Emergency
 from hall_daemon.case_papers import CasePapers
 from hall_daemon.cataloguing import Cataloguing
+from hall_daemon.database import refused_by
 from hall_daemon.desk import Desk
 from hall_daemon.devices import Devices
 from hall_daemon.diagnostics import Diagnostics
@@ -190,10 +192,12 @@ def _problems(app: FastAPI) -> None:
             return answer
         return _malformed(exc.status_code, "body", str(exc.detail))
 
+    @app.exception_handler(sqlite3.Error)
     @app.exception_handler(DBAPIError)
-    async def storage(_request: Request, exc: DBAPIError) -> Response:
-        _log.error("storage refused a change: %s", type(exc.orig).__name__)
-        return _problem(503, "storage_failed", type(exc.orig).__name__, text("hall.storage_failed"))
+    async def storage(_request: Request, exc: Exception) -> Response:
+        why = type(refused_by(exc)).__name__
+        _log.error("storage refused a change: %s", why)
+        return _problem(503, "storage_failed", why, text("hall.storage_failed"))
 
     @app.exception_handler(Exception)
     async def bug(_request: Request, exc: Exception) -> Response:

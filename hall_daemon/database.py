@@ -6,16 +6,27 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, inspect
 from sqlalchemy import text as sql
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
-from sqlmodel import SQLModel
+from sqlmodel import Session, SQLModel
 
 from hall_daemon import journal
 from hall_daemon.tables import ADDED_COLUMNS, SCHEMA_VERSION
+
+STORAGE_ERRORS = (DBAPIError, sqlite3.Error)
+"""What a statement raises that the database refuses, by SQLAlchemy and by `value`."""
+
+
+def refused_by(exc: BaseException) -> BaseException:
+    """What SQLite itself said."""
+    return (exc.orig or exc) if isinstance(exc, DBAPIError) else exc
 
 
 class StoreError(Exception):
@@ -49,6 +60,18 @@ def engine(database: Path, *, read_only: bool) -> Engine:
         connection.execute(sql("BEGIN" if read_only else "BEGIN IMMEDIATE"))
 
     return made
+
+
+def value(session: Session, statement: str, asked: Mapping[str, object]) -> Any:
+    """The first value of the first row, by SQLite's own driver: SQLAlchemy makes it ten times as dear.
+
+    Any: whatever stands there; None if there is no row. What the session has not flushed is not seen. Raises
+    sqlite3.Error.
+    """
+    raw = session.connection().connection.dbapi_connection
+    assert isinstance(raw, sqlite3.Connection)
+    row = raw.execute(statement, asked).fetchone()
+    return None if row is None else row[0]
 
 
 def check(connection: Connection, database: Path) -> None:

@@ -16,10 +16,10 @@ import secrets
 from collections import OrderedDict
 from typing import Literal
 
-from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col
 
 from hall_daemon.clock import Clock, hour_minute
+from hall_daemon.database import STORAGE_ERRORS, refused_by
 from hall_daemon.estimates import shown
 from hall_daemon.events import EvaluationSubmitted
 from hall_daemon.hall import Hall
@@ -92,9 +92,9 @@ async def slip_address(hall: Hall, ticket_id: str) -> str:
     code = secrets.token_urlsafe(CODE_BYTES)
     try:
         await hall.store.write(lambda tx: _keep(tx, code, ticket_id))
-    except DBAPIError as exc:
+    except STORAGE_ERRORS as exc:
         # The slip is worth more than its code.
-        _log.warning("a slip goes without its code: %s", type(exc.orig).__name__)
+        _log.warning("a slip goes without its code: %s", type(refused_by(exc)).__name__)
         return ""
     return f"{url}/{code}"
 

@@ -10,13 +10,13 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import insert
-from sqlalchemy import text as sql
 from sqlmodel import col, select
 
 from drivers.base import CardDoubt
 from hall_daemon import carts, case_lookups, lanes, limits, lookups, privacy, queueing
 from hall_daemon.clock import Clock, hour_minute
 from hall_daemon.config import Secrets
+from hall_daemon.database import value
 from hall_daemon.events import AppointmentCheckedIn, OperatorActed, Sealed, TicketIssued
 from hall_daemon.profile import HallProfile, Item
 from hall_daemon.store import Tx
@@ -26,15 +26,12 @@ from hall_daemon.tables_clerks import PauseRow
 from hall_daemon.tickets import AlreadyWaiting, HallClosed, Issued, IssueOrder, NoMoreNumbers, Slot, TooEarly
 from hall_daemon.words import OPEN_STATES, Channel, IdentityMode, Priority, SlipState, TicketState
 
-# Run for every number that is taken; the ORM costs ten times the SQL.
-_SAME = sql("SELECT id FROM ticket WHERE request_id = :request_id")
-_ARRIVE = sql(
+_SAME = "SELECT id FROM ticket WHERE request_id = :request_id"
+_ARRIVE = (
     "UPDATE day SET open_ms = max(open_ms + 1, :now) WHERE bizdate = :bizdate AND closed_ms IS NULL RETURNING open_ms"
 )
-_PASSED = sql(
-    "UPDATE day SET open_ms = max(open_ms, :now) WHERE bizdate = :bizdate AND closed_ms IS NULL RETURNING open_ms"
-)
-_ONE_MORE = sql(
+_PASSED = "UPDATE day SET open_ms = max(open_ms, :now) WHERE bizdate = :bizdate AND closed_ms IS NULL RETURNING open_ms"
+_ONE_MORE = (
     "INSERT INTO counter (bizdate, series, last) VALUES (:bizdate, :series, 1) "
     "ON CONFLICT (bizdate, series) DO UPDATE SET last = last + 1 RETURNING last"
 )
@@ -68,7 +65,7 @@ def issue(
 ) -> Issued:
     """Create a ticket, or find the one that this very order has created. Raises HallClosed, AlreadyWaiting, TooEarly,
     NoMoreNumbers."""
-    same_id = tx.session.connection().execute(_SAME, {"request_id": order.request_id}).scalar()
+    same_id = value(tx.session, _SAME, {"request_id": order.request_id})
     if same_id is not None:
         same = tx.session.get_one(TicketRow, same_id)
         return _issued(profile, same, event=0, ahead=lookups.ahead_of(tx.session, same), repeated=True)
@@ -181,7 +178,7 @@ def arrive(tx: Tx, open_time_ms: int) -> int:
     Raises HallClosed.
     """
     question = {"bizdate": tx.bizdate, "now": open_time_ms}
-    arrival_ms: int | None = tx.session.connection().execute(_ARRIVE, question).scalar()
+    arrival_ms: int | None = value(tx.session, _ARRIVE, question)
     if arrival_ms is None:
         raise HallClosed()
     tx.open_ms = arrival_ms
@@ -195,7 +192,7 @@ def passed(tx: Tx, open_time_ms: int) -> int:
     """
     if tx.open_ms is None:
         asked = {"bizdate": tx.bizdate, "now": open_time_ms}
-        kept: int | None = tx.session.connection().execute(_PASSED, asked).scalar()
+        kept: int | None = value(tx.session, _PASSED, asked)
         tx.open_ms = open_time_ms if kept is None else kept
     return tx.open_ms
 
@@ -368,7 +365,7 @@ def _refuse_second_number(tx: Tx, profile: HallProfile, queues: list[str], perso
 
 def _next_serial(tx: Tx, name: str) -> int:
     series = {"bizdate": tx.bizdate, "series": name}
-    serial: int = tx.session.connection().execute(_ONE_MORE, series).scalar_one()
+    serial: int = value(tx.session, _ONE_MORE, series)
     if serial > queueing.LAST_SERIAL:
         raise NoMoreNumbers()
     return serial

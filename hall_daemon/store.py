@@ -30,14 +30,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, create_engine, insert
-from sqlalchemy import text as sql
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import ColumnElement, create_engine
 from sqlmodel import Session, SQLModel, select
 
 from hall_daemon import journal, proof, replay, serials, streams
 from hall_daemon.clock import Clock, rfc3339
-from hall_daemon.database import StoreError, check, engine, epoch_path, migrate, read_epoch
+from hall_daemon.database import (
+    STORAGE_ERRORS,
+    StoreError,
+    check,
+    engine,
+    epoch_path,
+    migrate,
+    read_epoch,
+    refused_by,
+    value,
+)
 from hall_daemon.events import Event, EventData, StreamOpened
 from hall_daemon.privacy import CHAIN_START, canonical, chain, leaf
 from hall_daemon.tables import DecisionRow, EventRow, MetaRow, RefusedRow, StreamRow
@@ -58,11 +66,14 @@ class Refused:
 
 TOGETHER = 32
 """So many verbs at most share a commit: the first of them waits for the last."""
-_APPEND = insert(EventRow)
-_DECIDE = insert(DecisionRow)
-_LAST_OF_SUBJECT = sql("SELECT max(aggseq) FROM event WHERE subject = :subject")
-_LAST_NUMBER = sql("SELECT max(number) FROM event")
-_LATEST_DAY = sql("SELECT max(bizdate) FROM day")
+_APPEND = (
+    "INSERT INTO event (streamid, sequence, id, type, subject, aggseq, time, bizdate, body, leaf, chain) VALUES "
+    "(:streamid, :sequence, :id, :type, :subject, :aggseq, :time, :bizdate, :body, :leaf, :chain) RETURNING number"
+)
+_DECIDE = "INSERT INTO decision (number, ticket_id, body) VALUES (:number, :ticket_id, :body)"
+_LAST_OF_SUBJECT = "SELECT max(aggseq) FROM event WHERE subject = :subject"
+_LAST_NUMBER = "SELECT max(number) FROM event"
+_LATEST_DAY = "SELECT max(bizdate) FROM day"
 
 
 @dataclass
@@ -117,12 +128,12 @@ class Tx:
             body = canonical({key: value for key, value in kept.items() if value is not None})
             ticket_id = data.subject.removeprefix("ticket/") if data.subject.startswith("ticket/") else None
             row = {"number": number, "ticket_id": ticket_id, "body": body}
-            self.session.connection().execute(_DECIDE, row)
+            value(self.session, _DECIDE, row)
         return number
 
     def keep_counters(self, counters: Iterable[tuple[str, str, int]]) -> None:
         """Keep how far number series were lifted (day, series, last) beside the last event: no event tells of it."""
-        number = self.session.connection().execute(_LAST_NUMBER).scalar()
+        number = value(self.session, _LAST_NUMBER, {})
         if number is None:
             return
         row = self.session.get(DecisionRow, number)
@@ -148,7 +159,7 @@ class Tx:
     ) -> int:  # fmt: skip
         head = self._head
         if aggseq is None:
-            found = self.session.connection().execute(_LAST_OF_SUBJECT, {"subject": subject}).scalar()
+            found = value(self.session, _LAST_OF_SUBJECT, {"subject": subject})
             aggseq = (found or 0) + 1
         envelope = self._envelope(event_id, wire_type, subject, time) | {
             "aggseq": aggseq, "bizdate": bizdate or self.bizdate, "data": data,
@@ -161,8 +172,7 @@ class Tx:
             "subject": subject, "aggseq": aggseq, "time": envelope["time"], "bizdate": envelope["bizdate"],
             "body": canonical(envelope), "leaf": this_leaf, "chain": head.chain,
         }  # fmt: skip
-        # Every verb passes here, and the ORM costs ten times the SQL.
-        number: int = self.session.connection().execute(_APPEND, row).lastrowid
+        number: int = value(self.session, _APPEND, row)
         if model is not None:
             self.events.append(
                 Event(
@@ -257,10 +267,9 @@ class Store:
             self._reader = engine(self.database, read_only=True)
             self._given_back.callback(self._reader.dispose)
             self._take_up_stream(epoch)
-        except (DBAPIError, sqlite3.Error) as exc:
+        except STORAGE_ERRORS as exc:
             self._given_back.close()
-            why = exc.orig if isinstance(exc, DBAPIError) else exc
-            raise StoreError(f"{self.database} cannot be opened: {why}; restore a backup") from exc
+            raise StoreError(f"{self.database} cannot be opened: {refused_by(exc)}; restore a backup") from exc
         except BaseException:
             self._given_back.close()
             raise
@@ -306,7 +315,7 @@ class Store:
         try:
             async with asyncio.timeout(10):
                 await self.write(lambda tx: tx.session.connection().exec_driver_sql("PRAGMA user_version").scalar())
-        except (TimeoutError, DBAPIError):
+        except (TimeoutError, *STORAGE_ERRORS):
             return False
         return True
 
@@ -446,18 +455,18 @@ class Store:
     def _day_of(self, session: Session) -> str:
         """The same for the writer, which need not ask again while it has moved no day itself."""
         if not self._day:
-            self._day = session.connection().execute(_LATEST_DAY).scalar() or ""
+            self._day = value(session, _LATEST_DAY, {}) or ""
         return self._day or self.clock.today().isoformat()
 
     def bizdate(self, session: Session) -> str:
         """The open service day, or the last one; the calendar's before the first."""
-        latest: str | None = session.connection().execute(_LATEST_DAY).scalar()
+        latest: str | None = value(session, _LATEST_DAY, {})
         return latest or self.clock.today().isoformat()
 
     @staticmethod
     def _end_if_storage_failed(exc: BaseException) -> None:
         """SQLITE_IOERR (10) and SQLITE_CORRUPT (11): stop at once, the supervisor starts anew with a check."""
-        original = exc.orig if isinstance(exc, DBAPIError) else exc
+        original = refused_by(exc)
         code = getattr(original, "sqlite_errorcode", 0) & 0xFF
         if isinstance(original, sqlite3.Error) and code in (10, 11):
             _log.critical("storage failed: %s; stopping", type(original).__name__)
@@ -563,8 +572,8 @@ def ask(database: Path, question: Callable[[Session], T]) -> T:
     try:
         with Session(reader) as session:
             return question(session)
-    except (DBAPIError, sqlite3.Error) as exc:
-        raise StoreError(f"{database} cannot be read: {exc.orig if isinstance(exc, DBAPIError) else exc}") from exc
+    except STORAGE_ERRORS as exc:
+        raise StoreError(f"{database} cannot be read: {refused_by(exc)}") from exc
     finally:
         reader.dispose()
 

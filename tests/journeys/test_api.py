@@ -202,6 +202,20 @@ def test_a_request_that_was_sent_again_is_one_ticket(standing: Hall) -> None:
     assert standing.get("/tickets/N999")["code"] == "not_found"
 
 
+@pytest.mark.parametrize("table", ["ticket", "event", "counter"])
+def test_a_change_that_the_disk_refuses_is_told_and_may_be_sent_again(standing: Hall, table: str) -> None:
+    order = {"item": "queue:N", "request_id": f"refused by the disk at {table}"}
+    before = len(standing.tickets())
+    with closing(sqlite3.connect(standing.bench.database, isolation_level=None, timeout=30)) as disk:
+        for verb in ("INSERT", "UPDATE"):
+            disk.execute(f"CREATE TRIGGER no_{verb} BEFORE {verb} ON {table} BEGIN SELECT RAISE(ABORT, 'disk'); END")
+        refused = standing.post("/tickets", **order)
+        disk.executescript("DROP TRIGGER no_INSERT; DROP TRIGGER no_UPDATE")
+    assert (refused.status_code, refused.json()["code"]) == (503, "storage_failed")
+    assert standing.post("/tickets", **order).status_code == 200
+    assert len(standing.tickets()) == before + 1
+
+
 def test_many_clients_at_once_get_each_their_own_number(standing: Hall) -> None:
     before = standing.tickets().keys()
     items = [queue["items"][0] if queue["items"] else "queue:N" for queue in standing.bench.tables["queue"].values()]
