@@ -320,7 +320,9 @@ class CaseVerbs(UndoVerbs):
         return await self.store.read(question)
 
     async def received_cases(self, window: str) -> ReceivedCases:
-        """What was received for this window's queues and waits for 受理, the longest wait first."""
+        """What was received for this window's queues and waits for 受理, the longest wait first. Raises NotFound."""
+        if window not in self.profile.windows:
+            raise NotFound(what=window)
         queues, today, calendar = self.profile.windows[window].queues, self.clock.today(), self.profile.calendar
 
         def question(session: Session) -> ReceivedCases:

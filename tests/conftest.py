@@ -18,7 +18,7 @@ settings.load_profile("checks")
 
 _PROCESS_WIDE = ("MainThread", "Thread-", "ThreadPoolExecutor", "execnet", "pytest_timeout", "asyncio_", "AnyIO")
 """Threads of libraries that belong to the process, not to a test."""
-_FIRST, _LAST = "tests/journeys/test_kill.py", ("tests/province/", "tests/rules/")
+_LAST = ("tests/province/", "tests/rules/")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -61,8 +61,9 @@ def _no_thread_is_left_behind() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The kill -9 test takes longest and begins first; what is short and plenty lets all processes end together."""
-    items.sort(key=lambda item: (not item.nodeid.startswith(_FIRST), item.nodeid.startswith(_LAST)))
+    """What one process does for all (kills, pages in a browser) begins first; what is short and plenty lets all
+    processes end together."""
+    items.sort(key=lambda item: (item.get_closest_marker("xdist_group") is None, item.nodeid.startswith(_LAST)))
 
 
 def pytest_collection_finish() -> None:

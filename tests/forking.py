@@ -32,7 +32,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import BinaryIO
 
-from sim.bench import PROJECT, Fresh, Running
+from hall_daemon import config, kiosk_search
+from sim.bench import HALLS, PROJECT, Fresh, Running
 
 LOADED = (
     "hall_daemon.app", "hall_daemon.client", "hall_daemon.commands_day", "hall_daemon.commands_pads",
@@ -175,6 +176,8 @@ def load() -> None:
     gc.disable()  # as when a daemon loads it
     for module in LOADED:
         importlib.import_module(module)
+    # A daemon has the names of its items read by a process that loads a dictionary; most daemons have these items.
+    kiosk_search.prepare(config.load(HALLS / "small" / "devices.toml", {}).profile)
     gc.freeze()
     gc.enable()
     threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208 - counted, not walked

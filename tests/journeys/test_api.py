@@ -144,9 +144,8 @@ def test_figures_are_those_of_the_hall(hall: Hall) -> None:
 
 
 def test_the_description_lists_every_route(tmp_path: Path) -> None:
-    bench = Bench(HALLS / "small", tmp_path / "hall", province=None)
-    bench._write_config()
-    app: Any = Daemon(load(bench.config, {}))._server().config.app
+    with Bench(HALLS / "small", tmp_path / "hall", province=None) as bench:
+        app: Any = Daemon(load(bench.config, {}))._server().config.app
     described = {(path, method) for path, methods in app.openapi()["paths"].items() for method in methods}
     routes = {(r.path, m.lower()) for r in app.routes if isinstance(r, APIRoute) for m in r.methods or ()}
 
@@ -247,6 +246,12 @@ def test_refusals_have_a_code_and_two_sentences(standing: Hall) -> None:
         assert answer.headers["content-type"] == "application/problem+json"
         assert problem.text.zh
         assert problem.text.en
+
+
+def test_a_window_that_there_is_not_is_not_found(standing: Hall) -> None:
+    for path in ("views", "places", "cases/received"):
+        answer = standing.http.get(f"/windows/9/{path}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
 
 
 def test_the_day_is_closed_and_stays_closed(hall: Hall) -> None:

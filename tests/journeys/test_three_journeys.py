@@ -166,7 +166,7 @@ def test_every_device_may_be_pulled_and_put_back_while_the_hall_works(hall: Hall
         what="each change of a device is an event",
     )
     number = hall.kiosk().visit(hall.somebody())
-    assert hall.tickets()[number]["slip"] == "printed"
+    until(lambda: hall.tickets()[number]["slip"] == "printed", what="what the printer proved is in the database")
 
 
 def test_a_display_that_is_away_is_told_to_the_clerk_and_takes_no_call_back(hall: Hall) -> None:

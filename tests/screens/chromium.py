@@ -42,6 +42,10 @@ CHEAP = Panel(name="cheap", width=1366, height=768, px_per_mm=3.96)
 """15.6 inches with fewer points."""
 
 
+# At most two browsers at a time, and each file has one for all its tests: six of them on two processors stand still.
+BROWSER_1, BROWSER_2 = pytest.mark.xdist_group("browser 1"), pytest.mark.xdist_group("browser 2")
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A browser that ends with the block."""

@@ -21,6 +21,7 @@ from sim.bench import Bench, DaemonProcess, Watcher
 from sim.hall_plan import DEMO_PIN
 from tests.journeys.kiosk_room import write_hall
 from tests.screens.chromium import (
+    BROWSER_1,
     LANDSCAPE,
     PORTRAIT,
     WALL_4K,
@@ -34,7 +35,7 @@ from tests.screens.chromium import (
 from tests.screens.page_server import PageServer
 from tests.waiting import until
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("board page")]  # one browser for all
+pytestmark = [pytest.mark.system, BROWSER_1]
 
 ZONES = {
     "A": ("注册登记区", "Registration", 14),

@@ -13,11 +13,11 @@ from playwright.sync_api import Browser, Page, expect
 
 from hall_daemon.protocol_kiosk import KioskModes, KioskView
 from tests.screens.axe import CONTRAST, LEAST_CONTRAST, take_axe, violations
-from tests.screens.chromium import PORTRAIT, SLIM, Panel, chromium, heap, layout_faults, open_page, stored
+from tests.screens.chromium import BROWSER_2, PORTRAIT, SLIM, Panel, chromium, heap, layout_faults, open_page, stored
 from tests.screens.kiosk_views import all_views
 from tests.screens.page_server import PageServer
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("kiosk access")]  # one browser for all
+pytestmark = [pytest.mark.system, BROWSER_2]
 
 TARGET_MM, LEAST_TEXT_MM = 20, 6.6
 MODES = {

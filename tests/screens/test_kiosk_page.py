@@ -15,6 +15,7 @@ from hall_daemon.protocol_kiosk import KioskScreen
 from sim.bench import Bench, DaemonProcess
 from tests.journeys.kiosk_room import write_hall
 from tests.screens.chromium import (
+    BROWSER_2,
     CHEAP,
     LANDSCAPE,
     PORTRAIT,
@@ -32,7 +33,7 @@ from tests.screens.kiosk_views import all_views, view
 from tests.screens.page_server import PageServer
 from tests.waiting import until
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("kiosk page")]  # one browser for all
+pytestmark = [pytest.mark.system, BROWSER_2]
 
 S = KioskScreen
 TARGET_MM, LEAST_TEXT_MM = 20, 6.6

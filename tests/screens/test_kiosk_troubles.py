@@ -23,10 +23,10 @@ from hall_daemon.privacy import id_hmac
 from hall_daemon.tables import AppointmentRow
 from sim.bench import Bench, DaemonProcess
 from tests.journeys.kiosk_room import write_hall
-from tests.screens.chromium import SLIM, chromium, heap, open_page, stored
+from tests.screens.chromium import BROWSER_1, SLIM, chromium, heap, open_page, stored
 from tests.waiting import until
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300), BROWSER_1]
 
 
 TOUCHES = 20

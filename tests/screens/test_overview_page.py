@@ -14,11 +14,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from hall_daemon.protocol import Text
-from tests.screens.chromium import Panel, chromium, layout_faults, open_page
+from tests.screens.chromium import BROWSER_1, Panel, chromium, layout_faults, open_page
 from tests.screens.overview_view import overview
 from tests.screens.page_server import PageServer
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("overview page")]  # one browser for all
+pytestmark = [pytest.mark.system, BROWSER_1]
 
 GOLDEN = Path(__file__).parent / "goldens" / "overview.txt"
 AXE = Path(__file__).parents[1] / "axe" / "node_modules" / "axe-core" / "axe.min.js"

@@ -11,12 +11,12 @@ from hall_daemon.guide_page import guide_page
 from hall_daemon.protocol import Text
 from hall_daemon.protocol_board import BoardState, BoardView, FollowState, FollowView
 from tests.screens.axe import CONTRAST, LEAST_CONTRAST, take_axe, violations
-from tests.screens.chromium import LANDSCAPE, PORTRAIT, Panel, chromium, layout_faults, open_page, save
+from tests.screens.chromium import BROWSER_1, LANDSCAPE, PORTRAIT, Panel, chromium, layout_faults, open_page, save
 from tests.screens.kiosk_views import LONG_ITEM, small_hall
 from tests.screens.page_server import WEB, PageServer
 from tests.screens.test_board_page import board, stands_large
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("public pages")]  # one browser for all
+pytestmark = [pytest.mark.system, BROWSER_1]
 
 REOPENS = Text(zh="13:30 继续叫号", en="Calling goes on at 13:30")
 OPENS = Text(zh="1月6日 08:30开始取号", en="Numbers are given from 6 Jan 08:30")
