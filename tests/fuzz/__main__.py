@@ -12,15 +12,21 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.fuzz import report
 from tests.fuzz.report import Outcome, Run
+
+if TYPE_CHECKING:
+    from tests.fuzz.targets import Target
 
 WORK = Path("artefacts") / "fuzz"
 LONGEST_INPUT = 4096
@@ -38,6 +44,7 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=10_000_000, help="over all targets together (10 million)")
     parser.add_argument("--only", default="", help="targets whose name contains this")
     parser.add_argument("--seconds", type=int, default=0, help="at most so long for each target; 0: no limit")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="targets at a time (one a processor)")
     parser.add_argument("--table", type=Path, help="run nothing: keep the run whose printed table this file holds")
     parser.add_argument("--target", help=argparse.SUPPRESS)
     options, rest = parser.parse_known_args()
@@ -52,14 +59,23 @@ def main() -> int:
     chosen = [target for target in targets() if options.only in target.name]
     whole = sum(SHARES[target.what] for target in chosen)
     outcomes: list[Outcome] = []
-    try:
-        for target in chosen:
-            folder = WORK / target.name
-            _lay_out(folder / "corpus", target.seeds())
-            outcomes.append(_run(target.name, options.inputs * SHARES[target.what] // whole, options.seconds))
-            print(outcomes[-1].line(), flush=True)
-    except KeyboardInterrupt:
-        print("stopped")  # what was run counts
+
+    def run_one(target: Target) -> None:
+        _lay_out(WORK / target.name / "corpus", target.seeds())
+        outcomes.append(_run(target.name, options.inputs * SHARES[target.what] // whole, options.seconds))
+        print(outcomes[-1].line(), flush=True)
+
+    # The longest first, so that all processors end together.
+    chosen.sort(key=lambda target: -SHARES[target.what])
+    with ThreadPoolExecutor(options.jobs) as pool:
+        running = [pool.submit(run_one, target) for target in chosen]
+        try:
+            for one in running:
+                one.result()
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            print("stopped")  # what was run counts
+    outcomes.sort(key=lambda outcome: outcome.name)
     done = len(outcomes) == len(chosen)
     run = Run(ended=f"{datetime.now(UTC):%Y-%m-%d}", targets=tuple(outcomes), whole=done)
     if done:
