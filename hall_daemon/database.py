@@ -20,6 +20,7 @@ from sqlmodel import Session, SQLModel
 from hall_daemon import journal
 from hall_daemon.tables import ADDED_COLUMNS, SCHEMA_VERSION
 
+_RAW = "raw"
 STORAGE_ERRORS = (DBAPIError, sqlite3.Error)
 """What a statement raises that the database refuses, by SQLAlchemy and by `value`."""
 
@@ -68,8 +69,12 @@ def value(session: Session, statement: str, asked: Mapping[str, object]) -> Any:
     Any: whatever stands there; None if there is no row. What the session has not flushed is not seen. Raises
     sqlite3.Error.
     """
-    raw = session.connection().connection.dbapi_connection
-    assert isinstance(raw, sqlite3.Connection)
+    raw = session.info.get(_RAW)
+    if raw is None:
+        raw = session.connection().connection.dbapi_connection
+        assert isinstance(raw, sqlite3.Connection)
+        if isinstance(session.bind, Connection):  # the writer's, which is always the same
+            session.info[_RAW] = raw
     row = raw.execute(statement, asked).fetchone()
     return None if row is None else row[0]
 

@@ -5,7 +5,8 @@ Of the person only masks and keyed hashes are kept in the clear; the facts thems
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from typing import Any
 
@@ -35,7 +36,53 @@ _ONE_MORE = (
     "INSERT INTO counter (bizdate, series, last) VALUES (:bizdate, :series, 1) "
     "ON CONFLICT (bizdate, series) DO UPDATE SET last = last + 1 RETURNING last"
 )
-_NEW_TICKET = insert(TicketRow)
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class NewTicket:
+    """What is known of a ticket when it is made; the same columns of a TicketRow, which costs as much as the commit."""
+
+    id: str
+    request_id: str
+    bizdate: str
+    queue: str
+    series: str
+    serial: int
+    number: str
+    item: str
+    zone: str
+    channel: str
+    priority: str
+    kiosk: str
+    device: str
+    identity_mode: str
+    id_type: str | None
+    card_expired: bool
+    catver: int
+    name_masked: str | None
+    id_masked: str | None
+    phone_masked: str | None
+    id_hmac: str | None
+    phone_hmac: str | None
+    state: str
+    since_ms: int
+    issued_ms: int
+    lane: str
+    arrived_ms: int
+    arrival_ms: int
+    callable_ms: int | None
+    appointment_id: str | None
+    slot_start_ms: int | None
+    slot_end_ms: int | None
+    slip: str
+    for_window: str | None
+    legs: list[dict[str, str]]
+
+
+_KNOWN = {field.name for field in fields(NewTicket)}
+_UNTOUCHED = {name: field.default for name, field in TicketRow.model_fields.items() if name not in _KNOWN}
+"""The other columns, as they are before anything is done with a ticket."""
+_TAKE_IN = str(insert(TicketRow))
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -83,12 +130,11 @@ def issue(
     priority, slot = _priority(tx, order, priority_from)
     ahead = lookups.count_waiting(tx.session, tx.bizdate, item.queue)
     stand = _stand(tx, priority, slot, arrive(tx, open_time_ms))
-    row = _new_row(tx, order, item, person, ticket_id=clock.new_id(), stand=stand)
-    if len(legs) > 1 or "more" in first:
-        row.legs = legs
     if notice is not None:
-        row.for_window = _window_of(tx, profile, notice.clerk, item.queue)
-    tx.session.connection().execute(_NEW_TICKET, row.model_dump())
+        stand = replace(stand, for_window=_window_of(tx, profile, notice.clerk, item.queue))
+    several = len(legs) > 1 or "more" in first
+    row = _new_ticket(tx, order, item, person, legs if several else [], stand, clock.new_id())
+    value(tx.session, _TAKE_IN, _UNTOUCHED | vars(row) | {"legs": json.dumps(row.legs)})
     _honour(row, carried, notice)
     event = _tell(tx, row, order, _codes(profile, order), ahead, secrets, clock, person)
     if order.slot is not None:
@@ -117,7 +163,7 @@ def _notice(tx: Tx, order: IssueOrder) -> NoticeRow | None:
     return notice if notice.kind == case_lookups.SUPPLEMENT and notice.answered_on is None else None
 
 
-def _honour(row: TicketRow, carried: CarriedRow | None, notice: NoticeRow | None) -> None:
+def _honour(row: NewTicket, carried: CarriedRow | None, notice: NoticeRow | None) -> None:
     """What this number was given for is used up by it."""
     if carried is not None:
         carried.used_by = row.id
@@ -135,7 +181,7 @@ def _window_of(tx: Tx, profile: HallProfile, clerk: str, queue: str) -> str | No
 
 
 def _tell(
-    tx: Tx, row: TicketRow, order: IssueOrder, codes: tuple[str, ...], ahead: int, secrets: Secrets, clock: Clock,
+    tx: Tx, row: NewTicket, order: IssueOrder, codes: tuple[str, ...], ahead: int, secrets: Secrets, clock: Clock,
     person: Person,
 ) -> int:  # fmt: skip
     event_id = clock.new_id()
@@ -151,7 +197,7 @@ def _tell(
     return event
 
 
-def kept_of(row: TicketRow) -> dict[str, Any]:
+def kept_of(row: TicketRow | NewTicket) -> dict[str, Any]:
     """What a replay needs to know of a new ticket and its event does not say."""
     kept: dict[str, Any] = {
         "request_id": row.request_id, "kiosk": row.kiosk, "item": row.item, "open_ms": row.arrived_ms,
@@ -206,6 +252,7 @@ class Stand:
     arrival_ms: int
     callable_ms: int | None = None
     slot: Slot | None = None
+    for_window: str | None = None
 
 
 def _priority(tx: Tx, order: IssueOrder, from_age: int) -> tuple[Priority, Slot | None]:
@@ -258,11 +305,13 @@ def _stand(tx: Tx, priority: Priority, slot: Slot | None, arrived_ms: int) -> St
     )  # fmt: skip
 
 
-def _new_row(tx: Tx, order: IssueOrder, item: Item, person: Person, *, ticket_id: str, stand: Stand) -> TicketRow:
+def _new_ticket(
+    tx: Tx, order: IssueOrder, item: Item, person: Person, legs: list[dict[str, str]], stand: Stand, ticket_id: str
+) -> NewTicket:
     lane = lanes.lane_of(stand.priority)
     name = queueing.series(item.queue, lane)
     serial = _next_serial(tx, name)
-    return TicketRow(
+    return NewTicket(
         id=ticket_id, request_id=order.request_id, bizdate=tx.bizdate, queue=item.queue, series=name, serial=serial,
         number=queueing.display_number(name, serial), item=item.code, zone=item.zone, channel=order.channel.value,
         priority=stand.priority.value, kiosk=order.kiosk, device=order.device_id, identity_mode=person.mode.value,
@@ -275,11 +324,11 @@ def _new_row(tx: Tx, order: IssueOrder, item: Item, person: Person, *, ticket_id
         slot_start_ms=stand.slot.start_ms if stand.slot else None,
         slot_end_ms=stand.slot.end_ms if stand.slot else None,
         slip=(SlipState.PENDING if order.printed_required else SlipState.NONE).value,
-        legs=[],  # given, for finding out what a default is costs as much as a statement
+        for_window=stand.for_window, legs=legs,
     )  # fmt: skip
 
 
-def _tell_check_in(tx: Tx, row: TicketRow, slot: Slot) -> None:
+def _tell_check_in(tx: Tx, row: NewTicket, slot: Slot) -> None:
     tx.emit(
         AppointmentCheckedIn(
             appointment_id=slot.appointment_id, ticket_id=row.id, device_id=row.device,
@@ -288,7 +337,7 @@ def _tell_check_in(tx: Tx, row: TicketRow, slot: Slot) -> None:
     )  # fmt: skip
 
 
-def _event(row: TicketRow, order: IssueOrder, codes: tuple[str, ...], pii: Sealed | None, ahead: int) -> TicketIssued:
+def _event(row: NewTicket, order: IssueOrder, codes: tuple[str, ...], pii: Sealed | None, ahead: int) -> TicketIssued:
     return TicketIssued(
         ticket_id=row.id, display_no=row.number, queue_code=row.queue, serial=row.serial, channel=order.channel,
         priority=Priority(row.priority), identity_mode=IdentityMode(row.identity_mode), id_type=row.id_type,
@@ -299,7 +348,7 @@ def _event(row: TicketRow, order: IssueOrder, codes: tuple[str, ...], pii: Seale
 
 
 def _issued(
-    profile: HallProfile, row: TicketRow, *, event: int, ahead: int, repeated: bool, late: bool = False
+    profile: HallProfile, row: TicketRow | NewTicket, *, event: int, ahead: int, repeated: bool, late: bool = False
 ) -> Issued:
     return Issued(
         ticket_id=row.id,
