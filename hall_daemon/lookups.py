@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Row, true
@@ -13,7 +13,7 @@ from sqlmodel import Session, col, func, select
 from hall_daemon import appointments, carts, queueing
 from hall_daemon.database import value
 from hall_daemon.profile import HallProfile
-from hall_daemon.tables import DayRow, EventRow, MaterialRow, SessionRow, TicketRow
+from hall_daemon.tables import DayRow, MaterialRow, SessionRow, TicketRow
 from hall_daemon.tables_clerks import PauseRow
 from hall_daemon.tickets import NotFound, Pause, Snapshot, TicketInfo
 from hall_daemon.words import OPEN_STATES, Hold, Lane, ParkReason, PauseReason, Priority, SlipState, TicketState
@@ -23,6 +23,7 @@ _COUNT_WAITING = (
     "SELECT count(*) FROM ticket "
     "WHERE bizdate = :bizdate AND state = 'waiting' AND queue = :queue AND arrival_ms < :before"
 )
+_LAST_EVENT = "SELECT max(number) FROM event"
 _USED_UP = sql("SELECT series FROM counter WHERE bizdate = :bizdate AND last >= :last")
 _JUMPED = sql("SELECT 1 FROM stream WHERE reason = 'restore' AND opened_ms >= :opened")
 AT_WINDOW = (TicketState.CALLED.value, TicketState.SERVING.value)
@@ -35,7 +36,7 @@ def latest_day(session: Session) -> DayRow | None:
 
 def last_event(session: Session) -> int:
     """Number of the last event; 0 before the first."""
-    return session.exec(select(func.max(EventRow.number))).one() or 0
+    return value(session, _LAST_EVENT, {}) or 0
 
 
 def by_number(session: Session, number: str) -> TicketRow:
@@ -170,14 +171,23 @@ def snapshot(session: Session, profile: HallProfile) -> Snapshot:
 
 
 def refreshed(session: Session, profile: HallProfile, earlier: Snapshot, changed: frozenset[str]) -> Snapshot:
-    """The same, from an earlier snapshot of the same day and the ids of the tickets that have changed since."""
+    """The same, from an earlier snapshot and the ids of the tickets that have changed since; "" is anything else."""
+    if "" not in changed:  # no day began or ended, nobody signed in or out or went away
+        tickets = _merged(session, profile, earlier, changed)
+        return replace(earlier, **_of_tickets(session, earlier.bizdate, tickets))
     day = latest_day(session)
     if day is None or day.bizdate != earlier.bizdate:
         return snapshot(session, profile)
+    return _taken(session, _merged(session, profile, earlier, changed), day)
+
+
+def _merged(
+    session: Session, profile: HallProfile, earlier: Snapshot, changed: frozenset[str]
+) -> dict[str, TicketInfo]:
     tickets = {t.ticket_id: t for t in earlier.tickets if t.ticket_id not in changed}
-    for row in _open_tickets(session, day.bizdate, changed):
+    for row in _open_tickets(session, earlier.bizdate, changed):
         tickets[row.id] = info(profile, row)
-    return _taken(session, tickets, day)
+    return tickets
 
 
 def _open_tickets(session: Session, bizdate: str, among: frozenset[str] | None = None) -> Sequence[TicketRow]:
@@ -191,23 +201,30 @@ def _open_tickets(session: Session, bizdate: str, among: frozenset[str] | None =
 
 def _taken(session: Session, tickets: dict[str, TicketInfo], day: DayRow | None) -> Snapshot:
     bizdate = day.bizdate if day else ""
-    filed, poor = _filed(session, [t.ticket_id for t in tickets.values() if t.state.value in AT_WINDOW])
     return Snapshot(
-        event=last_event(session),
         bizdate=bizdate,
         day_open=day is not None and day.closed_ms is None,
-        tickets=tuple(tickets.values()),
         sessions={s.window: s.clerk for s in session.exec(select(SessionRow))},
         pauses={
             p.window: Pause(reason=PauseReason(p.reason), since_ms=p.since_ms, until_ms=p.until_ms)
             for p in session.exec(select(PauseRow))
         },
-        used_up=frozenset(session.execute(_USED_UP, {"bizdate": bizdate, "last": queueing.LAST_SERIAL}).scalars()),
         jumped=day is not None and session.execute(_JUMPED, {"opened": day.opened_ms}).first() is not None,
-        cancelled_after=appointments.cancelled_after(session, day.bizdate) if day else frozenset(),
-        filed=filed,
-        poor=poor,
+        **_of_tickets(session, bizdate, tickets),
     )
+
+
+def _of_tickets(session: Session, bizdate: str, tickets: dict[str, TicketInfo]) -> dict[str, Any]:
+    """The members of a snapshot that change with a ticket. Any: they are of several types."""
+    filed, poor = _filed(session, [t.ticket_id for t in tickets.values() if t.state.value in AT_WINDOW])
+    return {
+        "event": last_event(session),
+        "tickets": tuple(tickets.values()),
+        "used_up": frozenset(session.execute(_USED_UP, {"bizdate": bizdate, "last": queueing.LAST_SERIAL}).scalars()),
+        "cancelled_after": appointments.cancelled_after(session, bizdate) if bizdate else frozenset(),
+        "filed": filed,
+        "poor": poor,
+    }
 
 
 def _filed(
