@@ -126,8 +126,11 @@ class AnsweringDisplayContract(DriverContract):
         driver = rig.open()
         driver.hello()
         assert rig.twin.collisions == []
-        driver.show(CallText(text="A001"))
-        assert len(rig.twin.collisions) == 1
+        for number in range(1, 100):  # on a busy machine some frames come late enough
+            driver.show(CallText(text=f"A{number:03d}"))
+            if rig.twin.collisions:
+                return
+        raise AssertionError("no frame came too soon for the twin")
 
 
 class Ear(ByteLine):
