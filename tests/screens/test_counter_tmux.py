@@ -165,7 +165,7 @@ async def test_chinese_can_be_typed_to_find_where_to_transfer(terminal: Terminal
         terminal.press("F6")
         await terminal.sees("H018 转到哪里？")
         terminal.type("队列 A")
-        await terminal.sees("队列 A  综合服务")
+        await terminal.sees("队列 A  2 人  综合服务")
         await until_async(lambda: "13 号窗口" not in terminal.screen())
         terminal.press("Enter")
         await until_async(lambda: [body["to_queue"] for _, body in hall.verbs()] == ["A"])
