@@ -129,8 +129,8 @@ class AnsweringDisplayContract(DriverContract):
         for number in range(1, 100):  # on a busy machine some frames come late enough
             driver.show(CallText(text=f"A{number:03d}"))
             if rig.twin.collisions:
-                return
-        raise AssertionError("no frame came too soon for the twin")
+                break
+        assert len(rig.twin.collisions) == 1
 
 
 class Ear(ByteLine):
