@@ -90,6 +90,14 @@ def process(data: bytes, media: str, dpi: int) -> PageResult:
     )
 
 
+def sharpness(data: bytes, media: str, dpi: int) -> tuple[int, int, int]:
+    """Width and height in pixels, and `blur` as in PageResult, of a picture as it is. Raises ImagingError."""
+    if not 50 <= dpi <= 1200:
+        raise ImagingError(f"{dpi} dpi: pages have 50 to 1200")
+    picture = _decode(data, media, dpi)
+    return picture.shape[1], picture.shape[0], blur_of(gray_of(picture), dpi)
+
+
 def _decode(data: bytes, media: str, dpi: int) -> Picture:
     if media == "image/jpeg":
         width, height = _jpeg_size(data)

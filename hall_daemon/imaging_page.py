@@ -15,6 +15,9 @@ from pathlib import Path
 
 from hall_daemon import privacy
 
+USUAL_DPI = 200
+"""Of a page whose device does not say it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReadPage:
@@ -47,6 +50,18 @@ class PagePart:
     height: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class SeenPage:
+    """What a look at a picture tells; nothing of it is kept."""
+
+    width: int
+    height: int
+    dpi: int
+    blur: int
+    """As PageResult.blur: hundredths of a millimetre, 0 where there is no ink."""
+    blurred: bool
+
+
 class PageUnreadable(Exception):
     """The page is no image that can be read; the sentence says why."""
 
@@ -66,6 +81,18 @@ def read_page(folder: Path, original: str, media: str, dpi: int, color: bool) ->
         blur=result.blur, blurred=result.blur >= imaging.BLURRED, edges_ok=result.edges_ok, blank=result.blank,
         codes=tuple(code.text for code in result.codes),
     )  # fmt: skip
+
+
+def look_at_page(data: bytes, media: str, dpi: int) -> SeenPage:
+    """In a process of its own: size and sharpness of a picture as it came. Raises PageUnreadable."""
+    from hall_daemon import imaging  # noqa: PLC0415 - only this process pays for OpenCV
+
+    dpi = dpi or USUAL_DPI
+    try:
+        width, height, blur = imaging.sharpness(data, media, dpi)
+    except imaging.ImagingError as exc:
+        raise PageUnreadable(str(exc)) from exc
+    return SeenPage(width=width, height=height, dpi=dpi, blur=blur, blurred=blur >= imaging.BLURRED)
 
 
 def page_dots(file: Path, part: PagePart) -> tuple[str, ...]:

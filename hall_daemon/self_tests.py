@@ -7,7 +7,11 @@ begins no visit: what people put in during a test (a card, keys, a code) goes to
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -34,6 +38,7 @@ from drivers.base import (
     SlipText,
 )
 from hall_daemon.devices import CardTrouble, Devices, DeviceUnavailable, Input, OutcomeUnknown
+from hall_daemon.imaging_page import PageUnreadable, SeenPage, end_with_parent, look_at_page
 from hall_daemon.incidents import name_of, worst_of
 from hall_daemon.privacy import mask_id, mask_name
 from hall_daemon.protocol import DeviceView, Text
@@ -271,16 +276,41 @@ async def _code(hands: Hands) -> Text:
 
 
 async def _page(hands: Hands) -> Text:
-    """One page, looked at by its size only and thrown away."""
+    """One page: how long it took, how large and how sharp it is; then it is thrown away."""
 
-    def job(scanner: Any) -> tuple[int, int, int]:  # Any: a PageScanner
-        pages = _scanned(scanner)
-        return len(pages), sum(len(page.data) for page in pages), max((page.dpi for page in pages), default=0)
+    def job(scanner: Any) -> tuple[list[Page], float]:  # Any: a PageScanner
+        began = time.monotonic()
+        return _scanned(scanner), time.monotonic() - began
 
-    pages, size, dpi = await hands.call(job, _limit(hands))
-    if not pages or not size:
+    pages, took_s = await hands.call(job, _limit(hands))
+    if not pages or not pages[0].data:
         raise Failed(text("test.nothing_came", s=round(_limit(hands))))
-    return text("test.page.done", pages=pages, kib=size // 1024, dpi=dpi or 200)
+    seen = await _looked_at(pages[0])
+    size = sum(len(page.data) for page in pages) // 1024
+    told = say(
+        "test.page.done", pages=text("test.page.pages", n=len(pages)), kib=size, s=f"{took_s:.1f}",
+        width=seen.width, height=seen.height, dpi=seen.dpi, sharp=_sharpness(seen),
+    )  # fmt: skip
+    if seen.blurred:
+        raise Failed(told, only_warns=True)
+    return told
+
+
+def _sharpness(seen: SeenPage) -> Text:
+    if not seen.blur:
+        return text("test.page.no_print")
+    return text("test.page.blurred" if seen.blurred else "test.page.sharp", mm=f"{seen.blur / 100:.2f}")
+
+
+async def _looked_at(page: Page) -> SeenPage:
+    """Look at a page in a process of its own, which ends again: tests are rare. Raises Failed."""
+    pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent)
+    try:
+        return await asyncio.get_running_loop().run_in_executor(pool, look_at_page, page.data, page.media, page.dpi)
+    except (PageUnreadable, BrokenProcessPool) as exc:
+        raise Failed(text("test.page.unreadable")) from exc
+    finally:
+        await asyncio.to_thread(pool.shutdown)
 
 
 def _scanned(scanner: Any) -> list[Page]:  # Any: a PageScanner

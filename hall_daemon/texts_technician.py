@@ -490,7 +490,18 @@ TEXTS: dict[str, tuple[str, str]] = {
     "test.code": ("扫一个码", "read a code"),
     "test.code.done": ("{n} 个字符，内容已遮盖，类型 {kind}", "{n} characters, content masked, type {kind}"),
     "test.page": ("扫一页", "scan a page"),
-    "test.page.done": ("{pages} 页，{kib} KiB，{dpi} dpi，已丢弃", "{pages} pages, {kib} KiB, {dpi} dpi, thrown away"),
+    "test.page.done": (
+        "{pages}，{width}×{height} 点，{dpi} dpi，{kib} KiB，用时 {s} 秒，{sharp}，已丢弃",
+        "{pages}, {width} x {height} dots, {dpi} dpi, {kib} KiB, in {s} s, {sharp}, thrown away",
+    ),
+    "test.page.pages": ("{n} 页", "pages: {n}"),
+    "test.page.sharp": ("清晰（字边宽 {mm} 毫米）", "sharp (edges of print {mm} mm wide)"),
+    "test.page.blurred": (
+        "模糊（字边宽 {mm} 毫米）：擦净镜头或玻璃，放平，调焦",
+        "blurred (edges of print {mm} mm wide): clean lens or glass, lay it flat, focus",
+    ),
+    "test.page.no_print": ("没有字，看不出清晰度", "no print on it: sharpness cannot be told"),
+    "test.page.unreadable": ("收到的图像读不出", "what came is no picture that can be read"),
     "test.speak": ("播报", "announcement"),
     "test.speak.done": ("已播完，请人听一下", "spoken to its end; somebody should have heard it"),
     "test.spoken": (
