@@ -334,7 +334,7 @@ class Diagnostics:
             effect=self.effect(device, lost=view.link == DISABLED or is_lost(view), low=bool(first)),
             cause=repair.cause(first, view.port),
             advice=repair.advice(first, view.port),
-            signals=_signals(view) + _unknown_slips(unprinted),
+            signals=_signals(view) + _missing_slips(unprinted),
             counters=self._counters(view, known, unprinted),
             incidents=self._incidents(known, self.clock.now_ms()),
             test=self._tests.get(device),
@@ -443,11 +443,19 @@ class _Unprinted:
     unknown: bool
 
 
-def _unknown_slips(unprinted: list[_Unprinted]) -> tuple[Signal, ...]:
-    numbers = " ".join(slip.number for slip in unprinted if slip.unknown and slip.waits)
-    if not numbers:
-        return ()
-    return (Signal(name=text("signal.slips_unknown"), health=Health.WARN, value=Text(zh=numbers, en=numbers)),)
+def _missing_slips(unprinted: list[_Unprinted]) -> tuple[Signal, ...]:
+    """Numbers that wait without a slip: of some nobody knows, of the others at most a half one came out."""
+    waiting = [slip for slip in unprinted if slip.waits]
+    unknown = " ".join(slip.number for slip in waiting if slip.unknown)
+    failed = " ".join(slip.number for slip in waiting if not slip.unknown)
+    found = []
+    if failed:
+        void = text("signal.slips_void", numbers=failed)
+        found.append(Signal(name=text("signal.slips_failed"), health=Health.WARN, value=void))
+    if unknown:
+        value = Text(zh=unknown, en=unknown)
+        found.append(Signal(name=text("signal.slips_unknown"), health=Health.WARN, value=value))
+    return tuple(found)
 
 
 def _is_another(mending: Mending, first: str, troubles: frozenset[str]) -> bool:

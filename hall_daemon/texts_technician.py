@@ -226,6 +226,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "signal.proven": ("{driver}，只用仿真验证过", "{driver}, shown with its twin only"),
     "signal.proven_capture": ("{driver}，用真机记录验证过", "{driver}, shown with a recording of a real device"),
     "signal.proven_field": ("{driver}，在大厅用过", "{driver}, in use in a hall"),
+    "signal.slips_failed": ("未出票", "no slip"),
+    "signal.slips_void": (
+        "{numbers}：号码有效，半张票已作废，可补打",
+        "{numbers}: valid; a half slip is void, print it again",
+    ),
     "signal.slips_unknown": ("打印结果不明", "printed? unknown"),
     "signal.last_error": ("最近的错误", "last error"),
     "signal.condition": ("状况", "condition"),

@@ -119,11 +119,26 @@ DEVICES = (
     ("ANN-01", "announcer_syn6288", "/dev/ttyA1", "baud = 9600"),
     ("SCN-01", "scanner_escl", "http://10.99.0.50:80/eSCL", ""),
 )
+MORE_WINDOW = """
+[window.{n}]
+zone = "A"
+counter_kind = "general"
+queues = ["A"]
+
+[clerk.c{n:03}]
+name = "窗口人员{n:02}"
+pin_hash = "{pin_hash}"
+"""
 SOUND_CARD = ("ANN-02", "announcer_sound", "sound:default", 'mixer = "Master"')
 
 
-def write_fault_hall(folder: Path, *, item: str = "", sound_card: bool = False) -> Path:
-    """The hall's files; `item` is the name of the second thing on the list, a sound card calls for zone D."""
+def write_fault_hall(
+    folder: Path, *, item: str = "", sound_card: bool = False, windows: int = 3, phone: bool = False
+) -> Path:
+    """The hall's files; `item` is the name of the second thing on the list, a sound card calls for zone D.
+
+    Windows from 4 on have nothing but a clerk; with `phone` a slip carries a code for phones.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     catalog = json.loads((HALLS / "small" / "catalog.json").read_text(encoding="utf-8"))
     if item:
@@ -133,6 +148,8 @@ def write_fault_hall(folder: Path, *, item: str = "", sound_card: bool = False) 
     lists = [", ".join(f'"{code}"' for code in part) for part in (codes[:3], codes[3:6])]
     voice = 'announcer = "ANN-02"' if sound_card else ""
     text = PLACES.format(pin_hash=DEMO_PIN_HASH, voice=voice, queue_a=lists[0], queue_h=lists[1])
+    text += "".join(MORE_WINDOW.format(n=n, pin_hash=DEMO_PIN_HASH) for n in range(4, windows + 1))
+    text += '\n[phone]\nurl = "https://hall.example/t"\n' if phone else ""
     for name, driver, port, more in (*DEVICES, *([SOUND_CARD] if sound_card else ())):
         text += f'\n[device.{name}]\ndriver = "{driver}"\nport = "{port}"\n{more}\n'
     (folder / "devices.toml").write_text(text, encoding="utf-8")

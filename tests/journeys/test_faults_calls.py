@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -85,6 +86,34 @@ def test_two_calls_in_the_same_second_are_both_heard_twice_and_stand_on_the_boar
     assert (operator.notices("1"), operator.notices("2")) == ([], [])
 
 
+@pytest.mark.fault("A19")
+def test_of_more_than_six_waiting_calls_the_first_are_said_short_and_none_is_dropped(
+    start_faulty: Callable[..., Hall],
+) -> None:
+    hall = start_faulty(windows=9)
+    operator, voice = Operator(hall), hall["ANN-01"]
+    clerks = [hall.clerk(str(n), f"c{n:03}") for n in (1, 2, 4, 5, 6, 7, 8, 9)]
+    numbers = [hall.issue() for _ in clerks]
+    voice.play_for_ever()
+    assert clerks[0].say("next", seen=None).status_code == 200
+    until(lambda: voice.playing, what="the first is being said")
+    for clerk in clerks[1:]:
+        assert clerk.say("next", seen=None).status_code == 200
+    until(lambda: {number for number, _ in operator.board()} == set(numbers), what="all of them on the board")
+    voice.recover()
+    voice.power_cycle()
+
+    until(lambda: len(voice.spoken) == 12, 40, "all is said")
+    said = [spoken.text for spoken in voice.spoken]
+    windows = {number: window for number, window in operator.board()}
+    first, *later = [(f"A零零{'一二三四五六七八'[n]}号", windows[number]) for n, number in enumerate(numbers)]
+    short = [f"{number}，{window}号窗口。" for number, window in later[:2]]
+    whole = [f"注册登记区，请{number}到{window}号窗口。" for number, window in (first, *later)]
+    assert said == [whole[0]] * 2 + short + whole[3:5] + [text for text in whole[5:] for _ in range(2)]
+    assert voice.cut == [], "no call was overwritten by another"
+    until(lambda: not any(operator.notices(clerk.window) for clerk in clerks), what="no clerk has to call aloud")
+
+
 @pytest.mark.fault("A20")
 @pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
 def test_without_a_sound_card_the_display_flashes_and_the_clerk_calls_aloud(
@@ -149,6 +178,36 @@ def test_a_dead_pad_and_a_resident_who_does_not_rate_are_both_no_rating(start_fa
 
     until(answered, what="the clerk learns that, not what")
     assert hall.events("evaluation.submitted")[-1]["level"] == 5
+
+
+@pytest.mark.fault("A25")
+def test_who_did_not_rate_at_the_window_rates_later_by_the_code_on_the_slip(start_faulty: Callable[..., Hall]) -> None:
+    hall = start_faulty(hurried=True, phone=True)
+    resident, clerk = Resident(hall), hall.clerk("1", "c001")
+    number = resident.take()["ticket"]["number"]
+    [slip] = hall["PRN-01"].whole_slips
+    [code] = slip.qr
+    page = code.removeprefix("https://hall.example")
+    assert re.fullmatch(r"/t/[\w-]{22}", page), "what a phone reads from the paper is an address, and nothing else"
+    assert any("扫码" in line for line in slip.lines), slip.lines
+
+    assert hall.get(f"{page}/view")["rating"] == "", "not before the visit is over"
+    for verb in ("next", "serve", "finish"):
+        assert clerk.say(verb, seen=None if verb == "next" else number).status_code == 200
+    until(lambda: evaluation(hall, "1") == "未评价", 40, "nobody answered at the window")
+    told: list[dict[str, Any]] = hall.events("evaluation.submitted")
+    assert [(e["timeout"], e.get("level")) for e in told] == [(True, None)]
+
+    frame = hall.http.get(page)
+    assert (frame.status_code, "default-src 'self'" in frame.headers["content-security-policy"]) == (200, True)
+    assert hall.get(f"{page}/view")["rating"] == "open", "the code stays valid"
+    given = hall.http.post(f"{page}/rating", json={"level": 2})
+    assert (given.status_code, given.json()["rating"]) == (200, "given")
+    later = hall.events("evaluation.submitted")[-1]
+    assert (later["timeout"], later["level"], later["eval_channel"]) == (False, 2, 3)
+    assert later["evaluation_id"] == told[0]["evaluation_id"], "one visit, one rating"
+    assert evaluation(hall, "1") == "未评价", "how, is nobody's business at the window"
+    assert hall.http.post(f"{page}/rating", json={"level": 5}).status_code == 409, "once"
 
 
 @pytest.mark.fault("A26")

@@ -52,6 +52,7 @@ def test_paper_that_ends_in_a_slip_leaves_no_ghost_and_one_marked_reprint(faulty
     operator.sees("PRN-01", "bad", "缺纸")
     operator.is_told_of_slips(number, ("failed", "paper_out"))
     assert operator.unprinted("PRN-01") == [number]
+    assert ("warn", "未出票", f"{number}：号码有效，半张票已作废，可补打") in operator.signals("PRN-01")
 
     printer.print_slowly(0.05)
     printer.refill()
@@ -65,6 +66,7 @@ def test_paper_that_ends_in_a_slip_leaves_no_ghost_and_one_marked_reprint(faulty
     assert slips(faulty, "PRN-01", number) == [True]
     operator.is_told_of_slips(number, ("failed", "paper_out"), ("ok", ""))
     assert operator.unprinted("PRN-01") == []
+    assert "未出票" not in [name for _, name, _ in operator.signals("PRN-01")]
 
 
 @pytest.mark.fault("A03")
