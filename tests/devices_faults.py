@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.contract.test_every_driver import DRIVERS, ROOT
+from tests.journeys.fault_hall import DEVICES, SOUND_CARD
 
 _CARRIER = "environment start stop receive plugged unplugged handle control take measure answer damaged send obey emit"
 _PEOPLE = """
@@ -29,7 +30,9 @@ end_with send_aim_prefix send_gbk find_a_card_that_stays be_flatbed_only be_feed
 """How a device is made or set, and what it does without being told."""
 PLAIN = frozenset(f"{_CARRIER} {_PEOPLE} {_BY_ITSELF}".split())
 """Verbs that are no fault."""
-WHERE = ("contract/test_*.py", "journeys/test_faults_*.py")
+JOURNEYS = "test_faults_*.py"
+HANDS = {"keypad": "keypad_serial", "reader": "idcard_samv", "scanner": "scanner_escl"}
+"""What a resident or a clerk of a journey holds in their hands → its driver."""
 
 
 def verbs(driver: str) -> dict[str, str]:
@@ -63,10 +66,9 @@ def _defined_by(driver: str, verb: str) -> str:
 @cache
 def injected(driver: str) -> dict[str, list[str]]:
     """Fault verb → names of the tests that use it with this driver's twin, without doubles."""
-    wanted = verbs(driver)
-    found: dict[str, list[str]] = {verb: [] for verb in wanted}
-    for file in _files_about(driver):
-        for verb, tests in _uses(file).items():
+    found: dict[str, list[str]] = {verb: [] for verb in verbs(driver)}
+    for uses in (*map(_uses, _files_about(driver)), *(_journey(file).get(driver, {}) for file in _journeys())):
+        for verb, tests in uses.items():
             if verb in found:
                 found[verb] += [test for test in tests if test not in found[verb]]
     return found
@@ -74,25 +76,21 @@ def injected(driver: str) -> dict[str, list[str]]:
 
 @cache
 def _files_about(driver: str) -> tuple[Path, ...]:
-    """Tests that name a driver, and the parts of tests that those are made of."""
+    """Tests that carry a driver's name, or name it where they carry nobody's; with the parts they are made of."""
     named = re.compile(rf"\b{driver}\b|\b{driver}(?=_\w+ import)")
     about: list[Path] = []
-    for file in _tests():
+    for file in sorted((ROOT / "tests" / "contract").glob("test_*.py")):
         whole = (file, *_parts(file))
-        if any(named.search(part.read_text(encoding="utf-8")) for part in whole):
+        carried = [other for other in DRIVERS if re.match(rf"test_{other}(_|\.)", file.name)]
+        if driver in carried or (not carried and any(named.search(part.read_text("utf-8")) for part in whole)):
             about += whole
     return tuple(dict.fromkeys(about))
 
 
 @cache
-def _tests() -> tuple[Path, ...]:
-    return tuple(file for where in WHERE for file in sorted((ROOT / "tests").glob(where)))
-
-
-@cache
 def _parts(file: Path) -> tuple[Path, ...]:
     """Modules of the same folder that a test imports and that hold no tests of their own file name."""
-    names = re.findall(rf"from tests\.{file.parent.name}\.(\w+) import", file.read_text(encoding="utf-8"))
+    names = re.findall(r"from tests\.contract\.(\w+) import", file.read_text(encoding="utf-8"))
     return tuple(file.with_name(f"{name}.py") for name in names)
 
 
@@ -112,3 +110,61 @@ def _uses(file: Path) -> dict[str, list[str]]:
 
     look(ast.parse(file.read_text(encoding="utf-8")), file.name)
     return dict(found)
+
+
+# --- journeys: one hall with a twin of each kind, so a verb belongs to whom it is said ----------------------------------
+
+
+@cache
+def _journeys() -> tuple[Path, ...]:
+    return tuple(sorted((ROOT / "tests" / "journeys").glob(JOURNEYS)))
+
+
+@cache
+def _journey(file: Path) -> dict[str, dict[str, list[str]]]:
+    """Driver → verb → journeys of a file that say it to the driver's twin."""
+    found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for test in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(test, ast.FunctionDef) and test.name.startswith("test_"):
+            for driver, verb in _said(test):
+                found[driver][verb].append(test.name)
+    return found
+
+
+def _said(test: ast.FunctionDef) -> set[tuple[str, str]]:
+    """What a journey says to which twin; a verb that is a parameter stands in a decorator."""
+    names: dict[str, str] = {}
+    for node in ast.walk(test):
+        if isinstance(node, ast.Assign):
+            for target, value in _pairs(node.targets[0], node.value):
+                if isinstance(target, ast.Name) and (driver := _twin(value, names)):
+                    names[target.id] = driver
+    given = {n.value for d in test.decorator_list for n in ast.walk(d) if isinstance(n, ast.Constant)}
+    said: set[tuple[str, str]] = set()
+    for node in ast.walk(test):
+        if isinstance(node, ast.Attribute):
+            said.add((_twin(node.value, names), node.attr))
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr":
+            said |= {(_twin(node.args[0], names), word) for word in given if isinstance(word, str)}
+    return said
+
+
+def _pairs(target: ast.expr, value: ast.expr) -> list[tuple[ast.expr, ast.expr]]:
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        return list(zip(target.elts, value.elts, strict=False))
+    return [(target, value)]
+
+
+def _twin(whom: ast.expr, names: dict[str, str]) -> str:
+    """The driver of the twin that an expression is; "" where it is none."""
+    if isinstance(whom, ast.Name):
+        return names.get(whom.id, "")
+    if isinstance(whom, ast.Attribute):
+        return HANDS.get(whom.attr, "")
+    on_line = isinstance(whom, ast.Subscript) and isinstance(whom.value, ast.Attribute) and whom.value.attr == "lines"
+    if isinstance(whom, ast.Subscript) and isinstance(whom.slice, ast.Constant) and not on_line:
+        return _DRIVERS_THERE.get(str(whom.slice.value), "")
+    return ""
+
+
+_DRIVERS_THERE = {name: driver for name, driver, _, _ in (*DEVICES, SOUND_CARD)}
