@@ -27,7 +27,8 @@ the pad is not asked at all, for at most ASKING_LIMIT_S: the question on its dis
 What the line can do wrong: no answer says to which question it belongs, so one that comes when the next question is
 already asked counts for that. Cancelling before each question is all that can be done. A number that comes later than
 twice answer_limit_s may be taken for keys. Bounce and stuck keys: keypad_gate.py. What comes from the pad may be
-somebody's phone number, so the trace sees only how much it was. Keys and encryption (1B 64, 6B, 68) are never sent.
+somebody's phone number, so the trace sees only how much it was. Keys and encryption (1B 64, 6B, 68) are never sent, nor
+the PIN's length (1B 4E) or the application id (1B 73); a sibling family (H002) that only encrypts is not spoken.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from drivers.pcsc_helper import PcscHelper
 from drivers.transport_pcsc import CardSlot, HeldByAnother
 from sim.idcard_module import answer_frame
 from sim.idcard_records import RESIDENTS, CitizenCard
-from sim.pcsc import available
+from sim.pcsc import InsertedCard, available
 from sim.stopwatch import Stopwatch
 from tests.contract.contract import MARKERS, DriverContract, Rig, until
 from tests.contract.idcard_goldens import CITIZEN, NEWEST_ADDRESS, frame
@@ -42,6 +43,47 @@ def test_flat_file_is_read_by_the_commands_of_the_document() -> None:
         "ff b0 01 00 00",
         "ff b0 05 00 00",
     ]
+
+
+class OneSlot:
+    """A virtual reader without its service: what the card says comes out of the other end of a socket."""
+
+    def __init__(self) -> None:
+        self.pulled_at: dict[int, float] = {}
+        with socket.create_server(("127.0.0.1", 0)) as service:
+            self._card_side = socket.create_connection(service.getsockname())
+            self.service_side, _ = service.accept()
+        self.service_side.settimeout(20)
+
+    def connect(self, place: int) -> socket.socket:
+        assert place == 0
+        return self._card_side
+
+    def reader(self, place: int) -> str:
+        return f"slot {place}"
+
+    def asks(self, message: str, answer: str) -> None:
+        """Send this, and get exactly that."""
+        self.service_side.sendall(bytes.fromhex(message))
+        awaited = bytes.fromhex(answer)
+        assert self.service_side.recv(len(awaited), socket.MSG_WAITALL) == awaited
+
+
+@pytest.mark.parametrize(
+    "atr", ["3B 88 80 01 D1 03 86 0C 00 80 80 00 51", "3B 88 80 01 D1 03 86 07 00 80 90 00 4A"], ids=["80", "90"]
+)
+def test_a_card_in_the_virtual_reader_speaks_as_the_document_writes_it(atr: str) -> None:
+    slot = OneSlot()
+    serial = bytes.fromhex("11 22 33 44 55 66 77 88 90 00")
+    service: Any = slot  # a card needs no more of the service than this
+    card = InsertedCard(service, bytes.fromhex(atr), {b"\x00\x36\x00\x00\x08": serial}.get)
+    try:
+        slot.service_side.sendall(bytes.fromhex("00 01 01 00 01 02 00 01 00"))  # power and reset get no answer
+        slot.asks("00 01 04", f"00 0D {atr}")
+        slot.asks("00 05 00 36 00 00 08", "00 0A 11 22 33 44 55 66 77 88 90 00")
+    finally:
+        card.pull()
+        slot.service_side.close()
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,11 @@ def test_golden_bytes_of_the_document_reach_and_leave_the_twin(twin: Any) -> Non
     assert twin.line.heard() == b"PSBC-00990001"
     twin.receive(bytes.fromhex("1B 4E 31 32"))
     assert (twin.pin_length, twin.line.heard()) == (0x12, b"\xaa")
+    twin.receive(bytes.fromhex("1B 73 72"))
+    assert twin.line.heard() == b"00000000", "the application id, which no driver asks for"
+    twin.receive(bytes.fromhex("1B 73 77 1B 64 1B 6B 1B 68"))
+    assert twin.unknown == [b"\x1bsw", b"\x1bd", b"\x1bk", b"\x1bh"], "nothing here writes into a pad"
+    assert twin.line.heard() == b""
 
 
 def test_keys_come_one_by_one_or_packed(twin: Any) -> None:

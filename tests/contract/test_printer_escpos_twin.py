@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sim.printer_escpos import TWIN
-from sim.printer_paper import Cut
+from sim.printer_paper import Cut, QrBlock
 from tests.contract.printer_room import (
     rig,
 )
@@ -120,6 +120,46 @@ def test_twin_draws_the_picture_of_the_document_in_both_forms(picture: str) -> N
     twin.receive(bytes.fromhex(picture))
     [raster] = twin.paper.rasters
     assert (raster.data, twin.interpreter.ignored) == (b"\xff" * 4, [])
+
+
+@pytest.mark.parametrize(
+    ("command", "letter", "chinese"),
+    [
+        ("1B 21 38", (2, 2, True), (1, 1, True)),  # sizes of ESC ! reach no Chinese character
+        ("1B 21 80", (1, 1, False), (1, 1, False)),
+        ("1D 21 11", (2, 2, False), (2, 2, False)),
+        ("1C 21 0C", (1, 1, False), (2, 2, False)),
+        ("1C 57 01", (1, 1, False), (2, 2, False)),
+        ("1B 45 01", (1, 1, True), (1, 1, True)),
+        ("1B 2D 01", (1, 1, False), (1, 1, False)),
+    ],
+)
+def test_twin_sets_type_as_the_table_of_commands_says(
+    command: str, letter: tuple[int, int, bool], chinese: tuple[int, int, bool]
+) -> None:
+    twin, _ = twin_on_a_line()
+    twin.receive(b"\x1b@\x1c&" + bytes.fromhex(command) + b"A\xd7\xdb\n")
+    [line] = twin.paper.text_lines
+    looks = {char: (run.width, run.height, run.bold) for run in line.runs for char in run.text}
+    assert looks == {"A": letter, "综": chinese}
+    assert all(run.underline for run in line.runs) == (command in ("1B 21 80", "1B 2D 01"))
+
+
+def test_twin_leaves_chinese_mode_and_its_line_spacing_when_told() -> None:
+    twin, _ = twin_on_a_line()
+    twin.receive(bytes.fromhex("1B 40 1C 26 1B 33 40 D7 DB 0A 1B 32 1C 2E D7 DB 0A"))
+    first, second = twin.paper.text_lines
+    assert (first.text, first.dots) == ("综", 0x40)
+    assert (second.text, second.dots) == ("╫█", 30)
+
+
+@pytest.mark.parametrize(("number", "level"), [("30", "L"), ("31", "M"), ("32", "Q"), ("33", "H")])
+def test_twin_draws_the_qr_code_of_the_document_at_each_level(number: str, level: str) -> None:
+    twin, _ = twin_on_a_line()
+    twin.receive(bytes.fromhex("1D 28 6B 04 00 31 41 32 00 1D 28 6B 03 00 31 43 06 1D 28 6B 03 00 31 45" + number))
+    twin.receive(bytes.fromhex("1D 28 6B 06 00 31 50 30 41 42 43 1D 28 6B 03 00 31 51 30"))
+    [code] = [strip for strip in twin.paper.strips if isinstance(strip, QrBlock)]
+    assert (code.data, code.module_dots, code.level) == ("ABC", 6, level)
 
 
 def test_twin_answers_the_questions_that_no_driver_asks() -> None:
