@@ -112,7 +112,7 @@ def _uses(file: Path) -> dict[str, list[str]]:
     return dict(found)
 
 
-# --- journeys: one hall with a twin of each kind, so a verb belongs to whom it is said ----------------------------------
+# --- journeys: one hall with a twin of each kind, so a verb belongs to whom it is said --------------------------------
 
 
 @cache

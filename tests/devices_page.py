@@ -74,18 +74,18 @@ not, or ran on, in that run; what earlier runs found is a test now, which is nam
 NOT_SPOKEN = """\
 ## What the notes describe and no driver speaks
 
-The protocol notes (`docs/sources.md`) tell of more than is built here. Their example frames are therefore in no test.
+The protocol notes (`docs/sources.md`) tell of more than is built here.
 
-- Window displays: the nibble bus (瑞泽, notes §4.2), the strip with CRC-16 (重庆, §4.3), the "#.$" strip (奎文, §4.4), the
-  number panel of four bytes, 永泰新欣, the wireless caller screens and Modbus panels (§4.5). Each was seen in somebody's
-  program and in no maker's document (B, C), and all but the first answer nothing. Onbon: numbering a screen (A2 06, A2 07),
-  locking a programme (A3 04) and erasing a card (A2 01) are a maker's tool's work.
+- Window displays: the nibble bus (瑞泽, notes §4.2), the strip with CRC-16 (重庆, §4.3), the "#.$" strip (奎文, §4.4),
+  the number panel of four bytes, 永泰新欣, the wireless caller screens and Modbus panels (§4.5). They were found in
+  working hall programs, and all but the first answer nothing. Their example frames are in no test. Onbon: numbering a
+  screen (A2 06, A2 07), locking a programme (A3 04) and erasing a card (A2 01) are work for the maker's tool.
 - Keypads: metal and encrypting pads with frames 02 LN CMD ... BCC (§1.3), the H002 family that only encrypts, and
   everything with keys and PINs (1B 64, 6B, 68, 4E, 73).
 - Callers and evaluators: polled sets (§3.2, their bytes are not public), tablets (each maker's own), and the framed
   evaluator AA ADDR CMD ... SUM that the notes only propose (§4).
-- ID cards: fingerprints (30 10) are never asked for; the pipes of the classic USB module, HID reports and makers' envelopes
-  (§1.9) need a transport of their own. A plain contactless reader gives the chip's serial number only.
+- ID cards: fingerprints (30 10) are never asked for; the pipes of the classic USB module, HID reports and makers'
+  envelopes (§1.9) need a transport of their own. A plain contactless reader gives the chip's serial number only.
 - Printers: Star's own mode, Bematech's status, the other bit order of SPRT's FS !, user-defined characters (FS 2: a row
   with a rare character goes as raster), UTF-8 boards (ESC 9), the older presenters (GS e) and those whose bytes nobody
   published. The drawer.
