@@ -276,9 +276,9 @@ def _kiosk_voice(app: FastAPI, services: Services, flow: Callable[[str], KioskFl
         view = flow(kiosk).view
         if view.revision == revision:
             language = Language.EN if view.language == "en" else Language.ZH
-            for code, facts in heard(view):
+            for said in heard(view):
                 try:
-                    sound = await asyncio.to_thread(services.voice.sentence, code, facts, language)
+                    sound = await asyncio.to_thread(services.voice.sentences, said, language)
                 except NoSound:
                     continue
                 return Response(sound, media_type="audio/wav", headers={"Cache-Control": "no-store"})

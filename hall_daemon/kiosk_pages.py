@@ -6,12 +6,13 @@ of choosing are in kiosk_pages_choose, pages about a number in kiosk_pages_ticke
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from drivers.base import Condition
 from hall_daemon import kiosk_pages_choose as choosing
 from hall_daemon import kiosk_pages_ticket as tickets
+from hall_daemon import kiosk_said
 from hall_daemon.kiosk_pages_choose import consult_item
 from hall_daemon.kiosk_scene import NO_TEXT, Page, Scene, choice, keys
 from hall_daemon.kiosk_visit import (
@@ -60,9 +61,8 @@ def draw(scene: Scene, screen: KioskScreen, *, revision: int, clock: str, second
     """The complete view of a page."""
     page = PAGES[screen](scene)
     needs_keys = bool(page.keys) and screen not in _NO_KEY_NEEDED
-    notices = (*(scene.keypad_notices if needs_keys else ()), *page.notices)
-    if scene.notice is not None:
-        notices = (scene.notice, *notices)
+    page = replace(page, notices=(*(scene.keypad_notices if needs_keys else ()), *page.notices))
+    led_to = () if scene.notice is None else (scene.notice,)
     return KioskView(
         kiosk=scene.kiosk.code,
         revision=revision,
@@ -73,7 +73,7 @@ def draw(scene: Scene, screen: KioskScreen, *, revision: int, clock: str, second
         step=page.step,
         title=page.title,
         line=page.line,
-        notices=notices,
+        notices=(*led_to, *page.notices),
         choices=page.choices,
         page=page.page,
         pages=page.pages,
@@ -90,7 +90,8 @@ def draw(scene: Scene, screen: KioskScreen, *, revision: int, clock: str, second
         seconds_left=seconds_left,
         language=scene.visit.language,
         modes=scene.visit.modes,
-        voice=_voice(page, scene.notice),
+        said=kiosk_said.sentences(page, scene.notice),
+        said_about=0 if scene.notice is not None else kiosk_said.about(page),
         words=WORDS,
     )
 
@@ -102,20 +103,6 @@ def _bar(visit: Visit) -> tuple[KioskChoice, ...]:
         *(choice(mode.value, f"kiosk.mode.{mode}").model_copy(update={"on": on}) for mode, on in modes),
         choice(KioskMode.LANGUAGE.value, "kiosk.help.language"),
     )
-
-
-def _voice(page: Page, notice: Text | None) -> Text:
-    """Said aloud: what the last key led to, then the page."""
-    said = page.voice
-    if said is None:
-        said = _joined(page.title, page.line)
-    return said if notice is None else _joined(notice, said)
-
-
-def _joined(first: Text, second: Text) -> Text:
-    if not second.zh:
-        return first
-    return Text(zh=f"{first.zh}。{second.zh}", en=f"{first.en}. {second.en}" if second.en else first.en)
 
 
 # --- nobody there -----------------------------------------------------------------------------------------------------
@@ -249,7 +236,16 @@ def _typed_id(typed: str, words: str, step: int) -> Page:
         notices=problem,
         field=KioskField(shown=grouped_id(typed), typed=len(typed), length=ID_LENGTH),
         keys=keys(cancel="cancel", correct="correct" if typed else "back", **ready),
+        voice=_heard(text(f"kiosk.{words}.title"), text("kiosk.id.line"), ready, () if missing else problem),
+        alone=True,
     )
+
+
+def _heard(title: Text, line: Text, ready: Mapping[str, str], wrong: Sequence[Text] = ()) -> Text:
+    """To somebody who types: what is asked for; that it is complete; that it is wrong. Not each key: it clicks."""
+    if wrong:
+        return wrong[0]
+    return text("kiosk.voice.complete") if ready else say("kiosk.voice.asked", title=title, line=line)
 
 
 def passport(scene: Scene) -> Page:
@@ -264,6 +260,8 @@ def passport(scene: Scene) -> Page:
         field=KioskField(shown=typed, typed=len(typed), length=PASSPORT_LENGTH),
         keys=keys(cancel="cancel", correct="correct" if typed else "back", **ready),
         letters=True,
+        voice=_heard(text("kiosk.passport.title"), text("kiosk.letters.line"), ready),
+        alone=True,
     )
 
 
@@ -277,6 +275,7 @@ def phone(scene: Scene) -> Page:
         notices = (text(f"kiosk.phone.{problem}", n=PHONE_LENGTH - len(typed)),)
     correct = {"correct": "correct"} if typed else {"correct": "back"} if visit.card is None else {}
     ready = {} if problem else {"ok": "next"}
+    wrong = notices if typed and problem == "bad" else ()
     return Page(
         step=2,
         title=text("kiosk.phone.title"),
@@ -286,7 +285,8 @@ def phone(scene: Scene) -> Page:
         field=KioskField(shown=masked_while_typed(typed), typed=len(typed), length=PHONE_LENGTH),
         facts=_hello(visit),
         keys=keys(cancel="cancel", **correct, **ready),
-        voice=text("kiosk.voice.phone"),
+        voice=_heard(text("kiosk.voice.phone"), NO_TEXT, ready, wrong),
+        alone=True,
     )
 
 
@@ -320,6 +320,8 @@ def _lettered(typed: str, words: str, length: int) -> Page:
         field=KioskField(shown=typed, typed=len(typed), length=length),
         keys=keys(cancel="cancel", correct="correct" if typed else "back", **ready),
         letters=True,
+        voice=_heard(text(f"kiosk.{words}.title"), text(f"kiosk.{words}.line"), ready),
+        alone=True,
     )
 
 
@@ -338,6 +340,7 @@ def timeout(_scene: Scene) -> Page:
         line=text("kiosk.timeout.line"),
         choices=(choice("ok", "kiosk.timeout.more", "kiosk.timeout.any"), choice("cancel", "kiosk.timeout.end")),
         voice=text("kiosk.voice.timeout"),
+        alone=True,
     )
 
 

@@ -123,16 +123,7 @@ def service(scene: Scene) -> Page:
         page=scene.visit.page,
         pages=many,
         keys=keys(cancel="cancel", correct="back", **turning(many)),
-        voice=_read_on(text("kiosk.service.title"), on_page),
     )
-
-
-def _read_on(title: Text, items: Sequence[Item]) -> Text:
-    """The title, then each entry with its key, for those who listen."""
-    spoken = [text("kiosk.voice.choice", n=place, name="{name}") for place, _ in enumerate(items, start=1)]
-    zh = "".join(s.zh.replace("{name}", item.name.zh) for s, item in zip(spoken, items, strict=True))
-    en = " ".join(s.en.replace("{name}", named(item).en or item.name.zh) for s, item in zip(spoken, items, strict=True))
-    return Text(zh=f"{title.zh}。{zh}", en=f"{title.en} {en}")
 
 
 def _in_cart(scene: Scene) -> tuple[Text, ...]:
@@ -197,7 +188,6 @@ def items(scene: Scene) -> Page:
         page=visit.page,
         pages=many,
         keys=keys(cancel="cancel", correct="back", **turning(many)),
-        voice=_read_on(text("kiosk.list.title"), on_page),
     )
 
 
@@ -263,7 +253,13 @@ def guide(scene: Scene) -> Page:
         code=scene.guide_code,
         keys=keys(cancel="cancel", correct="back"),
         voice=say("kiosk.voice.guide", name=named(item), n=len(item.materials)),
+        read=(*(_material(material) for material in item.materials), *_told(published_facts(scene.profile, item))),
     )
+
+
+def _told(facts: Sequence[tuple[Text, Text]]) -> tuple[Text, ...]:
+    """Facts as they are read out: label, value."""
+    return tuple(Text(zh=f"{label.zh}：{value.zh}", en=f"{label.en}: {value.en or value.zh}") for label, value in facts)
 
 
 def published_facts(profile: HallProfile, item: Item) -> tuple[tuple[Text, Text], ...]:
@@ -341,6 +337,7 @@ def confirm(scene: Scene) -> Page:
         zones=tuple(load for load in scene.loads if load.zone == item.zone),
         keys=keys(cancel="cancel", correct="back", ok="take"),
         voice=say("kiosk.voice.confirm", name=_names(visit.cart), n=visit.ahead, wait=ranged(wait)),
+        read=(text("kiosk.word.bring"), *bring) if (bring := to_bring(visit.cart)) else (),
     )
 
 

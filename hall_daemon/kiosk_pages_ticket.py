@@ -176,7 +176,8 @@ def appointment(scene: Scene) -> Page:
             *((choice("1", "kiosk.appointment.check_in"),) if ready else ()),
             choice("2", "kiosk.appointment.other"),
         ),
-        facts=tuple(_booked(booking) for booking in scene.bookings),
+        facts=(booked := tuple(_booked(booking) for booking in scene.bookings)),
+        read=tuple(each for pair in booked for each in pair),
         keys=keys(cancel="cancel", **({"ok": "check_in"} if ready else {})),
     )
 
@@ -193,6 +194,7 @@ def came_back(scene: Scene) -> Page:
     back = scene.came_back
     if back is None:
         return Page(title=text("kiosk.notice_no.title"), keys=keys(cancel="cancel", correct="back"))
+    missing = tuple(Text(zh=name) for name in back.missing)
     return Page(
         step=4,
         title=text("kiosk.return.title"),
@@ -200,6 +202,7 @@ def came_back(scene: Scene) -> Page:
         notices=scene.printer_notices,
         choices=(choice("2", "kiosk.duplicate.other"),),
         facts=((named(back.item), place_of(scene.profile, back.item)),),
-        materials=tuple(Text(zh=name) for name in back.missing),
+        materials=missing,
+        read=(named(back.item), place_of(scene.profile, back.item), *missing),
         keys=keys(cancel="cancel", ok="take_return"),
     )

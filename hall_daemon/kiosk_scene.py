@@ -127,6 +127,10 @@ class Page:
     letters: bool = False
     voice: Text | None = None
     """What is said aloud, where that is not title and line."""
+    read: tuple[Text, ...] = ()
+    """What else stands on the page and is read to those who listen."""
+    alone: bool = False
+    """Whether `voice` is all that is said: no notices, no keys."""
 
 
 def choice(key: str, code: str, detail: str = "", **facts: object) -> KioskChoice:

@@ -15,7 +15,7 @@ from hall_daemon.kiosk_pages import draw
 from hall_daemon.kiosk_scene import Scene
 from hall_daemon.kiosk_visit import SLOWER, KioskTimes
 from hall_daemon.protocol import Text
-from hall_daemon.protocol_kiosk import KioskModes, KioskScreen
+from hall_daemon.protocol_kiosk import KioskModes, KioskScreen, KioskView
 
 FIRST = frozenset({KioskScreen.IDLE, KioskScreen.READER, KioskScreen.CLOSED})
 """Nobody is there."""
@@ -64,6 +64,7 @@ class Stage:
         """Show a page; keys mean something else than before."""
         self.screen, self._notice = screen, notice
         self.touched()
+        self._again += 1
         self._show(new_page=True)
 
     def start(self, screen: KioskScreen, notice: Text | None = None) -> None:
@@ -90,8 +91,10 @@ class Stage:
         self._show(new_page=False)
 
     def say(self, notice: Text | None) -> None:
-        """Add a sentence to the page, or take it away."""
-        self._notice = notice
+        """Add a sentence to the page, or take it away; other words than before are said aloud."""
+        before, self._notice = self.view.said, notice
+        if self._draw().said != before:
+            self._again += 1
         self._show(new_page=False)
 
     @property
@@ -140,20 +143,22 @@ class Stage:
     # --- views --------------------------------------------------------------------------------------------------------
 
     def _show(self, *, new_page: bool) -> None:
-        revision = self.view.revision
-        view = draw(
-            self._scene(self._notice),
-            self.screen,
-            revision=revision,
-            clock=self._now(),
-            seconds_left=self._seconds_left(),
-        ).model_copy(update={"again": self._again})
+        revision, view = self.view.revision, self._draw()
         if new_page:
             self._page_since = revision + 1
         elif view == self.view:
             return
         self.view = view.model_copy(update={"revision": revision + 1})
         self.changed.ring()
+
+    def _draw(self) -> KioskView:
+        return draw(
+            self._scene(self._notice),
+            self.screen,
+            revision=self.view.revision,
+            clock=self._now(),
+            seconds_left=self._seconds_left(),
+        ).model_copy(update={"again": self._again})
 
     def is_stale(self, revision: int | None) -> bool:
         """Whether a key was pressed on another page; typing goes on while only what was typed has changed."""

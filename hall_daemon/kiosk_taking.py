@@ -101,7 +101,7 @@ class Taking:
         end = self._core.clock.monotonic_s() + self._core.times.print_patience_s
         while (trouble := self._core.desk.passing_trouble()) is not None and self._core.clock.monotonic_s() < end:
             self._core.print_waits_for = trouble
-            self._core.stage.refresh()
+            self._core.stage.say(None)
             await asyncio.sleep(LOOK_AT_PRINTER_S)
         self._core.print_waits_for = None
 

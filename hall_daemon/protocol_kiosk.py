@@ -158,10 +158,12 @@ class KioskView(Frozen):
     language: Literal["zh", "en"] = "zh"
     """Which language stands large; back to Chinese after each visit."""
     modes: KioskModes = KioskModes()
-    voice: Text = Text(zh="")
-    """What is said aloud in voice mode: never anything personal, never what is not on the screen."""
+    said: tuple[Text, ...] = ()
+    """What is said aloud in voice mode, in turn: never anything personal, never what is not on the screen."""
+    said_about: int = 0
+    """How many of these first ones tell what the page is about, and may be a recording; 0 while others come first."""
     again: int = 0
-    """Counts how often somebody asked to hear it once more."""
+    """Counts up when it is to be said: on a new page, when a key has led to other words, when somebody asked for it."""
     words: dict[str, Text] = Field(default_factory=dict)
     """The frame's own words, the same on every page."""
 

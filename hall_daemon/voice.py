@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from hall_daemon.voice_shelf import ClipShelf
 
 MANIFEST = "voice.json"
+_HAN = re.compile(r"([\u3400-\u9fff][\u3000-\u9fff\uff00-\uffef]*)")
+"""A run of Chinese within English words."""
+_SAYABLE = re.compile(r"\w")
 _MOST_SOUNDS = 64
 """Sentences of espeak-ng that are kept: some 200 KiB each."""
 
@@ -69,6 +73,27 @@ class Voice:
             raise NoSound(f"there is no sentence {code} of these facts") from exc
         spoken, english = (said.zh, False) if language is Language.ZH else (said.en, True)
         return self._kept(("sentence", spoken), lambda: speech.sentence(spoken, english=english))
+
+    def sentences(self, said: Sequence[tuple[str, Mapping[str, str]]], language: Language) -> bytes:
+        """Several sentences, one after the other. Raises NoSound."""
+        sounds = [sound for code, facts in said for sound in self._one_after_the_other(code, facts, language)]
+        if len(sounds) == 1:
+            return sounds[0]
+        from hall_daemon import voice_sound  # noqa: PLC0415 - NumPy, as below
+
+        return voice_sound.wav([voice_sound.read_wav(sound) for sound in sounds])
+
+    def _one_after_the_other(self, code: str, facts: Mapping[str, str], language: Language) -> Iterator[bytes]:
+        """A page's own words are long, fit the moment only and are not kept; names without English stay Chinese."""
+        if "said" not in facts:
+            yield self.sentence(code, facts, language)
+            return
+        runs = _HAN.split(facts["said"]) if language is Language.EN else [facts["said"]]
+        try:
+            for run in filter(_SAYABLE.search, runs):
+                yield speech.sentence(run, english=language is Language.EN and not _HAN.match(run))
+        except speech.SpeechError as exc:
+            raise NoSound(f"a page has words that cannot be said: {exc}") from exc
 
     def clip(self, file: str) -> bytes:
         """One clip by its file name. Raises NoSound."""

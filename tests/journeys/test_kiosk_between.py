@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hall_daemon import service_day
-from hall_daemon.kiosk_visit import KioskTimes
+from hall_daemon.kiosk_visit import KioskTimes, Visit
 from hall_daemon.privacy import id_hmac
 from hall_daemon.profile import Kiosk
 from hall_daemon.protocol_kiosk import KioskScreen
@@ -220,16 +220,34 @@ async def test_help_keeps_the_visit_and_english_lasts_until_its_end(tmp_path: Pa
         assert (room.view.screen, room.view.language) == (S.IDLE, "zh")
 
 
-async def test_who_listens_hears_a_page_again_with_confirm(tmp_path: Path) -> None:
+async def test_who_listens_hears_a_page_once_and_again_with_confirm(tmp_path: Path) -> None:
     async with kiosk_room(tmp_path) as room:
         await room.identify()
+        said = room.view.again
         room.touch("ok")
-        assert (room.view.screen, room.view.again) == (S.ZONES, 0), "without the voice it means nothing there"
+        assert (room.view.screen, room.view.again) == (S.ZONES, said), "without the voice it means nothing there"
         room.touch("help", "4")
         assert (room.view.screen, room.view.modes.voice) == (S.ZONES, True)
+        said = room.view.again
+        await room.flow.core.desk.take(Visit(cart=(room.hall.profile.items_at("k1")[0],)))
+        await until_async(lambda: any("1 人" in sentence.zh for sentence in room.view.said))
+        assert room.view.again == said, "who comes meanwhile interrupts nobody"
         before = room.view.revision
         room.touch("ok")
-        assert (room.view.screen, room.view.again, room.view.revision) == (S.ZONES, 1, before + 1)
+        assert (room.view.screen, room.view.again, room.view.revision) == (S.ZONES, said + 1, before + 1)
+
+
+async def test_who_types_unseen_hears_when_it_is_complete_or_wrong(tmp_path: Path) -> None:
+    async with kiosk_room(tmp_path) as room:
+        await room.shows(S.IDLE)
+        room.touch("help", "4", "1", "1")
+        said = room.view.again
+        room.touch(*"99000019900909004")
+        assert (room.view.screen, room.view.again) == (S.ID, said)
+        for key, heard, changes in (("1", "号码不对", 1), ("correct", "请输入身份证号", 2), ("*", "输完了", 3)):
+            room.touch(key)
+            assert room.view.said[0].zh.startswith(heard)
+            assert room.view.again == said + changes
 
 
 async def test_help_promises_nobody_where_nobody_is_told(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from hall_daemon.kiosk_common import in_order
 from hall_daemon.kiosk_lines import COLUMNS, lines
 from hall_daemon.kiosk_search import SearchIndex, initials, keys_of, number_of
 from hall_daemon.kiosk_visit import Visit, masked_while_typed, next_letter
-from hall_daemon.kiosk_voice import heard
 from hall_daemon.protocol import Text
 from hall_daemon.protocol_kiosk import KioskScreen
 from tests.screens.kiosk_views import LONG_ITEM, ZHANG, all_views, scene, view
@@ -117,25 +116,6 @@ def test_two_lines_lead_from_the_phone_to_the_ticket() -> None:
     assert lines(VIEWS["missed-back"])[1] == "6 ahead"
     assert lines(view(KioskScreen.CONFIRM, visit=Visit(cart=(item,), ahead=6)))[1] == "6 ahead  OK=take"
     assert lines(VIEWS["done"]) == ("Ticket H037", "Window 1-2")
-
-
-@pytest.mark.parametrize("name", list(VIEWS))
-def test_every_page_is_said_aloud_and_nothing_personal_is(name: str) -> None:
-    said = heard(VIEWS[name])
-    assert said
-    spoken = " ".join(f"{code} {facts}" for code, facts in said)
-    assert not any(part in spoken for part in ("张*", "138", "0053", "9900"))
-
-
-def test_a_page_that_tells_of_trouble_is_said_in_its_own_words() -> None:
-    plain, trouble = heard(VIEWS["idle"]), heard(VIEWS["idle-no-paper"])
-    assert plain[0][0] == "voice.idle"
-    assert [code for code, _ in trouble] == ["voice.page"]
-
-
-def test_the_number_is_said_from_clips_of_digits() -> None:
-    code, facts = heard(VIEWS["done"])[0]
-    assert (code, facts) == ("voice.done", {"number": "H037", "zone": "D"})
 
 
 def test_a_cart_lists_each_paper_once_and_what_one_item_needs_is_needed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -263,6 +264,18 @@ def test_a_whole_visit_by_touch(browser: Browser, bench: Bench) -> None:
     assert not any(word in slip for word in PERSONAL)
 
 
+def said_aloud(bench: Bench) -> bytes:
+    """What the page that stands says; the next one may have come meanwhile."""
+
+    def ask() -> bytes | None:
+        with httpx.stream("GET", f"{bench.url}/kiosks/k1/views", timeout=20, trust_env=False) as views:
+            revision = json.loads(next(views.iter_lines()))["revision"]
+        answer = httpx.get(f"{bench.url}/kiosks/k1/voice/{revision}.wav", timeout=20, trust_env=False)
+        return answer.content if answer.status_code == httpx.codes.OK else None
+
+    return until(ask, what="the sound of the page")
+
+
 def test_a_whole_visit_by_keypad(browser: Browser, bench: Bench) -> None:
     with open_page(browser, LANDSCAPE, still=False) as page:
         pad = bench["KEY-01"]
@@ -270,6 +283,7 @@ def test_a_whole_visit_by_keypad(browser: Browser, bench: Bench) -> None:
         expect(page.locator("main.s-idle")).to_be_visible()
         pad.press("1")
         expect(page.locator("h1")).to_have_text("没带身份证也能办")
+        assert said_aloud(bench).startswith(b"RIFF"), "whoever listens hears this page"
         pad.press("cancel")
         expect(page.locator("main.s-idle")).to_be_visible()
         bench["IDR-02"].put("li")

@@ -4,17 +4,15 @@ import { credentials } from "../shared/stream.js";
 export class Speaker {
   constructor() {
     this.audio = null;
-    this.said = "";
+    this.said = -1;
     this.turn = 0;
   }
 
-  /** A new page says its sentence; on the same page only a changed one, or one that was asked for again. */
+  /** The daemon counts when there is something to say; counts of people that change meanwhile interrupt nobody. */
   async say(view, samePage) {
-    const text = view.language === "en" ? view.voice.en || view.voice.zh : view.voice.zh;
-    const said = `${view.again} ${text}`;
-    if (!text || (samePage && said === this.said)) return;
+    if (!view.said.length || (samePage && view.again === this.said)) return;
     this.stop();
-    this.said = said;
+    this.said = view.again;
     const turn = ++this.turn;
     try {
       const answer = await fetch(`/kiosks/${encodeURIComponent(view.kiosk)}/voice/${view.revision}.wav`, { headers: credentials(), cache: "no-store" });
@@ -31,7 +29,7 @@ export class Speaker {
 
   stop() {
     this.turn += 1;
-    this.said = "";
+    this.said = -1;
     if (this.audio === null) return;
     this.audio.pause();
     URL.revokeObjectURL(this.audio.src);
