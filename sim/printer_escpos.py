@@ -285,6 +285,10 @@ class TicketPrinterTwin(ByteTwin):
         """It falls silent in the middle of what it receives."""
         self._after_bytes(bytes_received, self.go_mute)
 
+    def spoil_fixed_bits(self) -> None:
+        """Its answers have bits that no kind of answer has (0 and 7 set)."""
+        self._turn(spoils_bits=True)
+
     def answer_late(self, seconds: float) -> None:
         """Every answer takes so long."""
         self._turn(delay_s=seconds)
@@ -443,7 +447,7 @@ class TicketPrinterTwin(ByteTwin):
 
     def _answer(self, data: bytes) -> None:
         if self.powered and not self.is_mute and not self.one_way:
-            self.say(data, after_s=self.delay_s)
+            self.say(bytes(byte | 0x81 for byte in data) if self.spoils_bits else data, after_s=self.delay_s)
 
     def _announce(self) -> None:
         if self._automatic and self.automatic_status() != self._announced:
@@ -540,7 +544,7 @@ class TicketPrinterTwin(ByteTwin):
         self.cover_is_open = self.paper_is_jammed = self.cutter_is_stuck = False
         self.cutter_will_stick = self.waits_for_recovery = self.drawer_is_high = False
         self.head_is_hot = self.is_broken = self.is_switched_off = self.feeds_by_button = False
-        self.is_stalled = self.is_mute = False
+        self.is_stalled = self.is_mute = self.spoils_bits = False
         self.delay_s = self.strip_s = 0.0
         self.near_end_mm = NEAR_END_MM
         self.presenter.slips_are_taken_at_once = True

@@ -295,10 +295,12 @@ def test_a_device_that_dribbles_for_ever_does_not_hold_the_job(rig: Rig) -> None
 
 def test_wrong_constant_bits_are_a_bad_reply_with_the_bytes(rig: Rig) -> None:
     driver = rig.open()
-    rig.line.mangle = lambda data: bytes(b | 0x81 for b in data)
+    rig.twin.spoil_fixed_bits()
     with pytest.raises(BadReply, match=r"PRN-01: asked for status, 0 of 4 answers .* noise: 93 93 93 93"):
         driver.print_slip(TICKET)
     assert rig.twin.received == 12
+    rig.twin.recover()
+    driver.print_slip(TICKET)
 
 
 def test_automatic_status_and_flow_control_between_answers_change_nothing(rig: Rig) -> None:
