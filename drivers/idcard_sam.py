@@ -265,10 +265,29 @@ def explain(direction: str, data: bytes) -> str:
     reply, _rest = take_frame(data)
     if reply is None:
         return ""
-    zh, en = _STATUS_WORDS.get(reply.status, ("", ""))
+    return _status_words(reply.status)
+
+
+def _status_words(status: int) -> str:
+    zh, en = _STATUS_WORDS.get(status, ("", ""))
     if not en:
-        en = _MEANING[reply.status][1] if reply.status in _MEANING else "unknown status"
-    return f"SW3 {reply.status:02X} {zh} | SW3 {reply.status:02X} {en}"
+        en = _MEANING[status][1] if status in _MEANING else "unknown status"
+    return f"SW3 {status:02X} {zh} | SW3 {status:02X} {en}"
+
+
+def explain_bytes(direction: str, data: bytes) -> tuple[str, ...]:
+    """What each byte of one whole frame is, `Chinese | English`; nothing where there is no such frame."""
+    least = 10 if direction == ">" else 11
+    if not data.startswith(PREAMBLE) or len(data) < least or len(data) != 7 + int.from_bytes(data[5:7], "big"):
+        return ()
+    right = _check_byte(data[5:-1]) == data[-1]
+    check = "校验，对 | check, right" if right else "校验，错 | check, wrong"
+    head = ["前导 | preamble"] * 5 + ["长度高位 | length, high", "长度低位 | length, low"]
+    if direction == ">":
+        inside = ["命令 | command", "参数 | parameter", *["数据 | data"] * (len(data) - 10)]
+    else:
+        inside = ["SW1 | SW1", "SW2 | SW2", _status_words(data[9]), *["数据 | data"] * (len(data) - 11)]
+    return (*head, *inside, check)
 
 
 Ask = Callable[[Command], Reply]

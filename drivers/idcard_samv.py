@@ -49,6 +49,7 @@ from drivers.idcard_sam import (
     SamReading,
     encode_request,
     explain,  # noqa: F401 - the live trace asks the driver's module for it
+    explain_bytes,  # noqa: F401 - and for this
     stand_in,
 )
 from drivers.transport import ByteStream

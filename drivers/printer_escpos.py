@@ -81,7 +81,7 @@ from drivers.escpos_status import (
     decode_status,
     first_block,
 )
-from drivers.escpos_words import explain  # noqa: F401 - the live trace asks the driver's module for it
+from drivers.escpos_words import explain, explain_bytes  # noqa: F401 - the live trace asks the driver's module for them
 from drivers.transport import ByteStream
 
 STATUS_QUESTION = b"\x10\x04\x01\x10\x04\x02\x10\x04\x03\x10\x04\x04"

@@ -5,7 +5,7 @@ Source: none of its own; the words stand in the drivers' modules, each beside th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 
 from drivers.transport_evdev import EV_KEY, split_records
@@ -26,6 +26,13 @@ def two_languages(words: Iterable[Words]) -> str:
     zh = "，".join(zh + (f" ×{n}" if n > 1 else "") for zh, _, n in told[:MOST_WORDS])
     en = ", ".join(en + (f" ×{n}" if n > 1 else "") for _, en, n in told[:MOST_WORDS])
     return f"{zh}{rest} | {en}{rest}"
+
+
+def set_bits(byte: int, name: Words, bits: Mapping[int, Words]) -> str:
+    """`Chinese | English` of a status byte: its name, and what the bits that are set say. Keys are masks."""
+    told = [words for mask, words in bits.items() if byte & mask]
+    zh, en = "、".join(zh for zh, _ in told) or "无", ", ".join(en for _, en in told) or "none"
+    return f"{name[0]}：{zh} | {name[1]}: {en}"
 
 
 def typed_presses(direction: str, data: bytes) -> str:

@@ -228,6 +228,8 @@ class TraceLine(Frozen):
     stand_in: str = ""
     """As many fictitious bytes in hex, for recordings; empty where the driver gives none."""
     meaning: Text
+    words: tuple[Text, ...] = ()
+    """What each byte says; empty where the driver cannot tell."""
     lost: int = 0
     """Lines that were dropped before this one, because whoever follows was too slow."""
 

@@ -1,9 +1,10 @@
 """Live trace of a device: what passes, in hex and in words. Personal bytes are told by their number only.
 
 A driver's module may offer `explain(direction, data) -> str`, "Chinese | English", "" for what it cannot tell; where it
-does not, or breaks, printable characters stand for the meaning. What a line gives in pieces is joined for people
-(the same direction, at most JOIN_S apart) and left as it came for recordings. Whoever is too slow loses the oldest
-lines and is told how many; a device never waits for a screen.
+does not, or breaks, printable characters stand for the meaning. Its `explain_bytes(direction, data)`, where there is
+one, gives as many sentences as there are bytes, or none. What a line gives in pieces is joined for people (the same
+direction, at most JOIN_S apart) and left as it came for recordings. Whoever is too slow loses the oldest lines and is
+told how many; a device never waits for a screen.
 """
 
 from __future__ import annotations
@@ -31,11 +32,20 @@ MOST_JOINED = 8192
 MOST_PRINTABLE = 60
 
 Explain = Callable[[str, bytes], str]
+ExplainBytes = Callable[[str, bytes], tuple[str, ...]]
+_BROKEN = (ValueError, LookupError, TypeError, ArithmeticError, struct.error, DeviceError)
+"""What a driver's explanation may end in: a device sends anything, then the bytes speak for themselves."""
 
 
 def explainer(driver: str) -> Explain | None:
     """The `explain` of a driver's module, where it has one."""
     found = getattr(importlib.import_module(f"drivers.{driver}"), "explain", None)
+    return found if callable(found) else None
+
+
+def byte_explainer(driver: str) -> ExplainBytes | None:
+    """The `explain_bytes` of a driver's module, where it has one."""
+    found = getattr(importlib.import_module(f"drivers.{driver}"), "explain_bytes", None)
     return found if callable(found) else None
 
 
@@ -47,14 +57,29 @@ def meaning(traffic: Traffic, explain: Explain | None) -> Text:
     if explain is not None:
         try:
             told = explain(traffic.direction, traffic.data)
-        except (ValueError, LookupError, TypeError, ArithmeticError, struct.error, DeviceError):
-            # What a device sends may be anything: then the bytes speak for themselves.
+        except _BROKEN:
             _log.warning("no explanation for %d bytes", len(traffic.data))
     if told:
-        zh, _, en = told.partition(" | ")
-        return Text(zh=zh, en=en or zh)
+        return _both(told)
     printable = as_printable(traffic.data)
     return Text(zh=printable, en=printable)
+
+
+def words(traffic: Traffic, explain: ExplainBytes | None) -> tuple[Text, ...]:
+    """What each byte says; empty where nobody can tell."""
+    if explain is None or traffic.personal:
+        return ()
+    try:
+        told = explain(traffic.direction, traffic.data)
+    except _BROKEN:
+        _log.warning("no words for %d bytes", len(traffic.data))
+        return ()
+    return tuple(map(_both, told)) if len(told) == len(traffic.data) else ()
+
+
+def _both(told: str) -> Text:
+    zh, _, en = told.partition(" | ")
+    return Text(zh=zh, en=en or zh)
 
 
 def as_printable(data: bytes) -> str:
@@ -115,7 +140,8 @@ async def follow(
     devices: Devices, device: str, clock: Clock, *, joined: bool, silence_s: float
 ) -> AsyncGenerator[TraceLine | None]:
     """Traffic of a device from now on; None after each silence_s without any. Raises KeyError."""
-    explain = explainer(devices.configs[device].driver)
+    driver = devices.configs[device].driver
+    explain, of_bytes = explainer(driver), byte_explainer(driver)
     tail = Tail()
     with devices.trace(device, tail.put):
         while True:
@@ -126,7 +152,8 @@ async def follow(
             if joined:
                 passed = await _joined(tail, passed)
             lost, tail.lost = tail.lost, 0
-            yield _line(passed, explain, clock, lost)
+            line = _line(passed, explain, clock, lost)
+            yield line.model_copy(update={"words": words(passed.traffic, of_bytes)})
 
 
 def _line(passed: Passed, explain: Explain | None, clock: Clock, lost: int) -> TraceLine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from rich.cells import cell_len
 from rich.text import Text as Line
@@ -251,10 +252,11 @@ class Sheet:
                 page.append(f" {start:04X}  ", OFF).append(f"{part.hex(' ').upper():{per_row * 3}}", FOREGROUND)
                 page.append(f" {shown}\n", OK)
             return page
-        for byte in data:
+        for byte, words in zip_longest(data, line.words):
             character = chr(byte) if 32 <= byte < 127 else "."
             page.append(f" {byte:02X} ", f"bold {FOREGROUND}").append(f" {byte >> 4:04b} {byte & 15:04b} ", OFF)
-            page.append(f" {byte:3}  {character}\n", OK)
+            page.append(f" {byte:3}  {character}  ", OK).append(self.pen.words(words.zh) if words else "", FOREGROUND)
+            page.append("\n")
         return page
 
     # ---- page 3

@@ -170,6 +170,54 @@ def test_whole_slip_is_told_by_its_parts_and_never_by_its_text() -> None:
     assert "A017" not in meaning
 
 
+@pytest.mark.parametrize(
+    ("sent", "chinese", "english"),
+    [
+        ("18 00 0f 0f", "自动状态：缺纸", "automatic status: paper_out"),
+        ("10 00 00 0f", "自动状态：正常", "automatic status: well"),
+        ("10 0f 21 02 00 00", "全部状态：上盖打开、缺纸", "full status: cover_open, paper_out"),
+        ("37 22 30 30 33 37 00", "0037 已打完", "0037 is printed"),
+        ("37 25 00", "缓冲已清除", "the buffer is cleared"),
+    ],
+)
+def test_what_a_printer_says_unasked_is_explained_too(sent: str, chinese: str, english: str) -> None:
+    assert printer_escpos.explain("<", bytes.fromhex(sent)) == f"{chinese} | {english}"
+
+
+@pytest.mark.parametrize(
+    ("driver", "direction", "sent", "told"),
+    [
+        ("printer_escpos", "<", "1a 32 12 7e", {
+            0: "1 打印机：停机 | 1 printer: offline", 1: "2 停机原因：缺纸停机 | 2 why offline: paper end",
+            2: "3 错误：无 | 3 error: none", 3: "4 纸：近端纸少、末端无纸 | 4 paper: near end, paper end",
+        }),
+        ("printer_escpos", "<", "38 08 00 0f", {
+            0: "1 打印机：停机、上盖打开 | 1 printer: offline, cover open", 1: "2 错误：切刀错误 | 2 error: cutter",
+        }),
+        ("printer_escpos", "<", "10 0f 20 00 40 01", {
+            2: "纸：出纸口有票 | paper: slip in the mouth", 4: "可恢复错误：卡纸 | recoverable: jam",
+            5: "不可恢复错误：切刀 | unrecoverable: cutter",
+        }),
+        ("idcard_samv", ">", "aa aa aa 96 69 00 03 20 01 22", {7: "命令 | command", 9: "校验，对 | check, right"}),
+        ("idcard_samv", "<", "aa aa aa 96 69 00 04 00 00 80 85", {
+            9: "SW3 80 没有卡 | SW3 80 no card", 10: "校验，错 | check, wrong",
+        }),
+    ],
+)  # fmt: skip
+def test_each_byte_of_a_status_has_its_words(driver: str, direction: str, sent: str, told: dict[int, str]) -> None:
+    data = bytes.fromhex(sent)
+    words = importlib.import_module(f"drivers.{driver}").explain_bytes(direction, data)
+    assert len(words) == len(data)
+    assert {n: words[n] for n in told} == told
+
+
+@given(st.sampled_from(["printer_escpos", "idcard_samv"]), st.sampled_from("<>"), st.binary(max_size=40))
+def test_any_bytes_have_words_for_each_of_them_or_none(driver: str, direction: str, data: bytes) -> None:
+    words = importlib.import_module(f"drivers.{driver}").explain_bytes(direction, data)
+    assert len(words) in (0, len(data))
+    assert all(re.fullmatch("[^|]+ [|] [^|]+", told) for told in words)
+
+
 def test_keys_that_people_press_are_never_explained() -> None:
     assert keypad_serial.explain("<", b"13900000000\r") == ""
     assert keypad_psbc.explain("<", b"13900000000\r") == ""

@@ -7,7 +7,7 @@ import pytest
 from drivers.transport import Traffic
 from hall_daemon import wire
 from hall_daemon.devices import Passed
-from hall_daemon.wire import Tail, explainer, meaning
+from hall_daemon.wire import Tail, byte_explainer, explainer, meaning, words
 
 
 def passed(at_s: float, direction: str, data: bytes, personal: int = 0) -> Passed:
@@ -59,3 +59,17 @@ def test_drivers_are_asked_for_their_words_and_need_not_have_any() -> None:
     assert explainer("display_onbon") is not None
     assert explainer("base") is None
     assert meaning(Traffic(direction=">", data=b"\x01\x02"), None).zh == ""
+
+
+def test_bytes_have_words_of_their_own_or_none_at_all() -> None:
+    answer = Traffic(direction="<", data=b"\x1a\x32\x12\x7e")
+    told = words(answer, byte_explainer("printer_escpos"))
+    assert [text.zh for text in told][1::2] == ["2 停机原因：缺纸停机", "4 纸：近端纸少、末端无纸"]
+    assert byte_explainer("keypad_serial") is None
+    assert words(answer, None) == ()
+    assert words(answer, lambda _direction, _data: ("one | for four bytes",)) == ()
+
+    def breaks(_direction: str, _data: bytes) -> tuple[str, ...]:
+        raise ValueError
+
+    assert words(answer, breaks) == ()

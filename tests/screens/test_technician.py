@@ -86,7 +86,9 @@ async def test_live_wire_is_read_held_marked_and_filtered(daemon: DaemonProcess)
     async with chair(daemon.bench.url) as technician:
         await technician.sees("末端传感器无纸")
         await technician.press("2")
-        await technician.sees("问打印机状态", "状态：缺纸", "0001 1010")
+        await technician.sees(
+            "问打印机状态", "状态：缺纸", "0001 1010", "2 停机原因：缺纸停机", "4 纸：近端纸少、末端无纸"
+        )
         await technician.press("f3")
         await technician.sees("已停住，之后来了 0 条")
         await technician.sees("已停住，之后来了 2 条")
