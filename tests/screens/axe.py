@@ -17,6 +17,11 @@ RULES = {
     "resultTypes": ["violations"],
 }
 """WCAG 2.2 level AA, and of level AAA the rule about contrast."""
+OF_STYLE = {
+    "runOnly": {"type": "rule", "values": ["color-contrast", "color-contrast-enhanced", "target-size"]},
+    "resultTypes": ["violations"],
+}
+"""Those of them that depend on how a page is drawn, not on what it is made of."""
 
 
 def take_axe(page: Page) -> None:
@@ -26,7 +31,7 @@ def take_axe(page: Page) -> None:
     page.add_script_tag(path=AXE)
 
 
-def violations(page: Page) -> list[str]:
+def violations(page: Page, rules: dict[str, Any] | None = None) -> list[str]:
     """What axe-core finds, one line each."""
-    found: dict[str, Any] = page.evaluate("rules => axe.run(document, rules)", RULES)
+    found: dict[str, Any] = page.evaluate("rules => axe.run(document, rules)", rules or RULES)
     return [f"{one['id']}: {node['html'][:90]}" for one in found["violations"] for node in one["nodes"]]

@@ -7,12 +7,13 @@ by scripts of our own.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from hall_daemon.protocol_kiosk import KioskModes, KioskView
-from tests.screens.axe import CONTRAST, LEAST_CONTRAST, take_axe, violations
+from tests.screens.axe import CONTRAST, LEAST_CONTRAST, OF_STYLE, RULES, take_axe, violations
 from tests.screens.chromium import BROWSER_2, PORTRAIT, SLIM, Panel, chromium, heap, layout_faults, open_page, stored
 from tests.screens.kiosk_views import all_views
 from tests.screens.page_server import PageServer
@@ -48,22 +49,33 @@ def stand(page: Page, server: PageServer, view: KioskView) -> None:
     expect(page.locator("h1")).to_have_text(view.title.en if view.language == "en" else view.title.zh)
 
 
-@pytest.mark.parametrize("mode", ["plain", "contrast"])
-def test_axe_finds_no_violation_in_any_state(browser: Browser, server: PageServer, mode: str) -> None:
+WAYS: tuple[tuple[str, Literal["zh", "en"], dict[str, Any]], ...] = (
+    ("plain", "zh", RULES), ("contrast", "en", RULES), ("plain", "en", OF_STYLE), ("large", "zh", OF_STYLE),
+    ("low", "en", OF_STYLE),
+)  # fmt: skip
+"""Both languages are looked at whole; what only paints the same elements otherwise, by the rules of paint and size."""
+
+
+@pytest.mark.parametrize(("mode", "language", "rules"), WAYS, ids=lambda value: value if isinstance(value, str) else "")
+def test_axe_finds_no_violation_in_any_state(
+    browser: Browser, server: PageServer, mode: str, language: str, rules: dict[str, Any]
+) -> None:
     faults: dict[str, list[str]] = {}
-    # One page of each state, in plain letters Chinese first, the other way in English: half a second a page.
-    language = {"language": "en" if mode == "contrast" else "zh"}
-    views = {name: sent.model_copy(update=language) for name, sent in all_views(MODES[mode]).items()}
+    views = {name: sent.model_copy(update={"language": language}) for name, sent in all_views(MODES[mode]).items()}
     once = {sent.screen: (name, sent) for name, sent in reversed(views.items())}
     with open_page(browser, PORTRAIT) as page:
         page.goto(f"{server.url}/kiosk/k1")
         take_axe(page)
         for name, sent in once.values():
             stand(page, server, sent)
-            if found := violations(page):
+            if found := violations(page, rules):
                 faults[name] = found
-        page.evaluate("() => document.getElementById('app').append(document.createElement('img'))")
-        assert violations(page), "axe-core would see a picture without words"
+        pale = "#333" if mode == "contrast" else "#ccc"
+        page.evaluate("pale => (document.querySelector('h1').style.color = pale)", pale)
+        assert violations(page, rules), "axe-core would see words that are too pale"
+        if rules is RULES:
+            page.evaluate("() => document.getElementById('app').append(document.createElement('img'))")
+            assert any("image-alt" in fault for fault in violations(page)), "and a picture without words"
     assert faults == {}
 
 
