@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, expect, sync_playwright
 
 ARTEFACTS = Path(__file__).parents[2] / "artefacts"
 PROGRAM = shutil.which("chromium")
@@ -106,16 +106,42 @@ def is_drawn_in_chinese(page: Page) -> bool:
 
 
 def heap(page: Page) -> str:
-    """Every string that the page's memory holds, after its garbage was collected; characters as they are."""
+    """Every string that the page's memory holds, after its garbage was collected; characters as they are.
+
+    With them what stands in elements that are out of the page but still held: their words are not of this heap.
+    """
     parts: list[str] = []
     session = page.context.new_cdp_session(page)
     session.on("HeapProfiler.addHeapSnapshotChunk", lambda chunk: parts.append(chunk["chunk"]))
     session.send("HeapProfiler.enable")
     session.send("HeapProfiler.collectGarbage")
     session.send("HeapProfiler.takeHeapSnapshot", {"reportProgress": False})
+    out_of_page = _held_elements(session)
     session.detach()
     strings: list[str] = json.loads("".join(parts))["strings"]
-    return "\n".join(strings)
+    return "\n".join([*strings, *out_of_page])
+
+
+_MARKUP = """function () {
+    const found = new Set();
+    for (const node of this) {
+        if (Object.hasOwn(node, "constructor")) continue; // a prototype, no node
+        if (!node.isConnected) found.add(node.getRootNode());
+    }
+    return [...found].map((top) => top.outerHTML ?? top.textContent ?? "");
+}"""
+
+
+def _held_elements(session: CDPSession) -> list[str]:
+    """Markup of elements that a script still holds though they are in no page any more."""
+    of_nodes = session.send("Runtime.evaluate", {"expression": "Node.prototype"})["result"]["objectId"]
+    nodes = session.send("Runtime.queryObjects", {"prototypeObjectId": of_nodes})["objects"]["objectId"]
+    told = session.send(
+        "Runtime.callFunctionOn", {"objectId": nodes, "functionDeclaration": _MARKUP, "returnByValue": True}
+    )
+    assert "exceptionDetails" not in told, told["exceptionDetails"]
+    markup: list[str] = told["result"]["value"]
+    return markup
 
 
 def stored(page: Page) -> list[str]:
@@ -124,7 +150,8 @@ def stored(page: Page) -> list[str]:
         """async () => Object.entries({
             localStorage: localStorage.length, sessionStorage: sessionStorage.length, cookies: document.cookie.length,
             caches: (await caches.keys()).length, databases: (await indexedDB.databases()).length,
-            history: Math.max(0, history.length - 2),
+            history: Math.max(0, history.length - 2) + (history.state === null ? 0 : 1), name: window.name.length,
+            address: location.hash.length, workers: (await navigator.serviceWorker?.getRegistrations() ?? []).length,
         }).filter(([, count]) => count > 0).map(([name]) => name)"""
     )
     return found
