@@ -97,11 +97,12 @@ def consult_item(profile: HallProfile, kiosk: Kiosk) -> Item | None:
 
 
 def _item_choice(scene: Scene, key: str, item: Item, detail: Text | None = None) -> KioskChoice:
+    wait = about(scene.waits.get(item.queue))
     if item.suspended:
-        detail = text("kiosk.list.suspended")
+        detail, wait = text("kiosk.list.suspended"), NO_TEXT
     elif detail is None:
-        detail = about(scene.waits.get(item.queue))
-    return KioskChoice(key=key, label=named(item), detail=detail, zone=item.zone, suspended=item.suspended)
+        detail, wait = wait, NO_TEXT
+    return KioskChoice(key=key, label=named(item), detail=detail, wait=wait, zone=item.zone, suspended=item.suspended)
 
 
 def service(scene: Scene) -> Page:
@@ -145,12 +146,20 @@ def zones(scene: Scene) -> Page:
                 key=str(place),
                 label=zone.name,
                 detail=text("kiosk.confirm.people", n=waiting[zone.code]) if zone.code in waiting else NO_TEXT,
+                wait=_longest(scene, zone.code),
                 zone=zone.code,
             )
             for place, zone in enumerate(scene.profile.zones_at(scene.kiosk.code)[:9], start=1)
         ),
         keys=keys(cancel="cancel", correct="back"),
     )
+
+
+def _longest(scene: Scene, zone: str) -> Text:
+    """The longest wait of a zone, as its board says it."""
+    queues = {item.queue for item in scene.profile.items_at(scene.kiosk.code) if item.zone == zone}
+    known = [wait for queue, wait in scene.waits.items() if queue in queues]
+    return about(max(known, key=lambda wait: wait.high_min, default=None))
 
 
 def departments(scene: Scene) -> Page:

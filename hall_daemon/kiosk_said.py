@@ -53,7 +53,8 @@ def _prompts(page: Page) -> Iterable[Text]:
 
 
 def _prompt(entry: KioskChoice) -> Text:
-    zh, en = [entry.label.zh, entry.detail.zh], [entry.label.en or entry.label.zh, entry.detail.en]
+    zh = [entry.label.zh, entry.detail.zh, entry.wait.zh]
+    en = [entry.label.en or entry.label.zh, entry.detail.en, entry.wait.en]
     if entry.on is not None:
         state = text("kiosk.word.on" if entry.on else "kiosk.word.off")
         zh, en = [*zh, state.zh], [*en, state.en]

@@ -75,6 +75,8 @@ class KioskChoice(Frozen):
     key: str
     label: Text
     detail: Text = Text(zh="")
+    wait: Text = Text(zh="")
+    """How long one waits there now, where the detail says something else."""
     zone: str = ""
     suspended: bool = False
     on: bool | None = None

@@ -1,5 +1,5 @@
-"""Every page of a ticket machine, one after the other: each key it offers does something, help and the way out are there,
-and silence is asked about before anything ends."""
+"""Every page of a ticket machine, one after the other: each key it offers does something, help and the way out are
+there, and silence is asked about before anything ends."""
 
 from __future__ import annotations
 

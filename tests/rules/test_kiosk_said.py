@@ -73,9 +73,8 @@ def test_items_are_read_with_their_place_and_their_wait() -> None:
     assert "第 1，" in spoken
     assert "，约 20 分钟" in spoken
     assert "按 7，按区域找" in spoken
-    assert any(
-        one.zh == "按 2，注册登记区" or one.zh.startswith("第 1，注册登记区，14 人") for one in VIEWS["zones"].said
-    )
+    assert "第 1，注册登记区，14 人，约 20 分钟" in [one.zh for one in VIEWS["zones"].said]
+    assert [entry.wait.zh for entry in VIEWS["list"].choices][:2] == ["", "约 20 分钟"], "none where it is suspended"
 
 
 def test_a_page_that_tells_of_trouble_is_said_in_its_own_words() -> None:

@@ -127,9 +127,9 @@ def _what() -> dict[str, KioskView]:
     return {
         "service": view(S.SERVICE, waits=WAITS),
         "service-cart": view(S.SERVICE, visit=replace(checked, page=2)),
-        "zones": view(S.ZONES),
+        "zones": view(S.ZONES, waits=WAITS),
         "departments": view(S.DEPARTMENTS),
-        "list": view(S.LIST, profile=shut, visit=Visit(zone="A")),
+        "list": view(S.LIST, profile=shut, visit=Visit(zone="A"), waits=WAITS),
         "list-last": view(S.LIST, visit=Visit(zone="D", page=2), notice=text("kiosk.cart.other_queue")),
         "list-department": view(S.LIST, visit=Visit(dept=item.dept), waits=WAITS),
         "pinyin": view(S.PINYIN),

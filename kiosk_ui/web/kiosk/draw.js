@@ -420,14 +420,17 @@ function drawRows(view, speech) {
   const waiting = view.screen === "zones";
   const row = (entry) => {
     const kind = `button.row${entry.suspended ? ".suspended" : ""}`;
-    const detail = [speech.large(entry.detail), waiting ? speech.small(entry.detail) && "" : ""].filter(Boolean).join("");
+    const detail = speech.large(entry.detail);
+    const wait = entry.wait.zh ? h("small", {}, speech.large(entry.wait)) : null;
     return h(
       kind,
       { "data-key": entry.key, "aria-disabled": entry.suspended ? "true" : null },
       cap(entry.key),
       waiting ? zoneChip(entry.zone, true) : null,
       speech.both(entry.label),
-      detail ? h("span.end", {}, entry.suspended ? icon("stop") : null, waiting ? icon("people") : null, detail) : null,
+      detail || wait
+        ? h("span.end", {}, entry.suspended ? icon("stop") : null, waiting ? icon("people") : null, h("span", {}, detail, wait))
+        : null,
     );
   };
   return [...notices(view, speech), h("div.rows", {}, view.choices.map(row)), drawPager(view, speech)];
