@@ -43,7 +43,7 @@ from hall_daemon.incidents import name_of, worst_of
 from hall_daemon.privacy import mask_id, mask_name
 from hall_daemon.protocol import DeviceView, Text
 from hall_daemon.protocol_technician import Health, SelfTest, SelfTestStep
-from hall_daemon.texts import say, text
+from hall_daemon.texts import TEXTS, say, text
 
 T = TypeVar("T")
 
@@ -217,7 +217,9 @@ async def _card(hands: Hands) -> Text:
         raise Failed(text("test.nothing_came", s=round(hands.limits.people_s)))
     card = news.card
     number = mask_id(card.id_no or card.serial)
-    return text("test.card.done", name=mask_name(card.name), number=number, kind=card.kind.value)
+    document = f"document.{card.id_type}"
+    kind = text(document if document in TEXTS else f"test.card.{card.kind}")
+    return say("test.card.done", name=mask_name(card.name), number=number, kind=kind)
 
 
 async def _keys(hands: Hands) -> Text:
@@ -341,7 +343,7 @@ def _by_kind(kind: str, limits: Limits) -> tuple[Step, ...]:
     steps: dict[str, tuple[Step, ...]] = {
         "printer": (Step(name=text("test.slip"), do=_slip),),
         "display": tuple(
-            Step(name=text("test.pattern", n=n), do=_pattern(words)) for n, words in enumerate(PATTERNS, 1)
+            Step(name=text("test.pattern", n=n, words=words), do=_pattern(words)) for n, words in enumerate(PATTERNS, 1)
         ),
         "card_reader": (Step(name=text("test.card"), do=_card, prompt=text("test.prompt.card", s=people)),),
         "keypad": (Step(name=text("test.keys"), do=_keys, prompt=keys),),

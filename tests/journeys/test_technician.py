@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from hall_daemon.self_tests import PATTERNS
 from sim.hall_plan import DEMO_PIN
 from sim.idcard_records import RESIDENTS
 from tests.journeys.conftest import Hall
@@ -120,6 +121,7 @@ def test_card_test_shows_a_masked_card_and_begins_no_visit(hall: Hall) -> None:
     assert person.number[-4:] in told
     assert person.number not in told
     assert person.name not in told
+    assert test["steps"][-1]["note"]["zh"].endswith(" 居民身份证")
     assert first_line(hall, "/kiosks/k1/views")["screen"] == "idle"
 
 
@@ -143,7 +145,9 @@ def test_display_shows_every_pattern_and_then_its_own_text_again(hall: Hall) -> 
     until(lambda: "未开放" in hall["DSP-01"].text, 20, "closed window")
     test = self_test(hall, "DSP-01")
     assert test["state"] == "passed", test
-    assert len(test["steps"]) == 8
+    assert [s["name"]["zh"] for s in test["steps"][3:]] == [
+        f"显示图案 {n}：{words}" for n, words in enumerate(PATTERNS, 1)
+    ]
     until(lambda: "未开放" in hall["DSP-01"].text, 20, "its own text again")
 
 
