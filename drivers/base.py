@@ -15,7 +15,7 @@ pages, but no tickets.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum, IntEnum, StrEnum
@@ -157,6 +157,13 @@ class Driver(ABC, Generic[LinkT, OptionsT]):
     @abstractmethod
     def conditions(self) -> frozenset[Condition]:
         """Ask the cheap question of an idle device."""
+
+    def memory(self) -> dict[str, float]:
+        """What a later life of this driver has to know; a few numbers, nothing personal."""
+        return {}
+
+    def recall(self, memory: Mapping[str, float]) -> None:
+        """Take up what an earlier life knew; called once, before hello. Whatever is not understood is left out."""
 
 
 QUESTION_LIMIT_S = 4.0

@@ -1,13 +1,14 @@
 """Paper that is left on a slip printer's roll, told from millimetres printed.
 
-For printers whose near-end sensor is missing or set too late. Knows no bytes. What it knows lives in memory only, as
-long as the connection to the printer: after a restart or a replug it counts from nothing until the next roll, so it may
-warn too late and never too early. A roll counts as new once the paper was out, or the cover open, and is in order again
-(G); a cover that was opened for another reason makes the warning late.
+For printers whose near-end sensor is missing or set too late. Knows no bytes. A roll lasts for days, so what is known
+of it outlives the connection and the daemon (`memory`, `recall`). A roll counts as new once the paper was out, or the
+cover open, and is in order again (G): a cover that was opened for another reason makes the warning late, a roll that
+was changed while nobody was connected makes it early.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from drivers.base import Condition
@@ -33,6 +34,20 @@ class PaperMeter:
         self.saw_new_roll = False
         """Whether counting began with a new roll, so that `used_mm` is all of it."""
         self._roll_is_touched = False
+
+    def memory(self) -> dict[str, float]:
+        """All of it as numbers."""
+        return {
+            "used_mm": round(self.used_mm, 1),
+            "saw_new_roll": float(self.saw_new_roll),
+            "roll_is_touched": float(self._roll_is_touched),
+        }
+
+    def recall(self, memory: Mapping[str, float]) -> None:
+        """Count on from there."""
+        self.used_mm = max(0.0, memory.get("used_mm", 0.0))
+        self.saw_new_roll = bool(memory.get("saw_new_roll"))
+        self._roll_is_touched = bool(memory.get("roll_is_touched"))
 
     def printed(self, length_mm: float) -> None:
         """So much paper went out, or may have."""

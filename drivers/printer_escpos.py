@@ -52,7 +52,7 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import NoReturn
 
@@ -158,6 +158,12 @@ class EscposPrinter(SlipPrinter[ByteStream, EscposOptions]):
             return frozenset({Condition.PAPER_LOW} if self.paper.is_low else ())
         found = self._look()
         return found | {Condition.PAPER_LOW} if self.paper.low_source(found) else found
+
+    def memory(self) -> dict[str, float]:
+        return self.paper.memory()
+
+    def recall(self, memory: Mapping[str, float]) -> None:
+        self.paper.recall(memory)
 
     @property
     def paper_low_source(self) -> PaperLowSource | None:

@@ -31,6 +31,7 @@ from hall_daemon.config import ConfigError, HallConfig
 from hall_daemon.day_keeping import DayKeeper
 from hall_daemon.desk import Desk
 from hall_daemon.devices import Devices
+from hall_daemon.devices_memory import Memories
 from hall_daemon.diagnostics import Diagnostics
 from hall_daemon.drills import Drills
 from hall_daemon.evaluating import Evaluating
@@ -77,7 +78,8 @@ class Daemon:
         self.store = Store(config.database, config.code, self.clock)
         self.hall = Hall(config, self.store, self.clock)
         self.cataloguing = Cataloguing(self.hall)
-        self.devices = Devices(dict(config.devices), self.clock)
+        memories = Memories(config.database.with_name("devices.json"))
+        self.devices = Devices(dict(config.devices), self.clock, memories)
         self.accounts = Accounts(self.hall)
         self.desk = Desk(self.hall)
         self.evaluating = Evaluating(self.hall, self.devices)

@@ -22,6 +22,7 @@ from hall_daemon.clock import Clock, rfc3339
 from hall_daemon.config import DeviceConfig
 from hall_daemon.devices_claims import Claims
 from hall_daemon.devices_mailbox import DeviceUnavailable, Job, OutcomeUnknown, Superseded, Urgency
+from hall_daemon.devices_memory import Memories
 from hall_daemon.devices_port import CUT_LIMIT_S, CardTrouble, Input, LinkState, Passed, PortWorker
 from hall_daemon.protocol import DeviceView
 
@@ -68,8 +69,9 @@ def _heed(answer: asyncio.Future[Any]) -> None:
 class Devices:
     """All devices of the hall."""
 
-    def __init__(self, configs: dict[str, DeviceConfig], clock: Clock) -> None:
+    def __init__(self, configs: dict[str, DeviceConfig], clock: Clock, memories: Memories | None = None) -> None:
         self.configs = configs
+        self._memories = memories or Memories()
         self._clock = clock
         self._states = {name: _State(since_ms=clock.now_ms()) for name in configs}
         self._drills: dict[str, _Drill] = {}
@@ -77,7 +79,9 @@ class Devices:
         for config in configs.values():
             by_port.setdefault(config.port, []).append(config)
         claims = Claims()
-        self._workers = {port: PortWorker(port, group, self._from_thread, claims) for port, group in by_port.items()}
+        self._workers = {
+            port: PortWorker(port, group, self._from_thread, claims, self._memories) for port, group in by_port.items()
+        }
         self._watching: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._inputs: dict[str, list[Callable[[Input], None]]] = {}
@@ -174,6 +178,7 @@ class Devices:
             link=state.link.value, conditions=tuple(sorted(state.conditions)), since=rfc3339(state.since_ms),
             identity=identity, firmware=state.identity.firmware, proven=config.driver_type.proven.value,
             last_error=state.last_error, double=state.double, drill=device in self._drills,
+            roll_m=getattr(config.options, "roll_m", 0), roll_used_mm=self._memories.of(device).get("used_mm"),
             **asdict(self._workers[config.port].counts(device)),
         )  # fmt: skip
 

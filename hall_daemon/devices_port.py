@@ -50,6 +50,7 @@ from drivers.transport import Link, Traffic, open_link
 from hall_daemon.config import DeviceConfig
 from hall_daemon.devices_claims import Claims
 from hall_daemon.devices_mailbox import DeviceUnavailable, Job, Mailbox, OutcomeUnknown, Urgency
+from hall_daemon.devices_memory import Memories
 from hall_daemon.ports import can_be_seen, presence, same_port
 
 _log = logging.getLogger("devices")
@@ -185,7 +186,12 @@ class PortWorker:
     """The thread of one port."""
 
     def __init__(
-        self, port: str, devices: Iterable[DeviceConfig], report: Callable[..., None], claims: Claims | None = None
+        self,
+        port: str,
+        devices: Iterable[DeviceConfig],
+        report: Callable[..., None],
+        claims: Claims | None = None,
+        memories: Memories | None = None,
     ) -> None:
         self.port = port
         self.slots = {config.name: _Slot(config) for config in devices}
@@ -197,6 +203,7 @@ class PortWorker:
         self._restarts = dict.fromkeys(self.slots, 0)
         self._report = report
         self._claims = claims or Claims()
+        self._memories = memories or Memories()
         self._link: Link | None = None
         self._doing: _Doing | None = None
         self._cut_off: _Doing | None = None
@@ -357,6 +364,7 @@ class PortWorker:
         slot = min(due, key=lambda s: s.try_at)
         if slot.driver is None:
             slot.driver = slot.config.driver_type(slot.config.name, self._link, slot.config.options)
+            slot.driver.recall(self._memories.of(slot.config.name))
         try:
             with self._within(slot, "hello", QUESTION_LIMIT_S):
                 identity = slot.driver.hello()
@@ -432,9 +440,10 @@ class PortWorker:
             return
         if job.urgency is Urgency.CALL:
             self._called_at = time.monotonic()
+        driver = slot.driver
         try:
-            with self._within(slot, "a job", max(job.limit_s, slot.driver.job_limit_s)):
-                result = job.do(slot.driver)
+            with self._within(slot, "a job", max(job.limit_s, driver.job_limit_s)):
+                result = job.do(driver)
         except DeviceError as exc:
             self._job_failed(slot, job, exc)
         except Exception as exc:
@@ -444,6 +453,8 @@ class PortWorker:
             slot.silences = 0
             slot.count(jobs=1)
             job.succeed(result)
+        finally:
+            self._memories.keep(slot.config.name, driver.memory())
 
     def _job_failed(self, slot: _Slot, job: Job, exc: DeviceError) -> None:
         """Tell its caller what became of it. Raises LinkError if the port is lost."""
@@ -517,6 +528,7 @@ class PortWorker:
             self._silent(slot, str(exc))
             return
         slot.answered(time.monotonic() - began)
+        self._memories.keep(slot.config.name, slot.driver.memory())
         if conditions != slot.conditions:
             slot.conditions = conditions
             slot.log.info("conditions: %s", ", ".join(sorted(conditions)) or "none")

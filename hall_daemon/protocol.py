@@ -295,6 +295,10 @@ class DeviceView(Frozen):
     """Offline because it says that it is a device which is online under another name."""
     drill: bool = False
     """What is wrong with it is only rehearsed."""
+    roll_m: int = 0
+    """Metres on a new roll of a printer, as its table says; 0 where it does not."""
+    roll_used_mm: float | None = None
+    """Paper that went out since the last new roll was seen, restarts included; None where nobody counts."""
 
 
 class IssueAtCounter(Frozen):

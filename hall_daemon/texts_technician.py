@@ -348,6 +348,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "technician.count.restarts": ("线程重启", "thread restarts"),
     "technician.count.troubles": ("今天事件", "incidents today"),
     "technician.count.trouble_time": ("今天不正常", "not well today"),
+    "technician.count.roll": ("本卷已用", "used of this roll"),
+    "technician.count.roll_of": ("{used} m / {whole} m", "{used} m of {whole} m"),
     "technician.count.unprinted": ("今天没出票的号", "numbers without slip today"),
     "technician.count.hours": ("今天每小时的工作", "jobs by the hour today"),
     "technician.times": ("{n} 次", "{n}"),

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.text import Text as Line
 
 from hall_daemon.client import Link, LinkNews
-from hall_daemon.protocol import Text
+from hall_daemon.protocol import DeviceView, Text
 from hall_daemon.protocol_technician import (
     Counters,
     DeviceDetail,
@@ -293,7 +293,7 @@ class Sheet:
             ("failures", say("times", n=counted.failures)), ("inputs", say("times", n=counted.inputs)),
             ("lost", say("times", n=counted.lost)), ("reconnects", say("times", n=view.reconnects)),
             ("restarts", say("times", n=view.restarts)), ("troubles", say("times", n=counted.troubles)),
-            ("trouble_time", lasted(counted.trouble_s)),
+            ("trouble_time", lasted(counted.trouble_s)), *self._roll(view),
         )  # fmt: skip
         for name, value in rows:
             page.append(f" {self.pen.fit(say(f'count.{name}'), 22)}", OFF).append(value + "\n", f"bold {FOREGROUND}")
@@ -301,6 +301,13 @@ class Sheet:
             page.append(f" {self.pen.fit(say('count.unprinted'), 22)}", OFF)
             page.append(f"{say('times', n=counted.unprinted)}\n", f"bold {BAD if counted.unprinted else FOREGROUND}")
         return page.append_text(self._hours(counted))
+
+    @staticmethod
+    def _roll(view: DeviceView) -> tuple[tuple[str, str], ...]:
+        if view.roll_used_mm is None:
+            return ()
+        used = f"{view.roll_used_mm / 1000:.1f}"
+        return (("roll", say("count.roll_of", used=used, whole=view.roll_m) if view.roll_m else f"{used} m"),)
 
     def _hours(self, counted: Counters) -> Line:
         page = Line("\n").append(say("count.hours") + "\n", f"bold {ACCENT}")

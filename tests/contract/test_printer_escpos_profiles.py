@@ -234,6 +234,25 @@ def test_counting_begins_anew_with_a_new_roll(touch: str) -> None:
         assert driver.paper.used_mm == 0
 
 
+def test_a_later_life_of_the_driver_counts_on_and_still_notices_the_new_roll() -> None:
+    with a_printer(roll_m=6) as rig:
+        first = rig.open()
+        first.paper.printed(5_900)
+        rig.twin.run_out_of_paper()
+        first.conditions()
+        known = first.memory()
+        rig.twin.recover()
+        first.link.close()
+        later = rig.open()
+        later.recall(known)
+        assert later.paper.used_mm == 5_900
+        assert later.conditions() == frozenset(), "the paper was out before, so this roll is a new one"
+        assert (later.paper.used_mm, later.paper.saw_new_roll) == (0.0, True)
+        later.recall({})
+        later.recall({"something else": 1.0, "used_mm": -3.0})
+        assert later.paper.used_mm == 0.0
+
+
 def test_a_roll_changed_between_two_looks_is_seen_by_automatic_status() -> None:
     with a_printer(roll_m=6) as rig:
         driver = rig.open()

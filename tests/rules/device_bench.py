@@ -10,6 +10,7 @@ from drivers.base import CallText, Slip, SlipText
 from hall_daemon.clock import Clock
 from hall_daemon.config import DeviceConfig
 from hall_daemon.devices import Devices
+from hall_daemon.devices_memory import Memories
 from hall_daemon.protocol import DeviceView
 from sim.carriers import ByteLine, PtyLine, TcpLine
 from sim.input_line import InputLine
@@ -30,6 +31,7 @@ class Bench:
         self.heard: dict[str, list[object]] = {}
         self.changes: list[DeviceView] = []
         self.devices: Devices
+        self.memory: Path | None = None
 
     def add(
         self, device: str, driver: str, line: str = "", *, plugged: bool = True, tcp: bool = False, **options: Any
@@ -51,7 +53,7 @@ class Bench:
         return self.twins[device]
 
     async def start(self, *, online: bool = True) -> Devices:
-        self.devices = Devices(self.configs, Clock())
+        self.devices = Devices(self.configs, Clock(), Memories(self.memory))
         self.devices.on_change(self.changes.append)
         for device in self.configs:
             self.heard[device] = []

@@ -114,6 +114,8 @@ async def test_repair_follows_the_printer_and_ends_with_its_test(daemon: DaemonP
         await technician.sees("自检通过", "已打印：标尺、生僻字、二维码")
         await technician.press("6")
         await technician.sees("修好了")
+        await technician.press("4")
+        await technician.sees("本卷已用               0.1 m")
         assert len(daemon.bench["PRN-01"].whole_slips) == 1
 
 
