@@ -260,12 +260,17 @@ class Desk:
 
     def guide_code(self, item: Item | None) -> tuple[str, ...]:
         """Rows of the QR code that takes an item's guide along."""
+        address = self._guide_address(item)
+        return _guide_rows(address) if address else ()
+
+    def _guide_address(self, item: Item | None) -> str:
         url = self.hall.config.public.phone.url
-        return _guide_rows(f"{url}/guide/{item.code}") if url and item is not None and item.codes else ()
+        return f"{url}/guide/{item.code}" if url and item is not None and item.codes else ""
 
     async def print_guide(self, item: Item, *, large: bool) -> PrintResult:
         """办事指南 on paper."""
-        facts = slip_facts.guide_facts(self.hall.profile, item, self.clock.now_ms(), large=large)
+        address = self._guide_address(item)
+        facts = slip_facts.guide_facts(self.hall.profile, item, self.clock.now_ms(), large=large, code=address)
         return (await self._print(partial(slips.guide, facts)))[0]
 
     async def _print(self, composing: Callable[[int], Slip]) -> tuple[PrintResult, PrintReason | None]:

@@ -26,7 +26,7 @@ def fee_of(item: Item) -> Text:
     return Text(zh=item.published.fee) if item.published.fee else text("slip.guide.free")
 
 
-def guide_facts(profile: HallProfile, item: Item, now_ms: int, *, large: bool = False) -> GuideFacts:
+def guide_facts(profile: HallProfile, item: Item, now_ms: int, *, large: bool = False, code: str = "") -> GuideFacts:
     """The nine published fields of an item."""
     published = item.published
     return GuideFacts(
@@ -37,6 +37,7 @@ def guide_facts(profile: HallProfile, item: Item, now_ms: int, *, large: bool = 
         law=days_of(published.legal_days, item.day_unit), fee=fee_of(item), responsible=published.responsible,
         phone=published.phone, complaint_phone=published.complaint_phone, printed=minute(now_ms),
         windows=window_range(profile.windows_for(item.queue)) if item.queue else "", large=large,
+        code=code,
     )  # fmt: skip
 
 

@@ -130,6 +130,8 @@ class GuideFacts:
     printed: str
     windows: str = ""
     large: bool = False
+    code: str = ""
+    """Address of the same guide for a phone; nothing personal, empty where the hall has no such page."""
 
 
 def guide(facts: GuideFacts, columns: int) -> Slip:
@@ -154,7 +156,11 @@ def guide(facts: GuideFacts, columns: int) -> Slip:
     sheet.rule()
     if facts.windows:
         sheet.where(text("slip.guide.windows", windows=facts.windows))
-    sheet.note(text("slip.guide.printed", at=facts.printed), small=True)
+    if facts.code:
+        newest = [text("slip.guide.desk"), text("slip.guide.printed", at=facts.printed)]
+        sheet.notes_beside(text("slip.guide.newest"), newest, facts.code, text("slip.guide.scan"))
+    else:
+        sheet.note(text("slip.guide.printed", at=facts.printed), small=True)
     return sheet.slip()
 
 

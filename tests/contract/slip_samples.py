@@ -48,6 +48,7 @@ GUIDE = GuideFacts(
     basis=("《中华人民共和国公司法》第二十九条", "《市场主体登记管理条例》"),
     promise=Text(zh="1 个工作日"), law=Text(zh="3 个工作日"), fee=Text(zh="不收费"), responsible="市监局窗口负责人",
     phone="000-88990000", complaint_phone="12345", printed="2026-03-02 10:24", windows="1-12",
+    code="https://hall.example/t/guide/11990000990000260P4992026003000",
 )  # fmt: skip
 NOTICE = NoticeFacts(
     hall=HALL, notice_no="66-0302-0007", item=Text(zh="社会保险登记（单位）", en="Employer social insurance"),

@@ -281,9 +281,9 @@ async def kiosk_room(
     folder: Path,
     times: KioskTimes = QUICK,
     call_staff: CallStaff | None = None,
-    **items: int,
+    **items: Any,
 ) -> AsyncIterator[KioskRoom]:
-    """A hall that runs until the block ends."""
+    """A hall that runs until the block ends; `items` are those of write_hall, checked there."""
     bench = Bench(write_hall(folder / "hall", **items), folder / "run", province=None)
     with bench:
         async with running(bench, times, call_staff) as room:

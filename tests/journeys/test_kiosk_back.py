@@ -59,7 +59,7 @@ async def test_the_card_leads_back_too_and_a_wrong_number_to_a_sentence(tmp_path
 
 
 async def test_the_guide_is_printed_with_all_that_is_published(tmp_path: Path) -> None:
-    async with kiosk_room(tmp_path) as room:
+    async with kiosk_room(tmp_path, more='\n[phone]\nurl = "https://hall.example/t"\n') as room:
         await room.identify()
         await room.choose(item="3")
         item = room.flow.core.visit.item
@@ -74,3 +74,4 @@ async def test_the_guide_is_printed_with_all_that_is_published(tmp_path: Path) -
         for material in item.materials:
             assert material.name in guide
         assert "张测试" not in guide
+        assert room.bench["PRN-01"].whole_slips[0].qr == [f"https://hall.example/t/guide/{item.code}"]

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from hall_daemon.kiosk_visit import Visit
 from hall_daemon.protocol import Text
 from hall_daemon.protocol_kiosk import KioskScreen
 from sim.bench import Bench, DaemonProcess
@@ -190,6 +191,11 @@ def test_a_key_clicks_and_a_card_that_was_left_beeps_every_three_seconds(browser
             return bool(page.evaluate(heard))
 
         until(touched, what="a click")
+        show(page, server, S.ID, visit=Visit(typed_id="9"))
+        known = len(page.evaluate(heard))
+        show(page, server, S.ID, visit=Visit(typed_id="99"))
+        expect(page.locator(".typed")).to_have_text("99")
+        assert page.evaluate(heard)[known:] == [1800], "a key of the metal keypad clicks too, and says no digit"
         clicks = page.evaluate(heard)
         show(page, server, S.CARDLEFT)
         page.clock.run_for(3000 * 3)

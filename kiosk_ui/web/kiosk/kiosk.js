@@ -18,9 +18,12 @@ let lostTimer = 0;
 const speaker = new Speaker();
 const sounds = new Sounds();
 let posting = Promise.resolve();
+/** Keys that were touched on this page and have clicked; others are of the metal keypad. */
+let clicked = 0;
 
 function show(next) {
   const samePage = view !== null && view.screen === next.screen;
+  clickFor(next, samePage);
   view = next;
   const { large, contrast, low, voice } = view.modes;
   document.documentElement.className = Object.entries({ large, contrast, low })
@@ -33,6 +36,14 @@ function show(next) {
   else speaker.stop();
   sounds.beeping(view.screen === "cardleft");
   if (!samePage) live.textContent = view.language === "en" ? view.title.en || view.title.zh : view.title.zh;
+}
+
+/** Each character that is typed clicks, whatever typed it: digits are not said aloud. */
+function clickFor(next, samePage) {
+  if (!samePage) clicked = 0;
+  else if (next.field?.typed === view.field?.typed) return;
+  else if (clicked > 0) clicked -= 1;
+  else sounds.click();
 }
 
 /** A page that holds more than the panel: the second language goes first, then letters shrink; keys keep their size. */
@@ -74,6 +85,7 @@ function lineBroke() {
 function press(key) {
   if (view === null) return;
   sounds.click();
+  clicked += 1;
   const body = JSON.stringify({ key, revision: view.revision });
   posting = posting.then(() => post(body)).catch((error) => console.info(`key not taken: ${error.message}`));
 }
