@@ -115,7 +115,7 @@ async def test_repair_follows_the_printer_and_ends_with_its_test(daemon: DaemonP
         await technician.press("6")
         await technician.sees("修好了")
         await technician.press("4")
-        await technician.sees("本卷已用               0.1 m")
+        await technician.sees("本卷已用", " 0.1 m")
         assert len(daemon.bench["PRN-01"].whole_slips) == 1
 
 
