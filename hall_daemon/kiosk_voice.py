@@ -22,7 +22,9 @@ RECORDED = {
 _OF_NUMBER = {
     S.DONE: "voice.done", S.NOPAPER: "voice.nopaper", S.UNSURE: "voice.unsure", S.DUPLICATE: "voice.duplicate",
 }  # fmt: skip
-_FOR_TITLE = frozenset({S.NOCARD, S.CLOSED, S.DUPLICATE})
+_OF_ONE_TROUBLE = {S.READFAIL: "kiosk.readfail.card_unreadable", S.NOPAPER: "kiosk.nopaper.paper_out"}
+"""Pages whose clip tells of one trouble only, by the title of that one."""
+_FOR_TITLE = frozenset({S.NOCARD, S.CLOSED, S.DUPLICATE, S.PRINTING, S.MAINTENANCE})
 """Pages whose clip stands for the title alone: the line below it is still to be said."""
 _BESIDE = frozenset({S.UNSURE})
 """Pages whose clip only goes before all the words."""
@@ -46,10 +48,11 @@ def heard(view: KioskView) -> list[Sentences]:
 
 
 def _clip(view: KioskView) -> tuple[str, dict[str, str]] | None:
+    if view.screen in _OF_ONE_TROUBLE and view.title != text(_OF_ONE_TROUBLE[view.screen]):
+        return None
     if view.screen in RECORDED:
         return RECORDED[view.screen], {}
-    other_trouble = view.screen is S.NOPAPER and view.title != text("kiosk.nopaper.paper_out")
-    if view.screen in _OF_NUMBER and view.ticket is not None and not other_trouble:
+    if view.screen in _OF_NUMBER and view.ticket is not None:
         return _OF_NUMBER[view.screen], {"number": view.ticket.number, "zone": view.ticket.zone_code}
     return None
 

@@ -10,9 +10,11 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
+from hall_daemon.guide_page import guide_page
 from hall_daemon.protocol_board import BoardState
 from tests.screens.chromium import chromium
-from tests.screens.page_server import PageServer
+from tests.screens.kiosk_views import LONG_ITEM, small_hall
+from tests.screens.page_server import WEB, PageServer
 from tests.screens.test_board_page import board, eight_at_once
 from tests.screens.test_public_pages import OPENS, PHONE, at_lunch, tickets
 
@@ -41,13 +43,14 @@ def _boards(browser: Browser, server: PageServer) -> None:
         ("board-lunch", "/board", at_lunch(steady, "1", "23"), wide),
         ("board-lunch-portrait", "/board", at_lunch(steady, "1", "23"), high),
         ("board-closed", "/board", closed, wide),
+        ("board-before-first-call", "/board", board(0), wide),
         ("board-emergency", "/board", steady.model_copy(update=leave), wide),
         ("board-emergency-portrait", "/board", steady.model_copy(update=leave), high),
     ):
         server.show(view)
         with _page(browser, size) as page:
             page.goto(f"{server.url}{address}")
-            page.wait_for_selector("h1, .hero b")
+            page.wait_for_selector("h1, .hero")
             _shot(page, name, size, 3)
     _crowd(browser, server)
     _stale(browser, server)
@@ -80,12 +83,19 @@ def _stale(browser: Browser, server: PageServer) -> None:
 
 def _phones(browser: Browser, server: PageServer) -> None:
     size = PHONE.width, PHONE.height
-    for name in ("waiting", "called", "missed"):
-        server.ticket = tickets()[name]
+    for name, ticket in {**tickets(), "none": None}.items():
+        server.ticket = ticket
         with _page(browser, size) as page:
             page.goto(f"{server.url}/t/{'c' * 22}")
-            page.wait_for_selector("h1")
+            page.locator("#ticket", has_text=ticket.number if ticket else "没有这张号").wait_for()
             _shot(page, f"phone-{name}", size, 1)
+    profile = small_hall()
+    guide = guide_page((WEB / "follow" / "guide.html").read_text("utf-8"), profile, profile.items[LONG_ITEM])
+    with _page(browser, size) as page:
+        page.route("**/t/guide/*", lambda route: route.fulfill(body=guide, content_type="text/html; charset=utf-8"))
+        page.goto(f"{server.url}/t/guide/{LONG_ITEM}")
+        page.wait_for_selector("h1")
+        _shot(page, "phone-guide", size, 1)
 
 
 @contextmanager

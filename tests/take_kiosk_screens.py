@@ -39,6 +39,8 @@ def main() -> int:
                 with open_page(browser, panel) as page:
                     page.goto(f"{server.url}/kiosk/k1")
                     _take_all(page, server, states, panel, chosen.to, width)
+                    if panel is PORTRAIT:
+                        _take_lost(page, server, chosen.to, width)
     finally:
         server.close()
     return 0
@@ -66,12 +68,23 @@ def _take_all(
         server.show(view)
         title = view.title.en if view.language == "en" else view.title.zh
         page.locator(f"main.s-{view.screen} h1", has_text=title).wait_for()
-        file = to / f"{name}.png"
-        page.screenshot(path=str(file))
-        with Image.open(file) as picture:
-            size = (width, panel.height * width // panel.width)
-            small = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-        small.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(file, optimize=True)
+        _shot(page, to / f"{name}.png", panel, width)
+
+
+def _take_lost(page: Page, server: PageServer, to: Path, width: int) -> None:
+    """The network between the page and the daemon is gone."""
+    server.hang_up(refuse=True)
+    page.locator("main.s-maintenance .lead", has_text="已取的号全部有效").wait_for()
+    _shot(page, to / "kiosk-state-lost.png", PORTRAIT, width)
+    server.refusing = False
+
+
+def _shot(page: Page, file: Path, panel: Panel, width: int) -> None:
+    page.screenshot(path=str(file))
+    with Image.open(file) as picture:
+        size = (width, panel.height * width // panel.width)
+        small = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    small.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(file, optimize=True)
 
 
 if __name__ == "__main__":

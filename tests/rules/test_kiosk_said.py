@@ -84,6 +84,9 @@ def test_a_page_that_tells_of_trouble_is_said_in_its_own_words() -> None:
     assert "打印纸用完了" in trouble[1][1]["said"]
     assert heard(VIEWS["nopaper"])[0][0][0] == "voice.nopaper"
     assert heard(VIEWS["nopaper-jam"])[0][0][0] == "voice.page", "the recording speaks of paper that has run out"
+    assert heard(VIEWS["readfail"])[0][0][0] == "voice.readfail"
+    assert "请不要移开" in heard(VIEWS["readfail-early"])[0][0][1]["said"], "taken away too early is another advice"
+    assert heard(VIEWS["printing-again"])[0][1][1]["said"] == "打印机盖子没关好，请稍候。"
     led_to = view(KioskScreen.NOCARD, notice=text("kiosk.notice.one_card"))
     assert [code for code, _ in heard(led_to)[0]] == ["voice.page"], "what the last key led to comes first"
 
