@@ -191,6 +191,28 @@ async def test_a_board_of_a_zone_is_told_of_that_zone_and_a_zone_that_is_none_is
         await listening
 
 
+@pytest.mark.parametrize("shown", [True, False])
+async def test_a_hall_may_keep_the_next_numbers_to_itself_and_says_its_own_notices(
+    tmp_path: Path, *, shown: bool
+) -> None:
+    board = f"""
+[board]
+next_numbers = {str(shown).lower()}
+notices = ["周五下午开会 | No service on Friday afternoon"]
+exits = "← 东出口"
+"""
+    async with served(tmp_path, board) as public:
+        for _ in range(3):
+            await public.number(PENSION)
+        whole, zone = await public.daemon.board.view(), await public.daemon.board.view("D")
+        first_two = ("H001", "H002") if shown else ()
+        assert [line.next for line in whole.zones if line.zone == "D"] == [first_two]
+        assert bool(zone.nexts) is shown
+        assert [line.waiting for line in whole.zones if line.zone == "D"] == [3], "how many wait is told either way"
+        assert whole.notices[0] == Text(zh="周五下午开会", en="No service on Friday afternoon")
+        assert whole.exits == "← 东出口"
+
+
 async def test_in_an_emergency_every_board_says_leave_until_staff_take_it_back(tmp_path: Path) -> None:
     async with served(tmp_path) as public:
         listening = asyncio.create_task(public.listen())

@@ -20,6 +20,7 @@ from hall_daemon.texts import text
 from sim.bench import Bench, DaemonProcess, Watcher
 from sim.hall_plan import DEMO_PIN
 from tests.journeys.kiosk_room import write_hall
+from tests.screens.axe import CONTRAST, LEAST_CONTRAST
 from tests.screens.chromium import (
     BROWSER_1,
     LANDSCAPE,
@@ -213,6 +214,8 @@ def test_old_data_is_called_old(browser: Browser, server: PageServer) -> None:
         expect(page.locator("footer")).to_contain_text("数据更新中断 3 分钟，请留意窗口屏和广播")
         assert set(page.locator(".count").all_inner_texts()) == {"—"}
         stands_large(page, "D018")
+        assert page.evaluate(CONTRAST, LEAST_CONTRAST) == []
+        assert layout_faults(page) == []
         save(page, "board-stale")
         page.clock.resume()
         server.refusing = False

@@ -80,26 +80,27 @@ def test_axe_finds_no_violation_in_any_state(
 
 
 @pytest.mark.parametrize(
-    ("panel", "mode"),
+    ("panel", "mode", "language"),
     [
-        (PORTRAIT, "plain"),
-        (PORTRAIT, "large"),
-        (PORTRAIT, "contrast"),
-        (PORTRAIT, "low"),
-        (SLIM, "large"),
-        (SLIM, "low"),
+        (PORTRAIT, "plain", "zh"),
+        (PORTRAIT, "large", "zh"),
+        (PORTRAIT, "large", "en"),
+        (PORTRAIT, "contrast", "zh"),
+        (PORTRAIT, "low", "zh"),
+        (SLIM, "large", "zh"),
+        (SLIM, "low", "zh"),
     ],
     ids=lambda value: value if isinstance(value, str) else value.name,
 )
 def test_words_stand_out_and_keys_are_as_large_as_a_fingertip_in_every_way_of_reading(
-    browser: Browser, server: PageServer, panel: Panel, mode: str
+    browser: Browser, server: PageServer, panel: Panel, mode: str, language: Literal["zh", "en"]
 ) -> None:
     faults: dict[str, list[str]] = {}
     text_px = LEAST_TEXT_MM * panel.px_per_mm if panel is PORTRAIT else 0.0
     with open_page(browser, panel) as page:
         page.goto(f"{server.url}/kiosk/k1")
         for name, sent in all_views(MODES[mode]).items():
-            stand(page, server, sent)
+            stand(page, server, sent if language == "zh" else sent.model_copy(update={"language": language}))
             found = [
                 *page.evaluate(CONTRAST, LEAST_CONTRAST),
                 *layout_faults(page, TARGET_MM * panel.px_per_mm, text_px),

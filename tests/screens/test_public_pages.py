@@ -90,6 +90,12 @@ def test_the_board_keeps_the_rules_of_accessibility_in_every_state(
             if found := faults_of(page):
                 faults[name] = found
             save(page, f"board-{name.replace(' ', '-')}-{panel.name}")
+        page.goto(f"{server.url}/board?zone=D")
+        take_axe(page)
+        server.show(board(9, zones="D"))
+        expect(page.locator(".nexts li")).to_have_count(7)
+        if found := faults_of(page):
+            faults["zone"] = found
         page.evaluate("() => document.body.append(document.createElement('img'))")
         assert violations(page), "axe-core would see a picture without words"
     assert faults == {}
