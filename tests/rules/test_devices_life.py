@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import random
 import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from drivers.base import Key
+from drivers.base import Identity, Key
 from drivers.printer_escpos import EscposPrinter
 from hall_daemon import devices as loop_side
 from hall_daemon import devices_port as room
@@ -254,6 +255,32 @@ async def test_of_forty_devices_on_twelve_ports_a_mute_one_holds_up_its_own_port
         await east
     await bench.show("DSP-06", "A006")
     assert devices.view("DSP-06").link == "online"
+
+
+# --- for ever ---------------------------------------------------------------------------------------------------------
+
+
+def test_it_is_tried_for_ever_at_half_to_whole_of_a_wait_that_doubles_up_to_thirty_seconds(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_printer(bench)
+    drawn: list[tuple[float, float]] = []
+
+    def draw(low: float, high: float) -> float:
+        drawn.append((low, high))
+        return high
+
+    monkeypatch.setattr(random, "uniform", draw)
+    worker = room.PortWorker("/nowhere", bench.configs.values(), lambda *_, **__: None)
+    slot = worker.slots["PRN-01"]
+    for _ in range(500):
+        worker._gone(slot, "nobody there")
+    assert [high for _, high in drawn[:7]] == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert set(drawn[7:]) == {(15.0, 30.0)}
+    assert all(low == high / 2 for low, high in drawn), "so that halls do not all knock at once"
+    worker._came(slot, Identity(), frozenset())
+    worker._gone(slot, "gone again")
+    assert drawn[-1] == (0.5, 1.0), "who was there is looked for soon"
 
 
 # --- a thousand times -------------------------------------------------------------------------------------------------
