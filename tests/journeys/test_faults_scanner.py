@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from hall_daemon.protocol import ScanPageView
+from kiosk_ui.counter_view import page_marks
 from sim import papers
 from sim.visits import Clerk
 from tests.journeys.conftest import Hall
@@ -121,6 +123,11 @@ def test_bad_pages_are_marked_and_kept_until_the_clerk_replaces_them(faulty: Hal
     assert [(p["blurred"], p["edges_ok"], p["blank"]) for p in scan["pages"]] == [
         (False, True, False), (True, True, False), (False, False, False),
     ]  # fmt: skip
+    words = [page_marks(ScanPageView.model_validate(page))[1] for page in scan["pages"]]
+    assert "模糊" not in words[0]
+    assert "缺角" not in words[0]
+    assert "模糊" in words[1], words
+    assert "缺角" in words[2], words
     counter.file(scan)
     [first] = faulty.events("material.scanned")
     assert first["quality"]["edges_ok"] is False
@@ -129,6 +136,7 @@ def test_bad_pages_are_marked_and_kept_until_the_clerk_replaces_them(faulty: Hal
     counter.scanner.load_feeder([(good, papers.Paper(seed=9, content=papers.Content.BLANK))])
     scan = counter.scan(duplex=True)
     assert [(p["blank"], p["back"]) for p in scan["pages"]] == [(False, False), (True, True)], "listed, not thrown away"
+    assert "空白" in page_marks(ScanPageView.model_validate(scan["pages"][1]))[1]
     counter.file(scan, replace=True)
     [replaced] = faulty.events("material.replaced")
     assert replaced["replaces"] == first["material_id"]
