@@ -362,6 +362,25 @@ async def test_a_job_whose_time_passes_while_it_is_done_may_have_happened(bench:
     assert await devices.call("PRN-01", lambda _: "next", 5.0) == "next"
 
 
+async def test_what_was_done_in_the_last_moment_is_known_though_the_hall_was_too_busy_to_hear_it(bench: Bench) -> None:
+    add_printer(bench)
+    devices = await bench.start()
+    done = threading.Event()
+
+    def slow(_driver: Any) -> str:
+        threading.Event().wait(0.2)
+        done.set()
+        return "printed"
+
+    def busy() -> None:
+        done.wait(20)
+        threading.Event().wait(0.3)  # the limit passes, and the answer waits to be heard
+
+    answer = asyncio.ensure_future(devices.call("PRN-01", slow, 0.4))
+    asyncio.get_running_loop().call_later(0.05, busy)
+    assert await answer == "printed"
+
+
 async def test_who_stops_waiting_does_not_stop_the_port(bench: Bench) -> None:
     add_printer(bench)
     devices = await bench.start()
