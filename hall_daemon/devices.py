@@ -152,7 +152,8 @@ class Devices:
             if posted.answer.cancel():
                 raise DeviceUnavailable(device, "busy") from None
             if posted.answer.done():  # in time or not: it is known, only this loop was too busy to hear of it
-                return posted.answer.result()
+                result: T = posted.answer.result()
+                return result
             raise OutcomeUnknown(device, f"{device}: not done within {limit_s} s") from None
         except asyncio.CancelledError:
             posted.answer.cancel()
