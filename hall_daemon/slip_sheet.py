@@ -129,7 +129,7 @@ class Sheet:
 
     def where(self, words: Text) -> None:
         """Where to go."""
-        self._both(words, bold=True, align=Align.CENTRE)
+        self._prominent(words)
         self._draw(words, self.size.where, bold=True, align=Align.CENTRE)
 
     # --- bodies -------------------------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ class Sheet:
         """Values in a frame; `said` is each of them as a sentence."""
         cells, said = tuple(cells), tuple(said)
         for sentence in said:
-            self._both(sentence, bold=True, align=Align.CENTRE)
+            self._prominent(sentence)
         self._drawn.append(DrawnFigures(cells=cells, dots=self.size.figure, small=self.size.small))
 
     def note(self, words: Text, *, bold: bool = False, small: bool = False, align: Align = Align.LEFT) -> None:
@@ -248,6 +248,14 @@ class Sheet:
             return
         self._lines(words.zh, bold=bold, align=align)
         self._lines(words.en, align=align)
+
+    def _prominent(self, words: Text) -> None:
+        """What people look for; as text, large letters are letters of twice the size."""
+        if not self.large:
+            self._both(words, bold=True, align=Align.CENTRE)
+            return
+        self._lines(words.zh, scale=2, bold=True, align=Align.CENTRE)
+        self._lines(words.en, align=Align.CENTRE)
 
     def _lines(
         self, sentence: str, *, scale: int = 1, bold: bool = False, align: Align = Align.LEFT, first: str = "",

@@ -112,6 +112,17 @@ def test_large_type_is_larger_and_its_number_too() -> None:
     assert 24 <= small < large  # 3 mm is the least
 
 
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_large_type_is_larger_where_only_text_goes_out_too(columns: int) -> None:
+    def scales(large: bool) -> dict[str, int]:
+        slip = compose(replace(TICKET, large=large), columns)
+        return {part.text: part.scale for part in slip.parts if isinstance(part, SlipText)}
+
+    for said in ("前面等待 6 人", "大约要等", "号窗口"):
+        small, large = (max(s for text, s in scales(each).items() if said in text) for each in (False, True))
+        assert (small, large) == (1, 2), said
+
+
 @pytest.mark.parametrize(("columns", "large", "most_mm"), [(32, False, 112), (48, False, 110), (48, True, 156)])
 def test_a_ticket_is_no_longer_than_it_must_be(columns: int, large: bool, most_mm: int) -> None:
     """From the first ink to the last; the way from the head to the cutter is the printer's own."""
