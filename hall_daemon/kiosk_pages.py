@@ -90,7 +90,7 @@ def draw(scene: Scene, screen: KioskScreen, *, revision: int, clock: str, second
         seconds_left=seconds_left,
         language=scene.visit.language,
         modes=scene.visit.modes,
-        said=kiosk_said.sentences(page, scene.notice),
+        said=kiosk_said.sentences(page, scene.notice) if scene.visit.modes.voice else (),
         said_about=0 if scene.notice is not None else kiosk_said.about(page),
         words=WORDS,
     )

@@ -161,7 +161,7 @@ class KioskView(Frozen):
     """Which language stands large; back to Chinese after each visit."""
     modes: KioskModes = KioskModes()
     said: tuple[Text, ...] = ()
-    """What is said aloud in voice mode, in turn: never anything personal, never what is not on the screen."""
+    """What is said aloud, in turn, in voice mode only: never anything personal, never what is not on the screen."""
     said_about: int = 0
     """How many of these first ones tell what the page is about, and may be a recording; 0 while others come first."""
     again: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,19 +11,27 @@ from drivers import speech
 from hall_daemon import voice_clips, voice_sound
 from hall_daemon.kiosk_visit import Visit
 from hall_daemon.kiosk_voice import heard
-from hall_daemon.protocol_kiosk import KioskScreen, KioskView
+from hall_daemon.protocol_kiosk import KioskModes, KioskScreen, KioskView
 from hall_daemon.texts import spoken_number, text
 from hall_daemon.voice_clips import NoSound
 from tests.rules.test_voice import built, hall, voice
-from tests.screens.kiosk_views import all_views, view
+from tests.screens.kiosk_views import all_views
+from tests.screens.kiosk_views import view as drawn
 
-VIEWS = all_views()
+VOICE = KioskModes(voice=True)
+VIEWS = all_views(VOICE)
+
+
+def view(screen: KioskScreen, visit: Visit | None = None, **changes: object) -> KioskView:
+    """As somebody who listens has it."""
+    return drawn(screen, visit=replace(visit or Visit(), modes=VOICE), **changes)
 
 
 @pytest.mark.parametrize("name", list(VIEWS))
 def test_every_page_is_said_aloud_and_nothing_personal_is(name: str) -> None:
     ways = heard(VIEWS[name])
     assert ways
+    assert heard(drawn(VIEWS[name].screen)) == [], "nothing where nobody listens"
     spoken = " ".join(f"{code} {facts}" for way in ways for code, facts in way)
     assert not any(part in spoken for part in ("张*", "138", "0053", "9900", "*"))
 

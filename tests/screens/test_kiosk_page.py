@@ -289,6 +289,9 @@ def test_a_whole_visit_by_keypad(browser: Browser, bench: Bench) -> None:
         expect(page.locator("main.s-idle")).to_be_visible()
         pad.press("1")
         expect(page.locator("h1")).to_have_text("没带身份证也能办")
+        for key in ("help", "4"):
+            pad.press(key)
+        expect(page.locator("[data-key=voice][aria-pressed=true]")).to_be_visible()
         assert said_aloud(bench).startswith(b"RIFF"), "whoever listens hears this page"
         pad.press("cancel")
         expect(page.locator("main.s-idle")).to_be_visible()
