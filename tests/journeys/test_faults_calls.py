@@ -182,8 +182,10 @@ def test_a_dead_pad_and_a_resident_who_does_not_rate_are_both_no_rating(start_fa
 
 @pytest.mark.fault("A25")
 def test_who_did_not_rate_at_the_window_rates_later_by_the_code_on_the_slip(start_faulty: Callable[..., Hall]) -> None:
-    hall = start_faulty(hurried=True, phone=True)
-    resident, clerk = Resident(hall), hall.clerk("1", "c001")
+    hall = start_faulty(phone=True)
+    operator, resident, clerk = Operator(hall), Resident(hall), hall.clerk("1", "c001")
+    hall.bench.lines["EVA-01"].unplug()
+    operator.sees("EVA-01", "warn", "断线")
     number = resident.take()["ticket"]["number"]
     [slip] = hall["PRN-01"].whole_slips
     [code] = slip.qr
@@ -194,7 +196,7 @@ def test_who_did_not_rate_at_the_window_rates_later_by_the_code_on_the_slip(star
     assert hall.get(f"{page}/view")["rating"] == "", "not before the visit is over"
     for verb in ("next", "serve", "finish"):
         assert clerk.say(verb, seen=None if verb == "next" else number).status_code == 200
-    until(lambda: evaluation(hall, "1") == "未评价", 40, "nobody answered at the window")
+    until(lambda: evaluation(hall, "1") == "未评价", 40, "nobody was asked at the window")
     told: list[dict[str, Any]] = hall.events("evaluation.submitted")
     assert [(e["timeout"], e.get("level")) for e in told] == [(True, None)]
 
