@@ -21,6 +21,8 @@ from tests.screens.page_server import PageServer
 pytestmark = [pytest.mark.system, BROWSER_2]
 
 TARGET_MM, LEAST_TEXT_MM = 20, 6.6
+PANEL_EDGE_MM, HIGHEST_REACH_MM = 800, 1100
+"""domain.md §13, ux.md A8."""
 MODES = {
     "plain": None,
     "large": KioskModes(large=True),
@@ -105,9 +107,19 @@ def test_words_stand_out_and_keys_are_as_large_as_a_fingertip_in_every_way_of_re
                 *page.evaluate(CONTRAST, LEAST_CONTRAST),
                 *layout_faults(page, TARGET_MM * panel.px_per_mm, text_px),
             ]
+            if mode == "low" and (high := highest_key_mm(page, panel)) > HIGHEST_REACH_MM:
+                found.append(f"a key {high:.0f} mm above the floor")
             if found:
                 faults[name] = found
     assert faults == {}
+
+
+def highest_key_mm(page: Page, panel: Panel) -> float:
+    """Above the floor, when the panel's lower edge is where a wheelchair's arms are."""
+    tops: list[float] = page.evaluate(
+        "() => [...document.querySelectorAll('[data-key]')].map((key) => key.getBoundingClientRect().top)"
+    )
+    return PANEL_EDGE_MM + (panel.height - min(tops, default=panel.height)) / panel.px_per_mm
 
 
 def test_large_text_is_larger_and_low_keys_are_lower(browser: Browser, server: PageServer) -> None:

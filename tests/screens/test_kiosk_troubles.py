@@ -275,7 +275,18 @@ def _no_reader(kiosk: Kiosk) -> None:
 def _nobody_is_left(kiosk: Kiosk) -> None:
     kept = heap(kiosk.page)
     assert len(kept) > 100_000, "the memory was read"
-    people = ("杨*", "陈*样", "张*试", "李*例", "刘*例", "林*例", "何*例", "139 **** 0000", "139****0000", "13900000000")
+    people = (
+        "杨*",
+        "陈*样",
+        "张*试",
+        "李*例",
+        "刘*例",
+        "林*例",
+        "何*例",
+        "139 **** 0000",
+        "139****0000",
+        "13900000000",
+    )
     assert [part for part in people if part in kept or part in kiosk.page.content()] == []
     assert stored(kiosk.page) == []
     with httpx.stream("GET", f"{kiosk.bench.url}/kiosks/k1/views", timeout=20, trust_env=False) as views:
