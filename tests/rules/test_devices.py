@@ -374,7 +374,7 @@ async def test_what_was_done_in_the_last_moment_is_known_though_the_hall_was_too
 
     def busy() -> None:
         done.wait(20)
-        threading.Event().wait(0.3)  # the limit passes, and the answer waits to be heard
+        threading.Event().wait(1.0)  # the limit passes, and the answer waits to be heard
 
     answer = asyncio.ensure_future(devices.call("PRN-01", slow, 0.4))
     asyncio.get_running_loop().call_later(0.05, busy)
