@@ -101,6 +101,7 @@ class _Faults:
     endless: bool = False
     job_idle_s: float = 120.0
     status_body: bytes | None = None
+    state: str = ""
 
 
 class EsclTwin(HttpTwin):
@@ -308,6 +309,10 @@ class EsclTwin(HttpTwin):
         """The status is these bytes."""
         self._set(status_body=body)
 
+    def fall_out(self, state: str = "Down") -> None:
+        """It calls itself Down, or Stopped, and takes no job."""
+        self._set(state=state)
+
     # -- requests ------------------------------------------------------------------------------------------------------
 
     def handle(self, request: HttpRequest) -> HttpAnswer | None:
@@ -364,7 +369,7 @@ class EsclTwin(HttpTwin):
     def _refused(self, ticket: Ticket | None) -> int:
         """HTTP status with which a new job is refused; 0 if it is not."""
         faults = self._faults
-        if faults.busy > 0 or any(job.active for job in self.jobs):
+        if faults.state or faults.busy > 0 or any(job.active for job in self.jobs):
             faults.busy = max(0, faults.busy - 1)
             return 503
         if ticket is None or not self._can(ticket):
@@ -518,7 +523,7 @@ class EsclTwin(HttpTwin):
         busy = any(job.active for job in self.jobs)
         jobs = "".join(_job_info(job) for job in self.jobs)
         adf = f"<scan:AdfState>{self._adf_state()}</scan:AdfState>" if self.has_feeder else ""
-        state = "Processing" if busy else "Testing" if self._faults.not_ready else "Idle"
+        state = self._faults.state or ("Processing" if busy else "Testing" if self._faults.not_ready else "Idle")
         return document(
             "ScannerStatus",
             f"<pwg:Version>2.63</pwg:Version><pwg:State>{state}</pwg:State>{adf}<scan:Jobs>{jobs}</scan:Jobs>",

@@ -40,6 +40,19 @@ def driver(rig: Rig) -> Any:
     return driver
 
 
+@pytest.mark.parametrize("state", ["Down", "Stopped"])
+@pytest.mark.usefixtures("quick")
+def test_scanner_that_calls_itself_out_of_order_is_one(rig: Rig, driver: Any, state: str) -> None:
+    rig.twin.load_feeder(sheets(1))
+    rig.twin.fall_out(state)
+    assert driver.conditions() == {Condition.DEVICE_FAULT}
+    pages, error = scan(driver, FEEDER)
+    assert (pages, isinstance(error, Refused)) == ([], True), error
+    rig.twin.recover()
+    assert driver.conditions() == frozenset()
+    assert len(scan(driver, FEEDER)[0]) == 1
+
+
 # -- double feeds, ends, and what others do ----------------------------------------------------------------------------
 
 
