@@ -98,11 +98,11 @@ async def _traffic(
 def _orders(app: FastAPI, diagnostics: Diagnostics) -> None:
     @app.post("/devices/{device}/enable", status_code=202)
     async def enable(device: str) -> None:
-        diagnostics.enable(device, enabled=True)
+        await diagnostics.enable(device, enabled=True)
 
     @app.post("/devices/{device}/disable", status_code=202)
     async def disable(device: str) -> None:
-        diagnostics.enable(device, enabled=False)
+        await diagnostics.enable(device, enabled=False)
 
     @app.post("/devices/{device}/test", status_code=202)
     async def test(device: str) -> None:

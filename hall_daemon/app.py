@@ -137,6 +137,8 @@ class Daemon:
                 await service_day.start(self.hall)
                 await self.desk.take_up()
                 await self.upkeep.take_up(self.store)
+                for device in self.upkeep.off & self.config.devices.keys():
+                    self.devices.enable(device, enabled=False)
                 # A device that was out before this start and is well now is news.
                 self._told = await self.diagnostics.take_up()
                 await self._run_rooms(listener, ready)

@@ -251,9 +251,10 @@ class Diagnostics:
 
     # --- orders -------------------------------------------------------------------------------------------------------
 
-    def enable(self, device: str, *, enabled: bool) -> None:
-        """Take a device out of use until the daemon is started again, or back into it. Raises NotFound."""
+    async def enable(self, device: str, *, enabled: bool) -> None:
+        """Take a device out of use, also over a restart, or back into it. Raises NotFound."""
         self._known(device)
+        await self._upkeep.switch(self._hall.store, device, on=enabled)
         self._devices.enable(device, enabled=enabled)
         _log.info("%s device=%s by a technician", "enabled" if enabled else "disabled", device)
 

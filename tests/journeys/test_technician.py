@@ -198,12 +198,21 @@ def test_incidents_of_today_are_known_again_after_a_kill(hall: Hall) -> None:
     until(lambda: told() == ["degraded", "ok"], 40, "news that it is well")
 
 
-def test_disabled_device_is_off_on_purpose_and_comes_back(hall: Hall) -> None:
-    assert hall.post("/devices/DSP-02/disable").status_code == 202
+def test_disabled_device_is_off_on_purpose_also_over_a_restart_and_comes_back(hall: Hall) -> None:
+    for _ in range(2):
+        assert hall.post("/devices/DSP-02/disable").status_code == 202
     until(lambda: device(state(hall), "DSP-02")["health"] == "off", 20, "disabled")
+    hall.daemon.kill()
+    hall.daemon.start()
+    until(lambda: device(state(hall), "DSP-01")["health"] == "ok", 40, "the other display")
+    assert device(state(hall), "DSP-02")["health"] == "off", "who took it out puts it back, and no restart"
     assert detail(hall, "DSP-02")["repair"]["steps"][0]["text"]["zh"] == "按 F9 启用"
     assert hall.post("/devices/DSP-02/enable").status_code == 202
     until(lambda: device(state(hall), "DSP-02")["health"] == "ok", 20, "enabled")
+    acted = [(e["actor"], e["action"], e["target"]) for e in hall.events("operator.acted")]
+    assert acted[-2:] == [
+        ("technician", "device_disable", "device/DSP-02"), ("technician", "device_enable", "device/DSP-02"),
+    ]  # fmt: skip
 
 
 def test_what_is_not_there_is_not_found(hall: Hall) -> None:
