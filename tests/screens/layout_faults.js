@@ -18,6 +18,14 @@
     for (const other of controls.slice(0, index)) if (overlap(box, other.box, 0.6)) found.push(`${name} over ${other.name}`);
   });
 
+  // Down to where what an element says is seen: something between it and its control may hide the rest.
+  const lowestSeen = (element, control) => {
+    let lowest = Infinity;
+    for (let at = element; at !== control; at = at.parentElement)
+      if (getComputedStyle(at).overflowY !== "visible") lowest = Math.min(lowest, at.getBoundingClientRect().bottom);
+    return lowest;
+  };
+
   // What a control says lies within it; a range knows how far the letters go, an element only how far its box does.
   const letters = document.createRange();
   for (const control of document.querySelectorAll("[data-key], .nav")) {
@@ -30,6 +38,8 @@
       const high = Math.max(box.top - said.top, said.bottom - box.bottom) - blank;
       const out = Math.max(box.left - said.left, said.right - box.right, high);
       if (said.width && out > 1) found.push(`${out.toFixed(0)} px out of its key: ${element.textContent.slice(0, 16)}`);
+      const cut = said.bottom - blank - lowestSeen(element, control);
+      if (said.width && cut > 1) found.push(`${cut.toFixed(0)} px cut off: ${element.textContent.slice(0, 16)}`);
     }
   }
 

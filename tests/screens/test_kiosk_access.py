@@ -14,7 +14,18 @@ from playwright.sync_api import Browser, Page, expect
 
 from hall_daemon.protocol_kiosk import KioskModes, KioskView
 from tests.screens.axe import CONTRAST, LEAST_CONTRAST, OF_STYLE, RULES, take_axe, violations
-from tests.screens.chromium import BROWSER_2, PORTRAIT, SLIM, Panel, chromium, heap, layout_faults, open_page, stored
+from tests.screens.chromium import (
+    BROWSER_2,
+    PORTRAIT,
+    SLIM,
+    SMALL,
+    Panel,
+    chromium,
+    heap,
+    layout_faults,
+    open_page,
+    stored,
+)
 from tests.screens.kiosk_views import all_views
 from tests.screens.page_server import PageServer
 
@@ -90,7 +101,9 @@ def test_axe_finds_no_violation_in_any_state(
         (PORTRAIT, "contrast", "zh"),
         (PORTRAIT, "low", "zh"),
         (SLIM, "large", "zh"),
+        (SLIM, "large", "en"),
         (SLIM, "low", "zh"),
+        (SMALL, "plain", "en"),
     ],
     ids=lambda value: value if isinstance(value, str) else value.name,
 )
