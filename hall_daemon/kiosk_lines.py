@@ -7,8 +7,8 @@ number, and shows the ticket.
 
 from __future__ import annotations
 
+from hall_daemon.protocol_kiosk import KioskField, KioskView
 from hall_daemon.protocol_kiosk import KioskScreen as S
-from hall_daemon.protocol_kiosk import KioskView
 
 COLUMNS = 16
 _STANDING = {
@@ -23,7 +23,6 @@ _STANDING = {
     S.LIMIT: ("No ticket now", "1: another item"),
     S.CARDLEFT: ("Take your ID card", ""),
     S.TIMEOUT: ("More time?", "Press any key"),
-    S.HELP: ("Help: ask staff", "OK: go on"),
     S.CLOSED: ("Hall is closed", ""),
     S.MAINTENANCE: ("Out of service", "Use other kiosk"),
 }
@@ -38,19 +37,31 @@ def lines(view: KioskView) -> tuple[str, str]:
 
 def _lines(view: KioskView) -> tuple[str, str]:
     screen, ticket = view.screen, view.ticket
-    if screen in _TYPED and view.field is not None:
-        typed, length = view.field.typed, view.field.length
-        wrong = typed == length and not _has(view, "ok")
-        return "Wrong number" if wrong else _TYPED[screen], _stars(typed, length)
-    if screen is S.PINYIN and view.field is not None:
-        return "Item number", _searched(view)
-    if screen in (S.NUMBER, S.NOTICE) and view.field is not None:
-        return ("Ticket number" if screen is S.NUMBER else "Notice number"), view.field.shown
+    if view.field is not None:
+        return _typed(view, view.field)
     if screen is S.CONFIRM:
         return _ascii(view.facts[0][0].en) or "Check", f"{_digits(view.facts[1][1].zh)} ahead  OK=take"
+    if screen is S.HELP:
+        return _help(view)
     if ticket is not None:
         return f"Ticket {ticket.number}", _about_ticket(view, ticket.windows)
     return _booked(view) if screen is S.APPOINTMENT else _STANDING.get(screen, (_ascii(view.title.en), ""))
+
+
+def _typed(view: KioskView, field: KioskField) -> tuple[str, str]:
+    if view.screen in _TYPED:
+        wrong = field.typed == field.length and not _has(view, "ok")
+        return "Wrong number" if wrong else _TYPED[view.screen], _stars(field.typed, field.length)
+    if view.screen is S.PINYIN:
+        return "Item number", _searched(view)
+    return ("Ticket number" if view.screen is S.NUMBER else "Notice number"), field.shown
+
+
+def _help(view: KioskView) -> tuple[str, str]:
+    offered = {entry.key for entry in view.choices}
+    if "ok" in offered:
+        return "Staff are called", "OK: go on"
+    return ("1: call staff" if "1" in offered else "Help: ask staff"), "OK: go on"
 
 
 def _booked(view: KioskView) -> tuple[str, str]:

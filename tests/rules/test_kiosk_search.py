@@ -113,6 +113,9 @@ def test_two_lines_lead_from_the_phone_to_the_ticket() -> None:
     assert lines(VIEWS["appointment"])[1] == "OK: check in"
     assert lines(VIEWS["appointment-empty"])[1] == "Place ID card"
     assert lines(VIEWS["missed"])[1] == "1: rejoin queue"
+    assert [lines(VIEWS[f"help{more}"])[0] for more in ("", "-can-call", "-called")] == [
+        "Help: ask staff", "1: call staff", "Staff are called",
+    ]  # fmt: skip
     assert lines(VIEWS["missed-back"])[1] == "6 ahead"
     assert lines(view(KioskScreen.CONFIRM, visit=Visit(cart=(item,), ahead=6)))[1] == "6 ahead  OK=take"
     assert lines(VIEWS["done"]) == ("Ticket H037", "Window 1-2")
