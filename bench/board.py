@@ -92,10 +92,11 @@ def _pixel_and_sound(bench: Bench) -> None:
 
 
 def _build_clips(bench: Bench) -> None:
-    """All that a call to window 1 can need."""
+    """All that the calls below need."""
     config = load(bench.config, bench.environment)
-    zone = config.profile.windows["1"].zone
-    clips = voice_clips.call("A0123456789", "1", zone, config.profile, config.public.voice, short=False)
+    profile, settings = config.profile, config.public.voice
+    zone, numbers = profile.windows["1"].zone, [f"A{n:03}" for n in range(1, 2 * ROUNDS + 1)]
+    clips = [c for n in numbers for c in voice_clips.call(n, "1", zone, profile, settings, short=False)]
     voice_build.build(config.voice_folder, {c.file: c for c in clips}, EspeakEngine(), tell=lambda _: None)
 
 

@@ -4,28 +4,30 @@
 
 Builds the clips that the calls need (in a folder of its own), joins them as the daemon does, and lets Whisper write
 down what it hears, Chinese and English apart, without being told what to expect; the package faster-whisper and its
-model in FOLDER are needed for nothing else. A call counts as understood when letter, digits and window are right. Also
-measured: syllables a second and the loudness of the clips. A recogniser is no resident: it sits in no hall, hears no
-echo and is not hard of hearing. Results are in docs/voice.md.
+model in FOLDER are needed for nothing else. A call counts as understood when letter, digits and window are right, by
+their sound in Chinese. `chosen`: the recogniser is asked which of the hall's letters it has heard, as somebody listens
+who knows that numbers begin with one of them. Also measured: syllables a second and the loudness of the clips. A
+recogniser is no resident: it sits in no hall, hears no echo and is not hard of hearing. Results are in docs/voice.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import math
 import random
 import re
 import statistics
 import sys
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hall_daemon import commands_voice, voice_build, voice_clips, voice_sound
+from hall_daemon import commands_voice, voice_build, voice_clips, voice_kokoro, voice_sound
 from hall_daemon.config import HallConfig, load
 from hall_daemon.voice_clips import Clip, Language
 from hall_daemon.voice_shelf import ClipShelf
@@ -34,7 +36,10 @@ from hall_daemon.voice_sound import RATE, Samples
 HEARING_RATE = 16000
 _DIGITS = "零一二三四五六七八九"
 _ENGLISH = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-_LETTERS = {"bee": "b", "be": "b", "see": "c", "sea": "c", "dee": "d", "gee": "g", "jee": "g", "a's": "a", "oh": "0"}
+_LETTERS = {
+    "bee": "b", "be": "b", "see": "c", "sea": "c", "dee": "d", "gee": "g", "jee": "g", "a's": "a", "eff": "f",
+    "oh": "0",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +59,8 @@ class Heard:
     digits: bool
     window: bool
     words: str
+    chosen: str = ""
+    """Which of the hall's letters it was most like."""
 
     @property
     def whole(self) -> bool:
@@ -70,9 +77,8 @@ def main() -> int:
     options = parser.parse_args()
     config = load(options.config, {})
     calls = some_calls(config, options.calls)
-    recogniser: Any = importlib.import_module("faster_whisper").WhisperModel(  # an optional package without types
-        str(options.model), device="cpu", compute_type="int8", cpu_threads=1
-    )
+    letters = sorted({letter for queue in config.profile.queues for letter in queue} | set("VXY"))
+    ear = Ear(options.model)
     with tempfile.TemporaryDirectory() as folder:
         said = {call: clips_of(call, config) for call in calls}
         needed = {clip.file: clip for clips in said.values() for clip in clips}
@@ -83,7 +89,9 @@ def main() -> int:
             results = []
             for call, clips in said.items():
                 spoken = np.concatenate(list(shelf.joined([c for c in clips if c.language is language])))
-                results.append(understood(call, _listen(recogniser, spoken, language), language))
+                heard = understood(call, ear.writes(spoken, language), language)
+                likeliest = ear.likeliest(spoken, [_sentence(call, q, language, config) for q in letters], language)
+                results.append(replace(heard, chosen=letters[likeliest]))
             _tell(language, results, said, shelf)
     return 0
 
@@ -116,8 +124,9 @@ def understood_zh(call: Call, words: str) -> Heard:
     syllables = _sound(re.sub(r"\d", lambda found: _DIGITS[int(found[0])], plain))
     digits, window = _sound("".join(_DIGITS[int(d)] for d in call.number[1:])), voice_clips.count_zh(int(call.window))
     letters = re.findall(r"[A-Z]", plain.upper())
+    reading = re.sub(r"\d", "", voice_kokoro.LETTERS[call.number[0]])
     return Heard(
-        letter=letters[-1:] == [call.number[0]], digits=f"{digits}hao " in syllables,
+        letter=letters[-1:] == [call.number[0]] or f"qing {reading} " in syllables, digits=f"{digits}hao " in syllables,
         window=f"hao dao {_sound(window)}hao chuang kou " in syllables, words=words,
     )  # fmt: skip
 
@@ -140,7 +149,7 @@ def understood_en(call: Call, words: str) -> Heard:
 def heard_en(words: str) -> tuple[str, str]:
     """Number and window in an English sentence."""
     before, _, after = words.lower().partition("window")
-    pieces = re.findall(r"[a-z']+|\d", before.replace("number", " "))
+    pieces = re.findall(r"[a-z']+|\d", before.partition("number")[2])
     number = "".join(_english(piece) for piece in pieces)
     figures = re.findall(r"\d+", after)
     return number.upper(), figures[0] if figures else _words_en(after)
@@ -170,13 +179,47 @@ def _words_en(words: str) -> str:
     return str(total) if total else ""
 
 
-def _listen(recogniser: Any, spoken: Samples, language: Language) -> str:
-    """Any: the recogniser has no types."""
-    count = round(spoken.size * HEARING_RATE / RATE)
-    at = np.linspace(0, spoken.size - 1, count)
-    heard = np.interp(at, np.arange(spoken.size), spoken).astype(np.float32)
-    pieces, _ = recogniser.transcribe(heard, language=language.value, beam_size=5, condition_on_previous_text=False)
-    return " ".join(piece.text for piece in pieces).strip()
+def _sentence(call: Call, letter: str, language: Language, config: HallConfig) -> str:
+    """The call as it would be written if its number began with this letter."""
+    digits = call.number[1:]
+    if language is Language.EN:
+        return f"Number {letter}{digits}, window {call.window}."
+    return f"{config.profile.zones[call.zone].name.zh}请{letter}{digits}号到{call.window}号窗口"
+
+
+class Ear:
+    """Whisper: what it writes down, and which of several sentences it takes for the likeliest."""
+
+    def __init__(self, model: Path) -> None:
+        self._package: Any = importlib.import_module("faster_whisper")  # an optional package without types
+        self._model = self._package.WhisperModel(str(model), device="cpu", compute_type="int8", cpu_threads=1)
+
+    def writes(self, spoken: Samples, language: Language) -> str:
+        """What it hears, without being told what to expect."""
+        pieces, _ = self._model.transcribe(
+            _at_its_rate(spoken), language=language.value, beam_size=5, condition_on_previous_text=False
+        )
+        return " ".join(piece.text for piece in pieces).strip()
+
+    def likeliest(self, spoken: Samples, sentences: list[str], language: Language) -> int:
+        """Index of the sentence whose words it finds likeliest in this sound."""
+        tokenizer = importlib.import_module("faster_whisper.tokenizer").Tokenizer(
+            self._model.hf_tokenizer, True, task="transcribe", language=language.value
+        )
+        features = self._model.feature_extractor(_at_its_rate(spoken))
+        padded = importlib.import_module("faster_whisper.audio").pad_or_trim(features)
+        encoded, frames = self._model.encode(padded), features.shape[-1]
+        found = []
+        for sentence in sentences:
+            words = [tokenizer.encode(sentence)]
+            (aligned,) = self._model.model.align(encoded, tokenizer.sot_sequence, words, frames, median_filter_width=7)
+            found.append(sum(math.log(max(chance, 1e-9)) for chance in aligned.text_token_probs))
+        return found.index(max(found))
+
+
+def _at_its_rate(spoken: Samples) -> Samples:
+    at = np.linspace(0, spoken.size - 1, round(spoken.size * HEARING_RATE / RATE))
+    return np.interp(at, np.arange(spoken.size), spoken).astype(np.float32)
 
 
 def _tell(language: Language, results: list[Heard], said: dict[Call, list[Clip]], shelf: ClipShelf) -> None:
@@ -188,11 +231,12 @@ def _tell(language: Language, results: list[Heard], said: dict[Call, list[Clip]]
         sum(piece.size for piece in shelf.joined([c for c in clips if c.language is language])) / RATE
         for clips in said.values()
     ]
-    line = ", ".join(f"{key} {counted[key]}/{total}" for key in ("whole", "letter", "digits", "window"))
+    counted["chosen"] = sum(heard.chosen == call.number[0] for call, heard in zip(said, results, strict=True))
+    line = ", ".join(f"{key} {counted[key]}/{total}" for key in ("whole", "letter", "chosen", "digits", "window"))
     print(f"{language.value}: {line}; a sentence lasts {statistics.median(seconds):.1f} s", flush=True)
     for call, heard in zip(said, results, strict=True):
         if not heard.whole:
-            print(f"   said {call.number} window {call.window}, heard: {heard.words}", flush=True)
+            print(f"   said {call.number} window {call.window}, took {heard.chosen}, heard: {heard.words}", flush=True)
 
 
 def _measure(folder: Path, clips: list[Clip]) -> None:

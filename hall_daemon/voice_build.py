@@ -41,7 +41,7 @@ class EspeakEngine:
     def say(self, words: str, language: Language) -> Samples:
         """Raises EngineError."""
         try:
-            return voice_sound.read_wav(speech.sentence(words, english=language is Language.EN or words.isascii()))
+            return voice_sound.read_wav(speech.sentence(words, english=language is Language.EN))
         except (speech.SpeechError, voice_sound.BadSound) as exc:
             raise EngineError(f"{words}: {exc}") from exc
 

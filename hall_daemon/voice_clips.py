@@ -2,8 +2,9 @@
 
 A clip's file is `<name>.<language>.wav`; a hall replaces one by a recording of that name. A ticket number is read digit
 by digit: in Chinese its last three digits and 号 are one clip, said in one breath, because digits that were made alone
-are not understood when they are joined (docs/voice.md); single digits stand in where that clip is missing. A window, a
-zone and the words around them are one clip each. What is said follows ux.md §4.2 and domain.md §8.
+are not understood when they are joined; and a letter is one clip with 请 or Number before it, because a letter that
+was made alone is not understood at all (docs/voice.md). Single letters and digits stand in where such a clip is
+missing. A window, a zone and the words around them are one clip each. What is said follows ux.md §4.2 and domain.md §8.
 """
 
 from __future__ import annotations
@@ -68,7 +69,11 @@ class VoiceState:
 
 
 _BREATH = "digits-"
-_NUMBER = Clip(name="number", language=Language.EN, words="Number")
+_ASKED = {
+    Language.ZH: Clip(name="please", language=Language.ZH, words="请"),
+    Language.EN: Clip(name="number", language=Language.EN, words="Number"),
+}
+"""What goes before a number."""
 _NUMBER_ENDS = Clip(name="number-ends", language=Language.ZH, words="号，")
 """Behind digits that are said one by one; those in one breath have it."""
 _DIGITS = "零一二三四五六七八九"
@@ -101,7 +106,7 @@ def count_zh(count: int) -> str:
 def letter_or_digit(char: str, language: Language, settings: VoiceSettings) -> Clip:
     """The clip of one character of a ticket number. Raises ValueError for any other."""
     if char in _LETTERS:
-        return Clip(name=f"letter-{char}", language=language, words=_LETTERS[char])
+        return Clip(name=f"letter-{char}", language=language, words=_letter(char, language))
     if not (char.isascii() and char.isdigit()):
         raise ValueError(f"no ticket number has a {char!r}")
     if language is Language.EN:
@@ -109,6 +114,11 @@ def letter_or_digit(char: str, language: Language, settings: VoiceSettings) -> C
     if char == "1" and settings.one == "yao":
         return Clip(name="digit-1-yao", language=language, words="幺")
     return Clip(name=f"digit-{char}", language=language, words=_DIGITS[int(char)])
+
+
+def _letter(char: str, language: Language) -> str:
+    """As it is given to a voice: in Chinese the letter itself, which is read the Chinese way."""
+    return char if language is Language.ZH else _LETTERS[char]
 
 
 def digits_in_a_breath(digits: str, settings: VoiceSettings) -> Clip:
@@ -135,11 +145,9 @@ def window(code: str, language: Language) -> Clip:
     return Clip(name=f"window-{code}", language=language, words=words)
 
 
-def please(zone: str, profile: HallProfile, settings: VoiceSettings) -> Clip:
-    """What goes before a number in Chinese: with the zone's name, or without."""
-    if settings.zone_first and zone in profile.zones:
-        return Clip(name=f"zone-{zone}", language=Language.ZH, words=f"{profile.zones[zone].name.zh}， 请")
-    return Clip(name="please", language=Language.ZH, words="请")
+def zone_before_a_call(zone: str, profile: HallProfile) -> Clip:
+    """社会民生区。: where those should listen up who wait there. Raises KeyError."""
+    return Clip(name=f"zone-{zone}", language=Language.ZH, words=f"{profile.zones[zone].name.zh}。")
 
 
 def call(
@@ -152,27 +160,33 @@ def call(
     short: bool,
     grouped: bool = True,
 ) -> list[Clip]:
-    """A call without its chime; `short` leaves out zone and courtesy. Raises ValueError for what has no clip."""
-    clips = [] if short else [please(zone, profile, settings)]
-    clips += number(display_no, Language.ZH, settings, grouped=grouped)
+    """A call without its chime; `short` leaves out the zone. Raises ValueError for what has no clip."""
+    clips = []
+    if settings.zone_first and not short and zone in profile.zones:
+        clips.append(zone_before_a_call(zone, profile))
+    clips += _asked_for(display_no, Language.ZH, settings, grouped=grouped)
     if not clips[-1].name.startswith(_BREATH):
         clips.append(_NUMBER_ENDS)
     clips.append(window(window_code, Language.ZH))
     if settings.english:
-        clips += number(display_no, Language.EN, settings) if short else _in_english(display_no, settings, grouped)
+        clips += _asked_for(display_no, Language.EN, settings, grouped=grouped)
         clips.append(window(window_code, Language.EN))
     return clips
 
 
-def _in_english(display_no: str, settings: VoiceSettings, grouped: bool) -> list[Clip]:
-    """ "Number H, zero …": the word and the letter in one breath, because a lone H is heard as 8."""
+def _asked_for(display_no: str, language: Language, settings: VoiceSettings, *, grouped: bool) -> list[Clip]:
+    """ "请 D" or "Number D" and the digits; never the letter alone, for it is what is understood least."""
     if grouped and display_no[:1] in _LETTERS:
-        return [_number_and_letter(display_no[0]), *number(display_no[1:], Language.EN, settings)]
-    return [_NUMBER, *number(display_no, Language.EN, settings)]
+        asked = _with_letter(display_no[0], language)
+        return [asked, *number(display_no[1:], language, settings, grouped=grouped)]
+    return [_ASKED[language], *number(display_no, language, settings, grouped=grouped)]
 
 
-def _number_and_letter(letter: str) -> Clip:
-    return Clip(name=f"number-{letter}", language=Language.EN, words=f"Number {_LETTERS[letter]},")
+def _with_letter(letter: str, language: Language) -> Clip:
+    """The word before a number and its letter, in one breath."""
+    asked = _ASKED[language]
+    words = f"{asked.words} {_letter(letter, language)}{'。' if language is Language.ZH else ','}"
+    return Clip(name=f"{asked.name}-{letter}", language=language, words=words)
 
 
 def sentence(
@@ -260,7 +274,7 @@ def _needed(profile: HallProfile, settings: VoiceSettings) -> Iterator[Clip]:
     yield _NUMBER_ENDS
     yield from (digits_in_a_breath(f"{group:03}", settings) for group in range(GROUPS))
     for zone in profile.zones:
-        yield please(zone, profile, settings)
-    if settings.english:
-        yield _NUMBER
-        yield from map(_number_and_letter, sorted(letters))
+        yield zone_before_a_call(zone, profile)
+    for language in languages:
+        yield _ASKED[language]
+        yield from (_with_letter(letter, language) for letter in sorted(letters))

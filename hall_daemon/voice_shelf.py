@@ -11,7 +11,7 @@ from hall_daemon import voice_sound
 from hall_daemon.voice_clips import CHIME, RECORDED, Clip, NoSound
 from hall_daemon.voice_sound import BadSound, Samples
 
-_BETWEEN_S, _AFTER_CHIME_S, _BETWEEN_LANGUAGES_S = 0.04, 0.15, 0.35
+_BETWEEN_S, _AFTER_STOP_S, _AFTER_CHIME_S, _BETWEEN_LANGUAGES_S = 0.04, 0.12, 0.15, 0.35
 _MOST_CLIPS = 300
 """Clips that are kept: some 100 KiB each."""
 
@@ -49,7 +49,7 @@ class ClipShelf:
         before: Clip | None = None
         for clip in clips:
             if before is not None:
-                yield voice_sound.silence(_BETWEEN_S if before.language is clip.language else _BETWEEN_LANGUAGES_S)
+                yield voice_sound.silence(_gap_s(before, clip))
             yield self._read(clip.file)
             before = clip
 
@@ -74,3 +74,10 @@ class ClipShelf:
             except (OSError, BadSound):
                 continue  # the next folder; `broken` tells of a recording that cannot be used
         raise NoSound(f"there is no clip {file}")
+
+
+def _gap_s(before: Clip, clip: Clip) -> float:
+    """How long to pause between two clips."""
+    if before.language is not clip.language:
+        return _BETWEEN_LANGUAGES_S
+    return _AFTER_STOP_S if before.words.endswith(("，", "。")) else _BETWEEN_S

@@ -90,6 +90,24 @@ def without_onset(samples: Samples) -> Samples:
     return samples
 
 
+def behind_the_lead(samples: Samples) -> Samples | None:
+    """What comes behind the pause after a greeting of two syllables; None where the two run into each other.
+
+    The pause was found 0.56 to 0.72 s behind the first sound, 30 to 50 dB below the loudest.
+    """
+    step = RATE // 100
+    pieces = samples[: samples.size // step * step].reshape(-1, step)
+    level = np.sqrt(np.mean(np.square(pieces), axis=1)) if pieces.size else np.zeros(0, np.float32)
+    loud = np.flatnonzero(level > 0.1 * level.max(initial=0.0))
+    if loud.size == 0:
+        return None
+    begins, ends = int(loud[0]) + 50, int(loud[0]) + 76
+    around = np.convolve(level, np.ones(4) / 4, "same")[begins:ends]
+    if around.size == 0 or around.min() > 10 ** (-12 / 20) * level.max():
+        return None
+    return samples[(begins + int(around.argmin())) * step :]
+
+
 def middle_of_three(samples: Samples) -> Samples | None:
     """The second of three syllables said in a row, cut where it is quietest around it; None if there are not three."""
     step = RATE // 100
