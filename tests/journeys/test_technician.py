@@ -202,8 +202,12 @@ def test_disabled_device_is_off_on_purpose_also_over_a_restart_and_comes_back(ha
     for _ in range(2):
         assert hall.post("/devices/DSP-02/disable").status_code == 202
     until(lambda: device(state(hall), "DSP-02")["health"] == "off", 20, "disabled")
+    assert self_test(hall, "PRN-01")["state"] == "passed"
+    until(lambda: device(state(hall), "PRN-01")["view"]["roll_used_mm"], 20, "the test slip is counted")
+    used_mm = device(state(hall), "PRN-01")["view"]["roll_used_mm"]
     hall.daemon.kill()
     hall.daemon.start()
+    assert device(state(hall), "PRN-01")["view"]["roll_used_mm"] == used_mm, "the roll is the same as before"
     until(lambda: device(state(hall), "DSP-01")["health"] == "ok", 40, "the other display")
     assert device(state(hall), "DSP-02")["health"] == "off", "who took it out puts it back, and no restart"
     assert detail(hall, "DSP-02")["repair"]["steps"][0]["text"]["zh"] == "按 F9 启用"
