@@ -397,6 +397,7 @@ class TechnicianScreen(WindowCalls):
             words = Line(f"[{say('wire.filter', what=say(f'wire.{self._filter}'))}]  ", style=ACCENT).append_text(words)
         if self._held is not None:
             words = Line(f"[{say('wire.held', n=self._held)}]  ", style=f"bold {ACCENT}").append_text(words)
+        words.no_wrap, words.overflow = True, "ellipsis"  # a byte is a row, or the rows below it would be lost
         decode.update(words)
 
     @on(OptionList.OptionHighlighted, "#trace")
