@@ -28,6 +28,7 @@ from tests.screens.chromium import (
 )
 from tests.screens.kiosk_views import all_views
 from tests.screens.page_server import PageServer
+from tests.waiting import until
 
 pytestmark = [pytest.mark.system, BROWSER_2]
 
@@ -163,12 +164,20 @@ def test_every_page_has_a_sentence_for_those_who_listen(browser: Browser, server
             stand(page, server, sent)
             asked_for = f"{server.url}/kiosks/k1/voice/{sent.revision}.wav"
             page.wait_for_function("url => performance.getEntriesByName(url).length", arg=asked_for)
-        again = sent.model_copy(update={"revision": sent.revision + 1, "again": 1})
+        again = sent.model_copy(update={"revision": sent.revision + 10**6, "again": 1})
         server.show(again)
         page.wait_for_function(
             "url => performance.getEntriesByName(url).length",
             arg=f"{server.url}/kiosks/k1/voice/{again.revision}.wav",
         )
+        voice = f"{server.url}/kiosks/k1/voice/{{}}.wav"
+        for more, count in ((1, 1), (2, 2)):  # somebody else has come meanwhile; then it is asked for once more
+            server.show(
+                again.model_copy(update={"revision": again.revision + more, "again": count, "clock": f"10:3{more}"})
+            )
+            expect(page.locator("time")).to_have_text(f"10:3{more}")
+        until(lambda: voice.format(again.revision + 2) in asked, what="the page said again")
+        assert voice.format(again.revision + 1) not in asked, "counts that change interrupt nobody"
     assert not any("%" in url or "text" in url for url in asked if "/voice/" in url), "no word stands in an address"
 
 
