@@ -15,6 +15,9 @@ Presence = tuple[int, int, int] | frozenset[str]
 BUSES = {"pcsc:": "/dev/bus/usb", "usb:": "/dev/bus/usb", "sane:": "/dev/bus/usb", "sound:": "/dev/snd"}
 """How a port without a path begins → the folder in which the kernel shows what is plugged in."""
 
+PCSC_SOCKET = "/run/pcscd/pcscd.comm"
+"""Where the PC/SC service of this machine listens; another socket is one that was started anew."""
+
 _LASTING = {
     r"ttyUSB\d+|ttyACM\d+": "/dev/serial",
     r"video\d+": "/dev/v4l",
@@ -46,15 +49,27 @@ def _on_bus(folder: str) -> frozenset[str] | None:
     return found or None
 
 
+def _service_of(port: str) -> frozenset[str]:
+    """The socket of a PC/SC port's service, as it is now."""
+    if not port.startswith("pcsc:"):
+        return frozenset()
+    own = port.partition("@/")[2]
+    try:
+        socket = Path(f"/{own}" if own else PCSC_SOCKET).stat()
+    except OSError:
+        return frozenset()
+    return frozenset({f"service {socket.st_ino} {socket.st_ctime_ns}"})
+
+
 def presence(port: str) -> Presence | None:
     """What stands at the port's path now; None if nothing does, or only a link that leads nowhere.
 
-    Of a port without a path: what is on its bus, whoever it is.
+    Of a port without a path: what is on its bus, whoever it is, and the service through which it is reached.
     """
     path = path_of(port)
     if path is None:
         bus = _bus_of(port)
-        return _on_bus(bus) if bus else None
+        return (((_on_bus(bus) or frozenset()) | _service_of(port)) or None) if bus else None
     try:
         link, there = path.lstat(), path.stat()
     except OSError:

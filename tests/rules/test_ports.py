@@ -95,6 +95,7 @@ def test_of_a_port_without_a_path_its_bus_is_looked_at(
 ) -> None:
     for begin in ports.BUSES:
         monkeypatch.setitem(ports.BUSES, begin, str(tmp_path / "bus"))
+    monkeypatch.setattr(ports, "PCSC_SOCKET", str(tmp_path / "pcscd.comm"))
     assert can_be_seen(port)
     assert presence(port) is None, "a machine without such a bus"
     (tmp_path / "bus" / "001").mkdir(parents=True)
@@ -105,6 +106,25 @@ def test_of_a_port_without_a_path_its_bus_is_looked_at(
     (tmp_path / "bus" / "001" / "004").rename(tmp_path / "bus" / "001" / "005")
     assert presence(port) not in (None, before)
     assert not can_be_seen("socket://127.0.0.1:9")
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["this machine", "another one"])
+def test_a_card_service_that_was_started_anew_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: bool
+) -> None:
+    monkeypatch.setitem(ports.BUSES, "pcsc:", str(tmp_path / "bus"))
+    socket = tmp_path / "pcscd.comm"
+    monkeypatch.setattr(ports, "PCSC_SOCKET", str(tmp_path / "none" if own else socket))
+    port = f"pcsc:Reader 00 00@{socket}" if own else "pcsc:Reader 00 00"
+    assert presence(port) is None
+    socket.touch()
+    before = presence(port)
+    assert before is not None
+    assert presence(port) == before
+    fresh = tmp_path / "fresh"
+    fresh.touch()
+    fresh.rename(socket)
+    assert presence(port) not in (None, before)
 
 
 def test_two_names_of_one_port_are_the_same_port(tmp_path: Path) -> None:
