@@ -1,19 +1,14 @@
 """A serial server that nobody here wrote, ser2net, between a driver and the pseudo-terminal of its twin."""
 
 import shutil
-import socket
 import subprocess
 from pathlib import Path
 
 from sim.carriers import PtyLine
+from sim.ports import HeldPort
 from tests.waiting import until
 
 SER2NET = shutil.which("ser2net") or shutil.which("ser2net", path="/usr/sbin")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 class Ser2netLine(PtyLine):
@@ -22,7 +17,8 @@ class Ser2netLine(PtyLine):
     def __init__(self, folder: Path, *, rfc2217: bool = True, baud: int = 9600) -> None:
         super().__init__(folder / "tty")
         self.folder = folder
-        self.tcp_port = free_port()
+        self._held = HeldPort()
+        self.tcp_port = self._held.number
         self.rfc2217 = rfc2217
         self._speed = baud
         self._server: subprocess.Popen[bytes] | None = None
@@ -37,6 +33,7 @@ class Ser2netLine(PtyLine):
 
     def stop(self) -> None:
         self.kill_server()
+        self._held.close()
         super().stop()
 
     def unplug(self) -> None:

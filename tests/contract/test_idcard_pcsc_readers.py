@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from drivers.transport_pcsc import CardSlot
 from sim.idcard_pcsc import TWIN
 from sim.idcard_records import PHOTO, RESIDENTS
 from sim.pcsc import InsertedCard, VirtualPcsc, available, can_escape
+from sim.ports import HeldPort
 from sim.stopwatch import Stopwatch
 from tests.contract.contract import MARKERS, Rig, until
 from tests.contract.idcard_room import (
@@ -261,22 +261,17 @@ def opened(twin: Any) -> Any:
 # --- a reader of another machine --------------------------------------------------------------------------------------
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
 @pytest.fixture
 def relayed(rig: Rig, tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     """The service's socket brought over TCP by socat, which nobody here wrote: what ssh -L does, without ssh."""
     if shutil.which("socat") is None:
         pytest.skip("socat is missing (Debian package socat)")
-    port, here = free_port(), tmp_path / "kiosk2.comm"
+    held, here = HeldPort(), tmp_path / "kiosk2.comm"
     far = f"UNIX-CONNECT:{rig.twin.service.socket_path}"
+    listen = f"TCP-LISTEN:{held.number},bind=127.0.0.1,fork,reuseaddr"
     processes = [
-        subprocess.Popen(["socat", f"TCP-LISTEN:{port},bind=127.0.0.1,fork,reuseaddr", far], start_new_session=True),
-        subprocess.Popen(["socat", f"UNIX-LISTEN:{here},fork", f"TCP:127.0.0.1:{port}"], start_new_session=True),
+        subprocess.Popen(["socat", listen, far], start_new_session=True),
+        subprocess.Popen(["socat", f"UNIX-LISTEN:{here},fork", f"TCP:127.0.0.1:{held.number}"], start_new_session=True),
     ]
     until(here.exists, what="the relay's socket")
     yield f"pcsc:{rig.twin.service.reader()}@{here}", processes
@@ -284,6 +279,7 @@ def relayed(rig: Rig, tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Pop
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+    held.close()
 
 
 class TestRelay:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -23,6 +22,7 @@ from drivers.escpos_profiles import EscposOptions
 from drivers.escpos_text import open_font
 from drivers.printer_escpos import DRIVER
 from drivers.transport import Link, Traffic, open_link
+from sim.ports import HeldPort
 from tests.waiting import until
 
 EMUPOS = Path(os.environ.get("HALL_EMUPOS") or Path(__file__).parents[2] / ".venv-emupos/bin/emupos")
@@ -45,11 +45,6 @@ TICKET = Slip(
         SlipFeed(mm=5),
     )
 )
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @dataclass
@@ -95,7 +90,9 @@ class Emupos:
 @pytest.fixture(scope="module")
 def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emupos]:
     folder = tmp_path_factory.mktemp("emupos")
-    api, ports = free_port(), {name: free_port() for name in MODELS}
+    held = [HeldPort() for _ in range(1 + len(MODELS))]
+    api, *numbers = (port.number for port in held)
+    ports = dict(zip(MODELS, numbers, strict=True))
     devices = "".join(
         f"  - id: {name}\n    type: printer\n    profile: {profile}\n"
         f"    connections: [{{tcp: {{port: {ports[name]}}}}}]\n"
@@ -119,6 +116,8 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emupos]:
                 process.wait(40)
             except subprocess.TimeoutExpired:
                 process.kill()
+            for port in held:
+                port.close()
 
 
 @pytest.fixture
