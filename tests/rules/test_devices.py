@@ -226,7 +226,7 @@ async def test_a_mute_device_holds_up_no_other_port(bench: Bench) -> None:
     await until_async(lambda: b"\x1b@" in bench.lines["PRN-01"].sent_to_twins(), what="the slip has begun")
     printer.go_mute()
     await asyncio.to_thread(keypad.press, "7")
-    await until_async(lambda: bench.heard["KEY-01"] == [Key.DIGIT_7], 2.0)
+    await until_async(lambda: bench.heard["KEY-01"] == [Key.DIGIT_7], 20.0, "the key, while the printer is waited for")
 
     assert not job.done()
     with pytest.raises(OutcomeUnknown):
