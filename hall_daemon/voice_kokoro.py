@@ -74,8 +74,8 @@ _ALONE = 7
 """Sounds of the longest syllable, and then some: what is no longer than that is spoken three times."""
 _LEAD = "您好。"
 """Said before a sentence and cut off; `voice_sound.behind_the_lead` knows how long it takes."""
-_UNHURRIED = 0.8
-"""A hall is told at three to four syllables a second; left alone, the voice says nearly five."""
+_UNHURRIED = {Language.ZH: 0.7, Language.EN: 0.85}
+"""A hall is told at three to four syllables a second; left alone, the voice says nearly five (docs/voice.md)."""
 _SLOWER = 0.7
 """A list is read fast; a number in a hall is not."""
 _STOPS = str.maketrans("，、。！？：；", ",,.!?:;")
@@ -126,10 +126,11 @@ class KokoroEngine:
 
     def _led(self, sounds: str, words: str) -> Samples:
         """Chinese behind a greeting that is cut off: this voice begins with a sound that is heard as a word."""
-        behind = voice_sound.behind_the_lead(self._spoken(f"{mandarin(_LEAD)} {sounds}", words, Language.ZH))
+        led = self._spoken(f"{mandarin(_LEAD)} {sounds}", words, Language.ZH)
+        behind = voice_sound.behind_the_lead(led, _UNHURRIED[Language.ZH])
         return voice_sound.without_onset(self._spoken(sounds, words, Language.ZH)) if behind is None else behind
 
-    def _spoken(self, sounds: str, words: str, language: Language, speed: float = _UNHURRIED) -> Samples:
+    def _spoken(self, sounds: str, words: str, language: Language, speed: float | None = None) -> Samples:
         tokens = [_VOCABULARY[sound] for sound in sounds if sound in _VOCABULARY]
         styles = self._styles[language]
         if not 0 < len(tokens) < len(styles):
@@ -139,7 +140,7 @@ class KokoroEngine:
             {
                 "tokens": np.array([[0, *tokens, 0]], np.int64),
                 "style": styles[len(tokens) - 1].reshape(1, 256),
-                "speed": np.array([speed], np.float32),
+                "speed": np.array([speed or _UNHURRIED[language]], np.float32),
             },
         )
         return resample(np.asarray(samples, np.float32).ravel(), _RATE)

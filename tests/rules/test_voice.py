@@ -304,15 +304,15 @@ def test_a_sentence_is_cut_behind_its_greeting_and_only_there() -> None:
         return (0.4 * np.sin(2 * math.pi * 250 * np.arange(int(RATE * seconds)) / RATE)).astype(np.float32)
 
     silence, greeting, word = voice_sound.silence, tone(0.6), tone(0.8)
-    behind = voice_sound.behind_the_lead(np.concatenate([silence(0.3), greeting, silence(0.06), word]))
+    behind = voice_sound.behind_the_lead(np.concatenate([silence(0.3), greeting, silence(0.06), word]), 0.8)
     assert behind is not None
     assert abs(behind.size / RATE - 0.83) < 0.03
     joined = np.concatenate([silence(0.3), greeting, word])
-    assert voice_sound.behind_the_lead(joined) is None, "no pause, nothing to cut"
+    assert voice_sound.behind_the_lead(joined, 0.8) is None, "no pause, nothing to cut"
     late = np.concatenate([silence(0.3), tone(0.9), silence(0.06), word])
-    assert voice_sound.behind_the_lead(late) is None, "so late it is a pause of the sentence itself"
-    assert voice_sound.behind_the_lead(silence(1)) is None
-    assert voice_sound.behind_the_lead(np.zeros(0, np.float32)) is None
+    assert voice_sound.behind_the_lead(late, 0.8) is None, "so late it is a pause of the sentence itself"
+    assert voice_sound.behind_the_lead(silence(1), 0.8) is None
+    assert voice_sound.behind_the_lead(np.zeros(0, np.float32), 0.8) is None
 
 
 @pytest.mark.parametrize(
