@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from drivers.base import (
     DeviceError,
     LinkError,
     NoReply,
-    Page,
     PageSource,
     Refused,
     ScanProfile,
@@ -135,16 +135,19 @@ class TestSaneScanner(DriverContract):
         texts = {name: data.draw(st.one_of(st.just(good), damaged(good))) for name, good in STAND_IN.items()}
         code = data.draw(st.sampled_from([*range(12), 127]))
         with stand_in(texts, ends_with=code) as driver:
-            # A page whose resolution is damaged says none (0), so `scan`, which wants it, is of no use here.
-            for deed in (driver.hello, driver.conditions, lambda: self.job_blind(driver), lambda: _fed(driver)):
+            feed = partial(_fed, driver, whole_pages=texts["page"] == STAND_IN["page"])
+            for deed in (driver.hello, driver.conditions, lambda: self.job_blind(driver), feed):
                 try:
                     deed()
                 except DeviceError as exc:
                     assert str(exc)
 
 
-def _fed(driver: Any) -> list[Page]:
-    return list(driver.scan(FEEDER))
+def _fed(driver: Any, *, whole_pages: bool) -> None:
+    pages = list(driver.scan(FEEDER))
+    assert [(page.number, page.media) for page in pages] == [(n, "image/png") for n in range(1, len(pages) + 1)]
+    # A page whose resolution is damaged says another one, or none (0).
+    assert not whole_pages or all(page.dpi == FEEDER.dpi for page in pages)
 
 
 # -- behind airscan ----------------------------------------------------------------------------------------------------

@@ -94,3 +94,23 @@ def add_displays(bench: Bench, count: int, line: str = "bus", first: int = 1) ->
 
 def port_threads() -> list[str]:
     return [t.name for t in threading.enumerate() if t.name.startswith("port ")]
+
+
+class Plug:
+    """A job that keeps the port's thread until it is pulled."""
+
+    def __init__(self) -> None:
+        self.begun, self.pulled = threading.Event(), threading.Event()
+
+    def __call__(self, _device: object) -> str:
+        self.begun.set()
+        assert self.pulled.wait(20)
+        return "done"
+
+
+async def plugged(bench: Bench) -> tuple[Plug, "asyncio.Future[str]"]:
+    """A printer that is busy with a plug, and the plug's own answer."""
+    plug = Plug()
+    job = asyncio.ensure_future(bench.devices.call("PRN-01", plug, 20.0))
+    await until_async(plug.begun.is_set)
+    return plug, job
